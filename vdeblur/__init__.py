@@ -1,0 +1,1 @@
+"""vdeblur: motion deblurring of video as a stream."""

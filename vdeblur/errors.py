@@ -1,0 +1,57 @@
+"""Every error that a user can meet, in one tree.
+
+    VdeblurError (exit 1)
+    ├── UsageError          (exit 2)  flags or settings that cannot be
+    ├── InputError          (exit 3)  missing, empty, damaged or unsupported input
+    ├── ModelError          (exit 3)  weights that are missing, altered or of another format
+    ├── DeviceError         (exit 4)  no such device, or not enough memory on it; no display
+    └── OutputError         (exit 5)  output that exists, cannot be written, or a full disk
+
+A message is one line: it names the file or setting at fault and what to do about it.
+"""
+
+from __future__ import annotations
+
+EXIT_OK = 0
+EXIT_INTERNAL = 1
+EXIT_DAMAGED_INPUT = 6
+"""The work is done, but frames of a damaged input were concealed."""
+EXIT_BATCH_FAILURES = 7
+EXIT_SIGINT = 130
+EXIT_SIGTERM = 143
+
+
+class VdeblurError(Exception):
+    """Base of all errors raised on purpose; `exit_code` is what the command line ends with."""
+
+    exit_code = EXIT_INTERNAL
+
+
+class UsageError(VdeblurError):
+    """Flags, settings or configuration that cannot be."""
+
+    exit_code = 2
+
+
+class InputError(VdeblurError):
+    """The input is missing, empty, damaged beyond use, or of a kind that is not supported."""
+
+    exit_code = 3
+
+
+class ModelError(VdeblurError):
+    """A model is unknown, or its file is missing, altered or of another format."""
+
+    exit_code = 3
+
+
+class DeviceError(VdeblurError):
+    """The device is absent or out of memory, or there is no display."""
+
+    exit_code = 4
+
+
+class OutputError(VdeblurError):
+    """The output exists already, cannot be written, or the disk is full."""
+
+    exit_code = 5

@@ -1,1 +1,61 @@
-"""vdeblur: motion deblurring of video as a stream."""
+"""vdeblur: motion deblurring of video as a stream.
+
+The public names are loaded when first used, so that `import vdeblur` costs nothing: no torch, OpenCV or PyAV.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Color": "frames",
+    "Frame": "frames",
+    "Job": "job",
+    "Layout": "frames",
+    "Restorer": "restorer",
+    "SceneCuts": "scenes",
+    "Sink": "sinks",
+    "SinkOptions": "sinks",
+    "Source": "sources",
+    "SourceOptions": "sources",
+    "StreamInfo": "frames",
+    "Summary": "job",
+    "VdeblurError": "errors",
+    "Window": "windows",
+    "load_restorer": "restorer",
+    "open_sink": "sinks",
+    "open_source": "sources",
+    "prefetch": "threads",
+    "restore_file": "job",
+    "restore_stream": "pipeline",
+    "windows": "windows",
+    "write_behind": "threads",
+}
+"""The module that holds each public name."""
+
+__all__ = [*_HOME]
+
+if TYPE_CHECKING:
+    from .errors import VdeblurError
+    from .frames import Color, Frame, Layout, StreamInfo
+    from .job import Job, Summary, restore_file
+    from .pipeline import restore_stream
+    from .restorer import Restorer, load_restorer
+    from .scenes import SceneCuts
+    from .sinks import Sink, SinkOptions, open_sink
+    from .sources import Source, SourceOptions, open_source
+    from .threads import prefetch, write_behind
+    from .windows import Window, windows
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOME]

@@ -5,12 +5,16 @@
     ├── InputError          (exit 3)  missing, empty, damaged or unsupported input
     ├── ModelError          (exit 3)  weights that are missing, altered or of another format
     ├── DeviceError         (exit 4)  no such device, or not enough memory on it; no display
-    └── OutputError         (exit 5)  output that exists, cannot be written, or a full disk
+    ├── OutputError         (exit 5)  output that exists, cannot be written, or a full disk
+    └── NonFiniteResult     (exit 1)  a network gave NaN or infinity; the per-frame network does that frame
 
 A message is one line: it names the file or setting at fault and what to do about it.
 """
 
 from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
 
 EXIT_OK = 0
 EXIT_INTERNAL = 1
@@ -55,3 +59,13 @@ class OutputError(VdeblurError):
     """The output exists already, cannot be written, or the disk is full."""
 
     exit_code = 5
+
+
+class NonFiniteResult(VdeblurError):
+    """A network gave NaN or infinity for a frame; `vdeblur.fallback` turns to the per-frame network."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """'; did you mean "fast"?' for the nearest of the known names, or nothing where none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f'; did you mean "{near[0]}"?' if near else ""

@@ -1,0 +1,312 @@
+"""The command line: the only module that prints or exits. Every command is one function that imports what it needs.
+
+Data goes to stdout, everything said to people to stderr. An error made on purpose is one line and its exit code; any
+other exception is one line that points to -v, which shows the traceback.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from . import __version__
+from .errors import EXIT_DAMAGED_INPUT, EXIT_INTERNAL, EXIT_OK, DeviceError, OutputError, UsageError, VdeblurError
+from .flags import KeyValue, Seconds, load_config
+from .signals import Stopped, stop_signals
+
+if TYPE_CHECKING:
+    from .job import Summary
+    from .progress import Progress
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "VDEBLUR", "max_content_width": 100}
+
+RESTORE = "restore"
+"""Name under which `vdeblur INPUT` is kept in the group; it is not shown, nor needed."""
+
+EXAMPLES = """\b
+Examples:
+  vdeblur input.mp4                          writes input.deblur.mp4, every other stream kept
+  vdeblur input.mp4 -o out.mkv --crf 16      choose container and quality
+  vdeblur input.mp4 --ss 1:10 --to 1:20 --compare split -o look.mp4
+  vdeblur frames/ -o restored/               a folder of PNG or JPEG pictures
+  vdeblur - -o - < in.mkv | ffplay -         as part of a pipe
+"""
+
+
+class InputOrCommand(click.Group):
+    """A group where the first word is a command or, if it is none, the input of `restore`; ./live is a file."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the hidden command's name before an input."""
+        own = {"-h", "--help", "--version"}
+        if args and args[0] not in own and args[0] not in set(self.commands) - {RESTORE}:
+            args = [RESTORE, *args]
+        return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """Complete commands and file names."""
+        from click.shell_completion import CompletionItem
+
+        return [*super().shell_complete(ctx, incomplete), CompletionItem(incomplete, type="file")]
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Show commands and the options of `vdeblur INPUT` on one page."""
+        formatter.write_usage("vdeblur", "INPUT [-o OUTPUT] [OPTIONS]")
+        formatter.write_usage("vdeblur", "COMMAND [ARGUMENTS]", prefix="       ")
+        self.format_help_text(ctx, formatter)
+        self.format_commands(ctx, formatter)
+        restore = self.commands[RESTORE]
+        restore.format_options(click.Context(restore, parent=ctx, info_name=RESTORE), formatter)
+        self.format_epilog(ctx, formatter)
+
+    def main(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **_: Any
+    ) -> NoReturn:
+        """Run a command line and exit; turns every exception into one line and an exit code."""
+        sys.exit(_run(self, list(sys.argv[1:] if args is None else args)))
+
+
+def _run(group: click.Group, args: list[str]) -> int:
+    try:
+        with stop_signals():
+            code = click.Group.main(group, args, prog_name="vdeblur", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else EXIT_OK
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return UsageError.exit_code
+    except click.ClickException as error:
+        return _fail(error.format_message(), error, UsageError.exit_code)
+    except VdeblurError as error:
+        return _fail(str(error), error, error.exit_code)
+    except Stopped as stop:
+        click.echo("vdeblur: stopped; nothing was written under the output's name", err=True)
+        return stop.exit_code
+    except BrokenPipeError:
+        # The reader of stdout has gone. Point stdout at nothing, or Python complains when it flushes at exit.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+    except MemoryError as error:
+        return _fail("out of memory; a smaller model or picture needs less", error, DeviceError.exit_code)
+    except OSError as error:
+        code = OutputError.exit_code if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS) else EXIT_INTERNAL
+        return _fail(str(error), error, code)
+    except Exception as error:
+        hint = "" if _verbose() else " (internal error; -v shows the traceback)"
+        return _fail(f"{type(error).__name__}: {error}{hint}", error, EXIT_INTERNAL)
+
+
+def _fail(message: str, error: BaseException, code: int) -> int:
+    if _verbose():
+        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+    click.echo(f"vdeblur: error: {' '.join(message.split())}", err=True)
+    return code
+
+
+def _verbose() -> bool:
+    return logging.getLogger("vdeblur").isEnabledFor(logging.INFO)
+
+
+class _StderrHandler(logging.Handler):
+    """Looks stderr up for each line, so that lines appear above a progress bar and inside a test's capture."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(f"vdeblur: {record.levelname.lower()}: {record.getMessage()}", err=True)
+
+
+def _set_up_logging(verbose: int, quiet: bool) -> None:
+    logger = logging.getLogger("vdeblur")
+    logger.handlers = [_StderrHandler()]
+    logger.propagate = False
+    logger.setLevel(logging.ERROR if quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
+
+
+@click.group(cls=InputOrCommand, context_settings=CONTEXT, epilog=EXAMPLES, subcommand_metavar="COMMAND")
+@click.version_option(__version__, "--version", prog_name="vdeblur", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Make blurred footage sharper, and keep everything else in the file as it was."""
+
+
+@cli.command(RESTORE, hidden=True, context_settings=CONTEXT, options_metavar="[-o OUTPUT] [OPTIONS]", epilog=EXAMPLES)
+@click.argument("input_path", metavar="INPUT")
+@click.option("-o", "--output", metavar="PATH", help="Where to; - is stdout.  [default: INPUT with .deblur added]")
+@click.option("-m", "--model", help="A name of `vdeblur models`, a .safetensors file, or unsharp, nlm, richardson-lucy.")
+@click.option("-d", "--device", default="auto", show_default=True, help="auto, cpu, cuda:0 or mps.")
+@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto", show_default=True)
+@click.option(
+    "--strength", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="0 is the input, 1 the full effect."
+)
+@click.option("--compare", type=click.Choice(["split", "side"]), help="Show input and result in one picture.")
+@click.option(
+    "--scene-cuts",
+    type=click.Choice(["auto", "off"]),
+    default="auto",
+    show_default=True,
+    help="Whether the recurrent state starts anew at cuts.",
+)
+@click.option("--ss", type=Seconds(), help="Start here: seconds or hh:mm:ss.ms.")
+@click.option("--to", type=Seconds(), help="End here, in the input's time.")
+@click.option("-t", "--duration", type=Seconds(), help="Or end after this long.")
+@click.option("--codec", metavar="NAME", help="Video encoder, such as libx265.  [default: near the input's]")
+@click.option("--crf", type=float, help="Quality, as the encoder counts it.")
+@click.option("--preset", help="Speed against size, as the encoder names it.")
+@click.option("--pix-fmt", metavar="NAME", help="FFmpeg's pixel format.  [default: the input's]")
+@click.option(
+    "-e", "--encoder-option", type=KeyValue(), multiple=True, metavar="KEY=VALUE", help="Passed to the encoder as is."
+)
+@click.option("-y/-n", "--overwrite/--no-overwrite", default=False, help="Replace an existing output, or refuse to.")
+@click.option(
+    "--progress", type=click.Choice(["auto", "bar", "json", "none"]), default="auto", show_default=True, help="On stderr."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object on stdout at the end.")
+@click.option("--config", is_eager=True, callback=load_config, metavar="FILE", help="TOML file with these options.")
+@click.option("-v", "--verbose", count=True, help="Say more; -vv still more.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.pass_context
+def restore(
+    ctx: click.Context,
+    input_path: str,
+    output: str | None,
+    model: str | None,
+    device: str,
+    precision: str,
+    strength: float,
+    compare: Any,
+    scene_cuts: str,
+    ss: float | None,
+    to: float | None,
+    duration: float | None,
+    codec: str | None,
+    crf: float | None,
+    preset: str | None,
+    pix_fmt: str | None,
+    encoder_option: tuple[tuple[str, str], ...],
+    overwrite: bool,
+    progress: str,
+    as_json: bool,
+    config: str | None,
+    verbose: int,
+    quiet: bool,
+) -> None:
+    """Restore a video, a folder or pattern of pictures, or stdin (-).
+
+    Every option can also be set in the environment (VDEBLUR_MODEL=quality) or in a --config file.
+    """
+    _set_up_logging(verbose, quiet)
+    if to is not None and duration is not None:
+        raise UsageError("--to and -t both say where to end: give one of them")
+    if duration is not None:
+        to = (ss or 0.0) + duration
+    if to is not None and to <= (ss or 0.0):
+        raise UsageError(f"--to {to:g} lies before the start at {ss or 0:g} s: nothing would be left")
+    if as_json and output == "-":
+        raise UsageError("--json and -o - would both write to stdout: leave one of them out")
+
+    from .job import DEFAULT_MODEL, Job, restore_file
+    from .sinks import SinkOptions
+    from .sources import SourceOptions
+
+    job = Job(
+        input=input_path,
+        output=output,
+        model=model or DEFAULT_MODEL,
+        device=device,
+        precision=precision,
+        strength=strength,
+        compare=compare,
+        scene_cuts=scene_cuts == "auto",
+        source=SourceOptions(start_seconds=ss, end_seconds=to),
+        sink=SinkOptions(
+            codec=codec,
+            crf=crf,
+            preset=preset,
+            pix_fmt=pix_fmt,
+            encoder_options=dict(encoder_option),
+            overwrite=overwrite,
+        ),
+    )
+    with _progress(progress, quiet) as shown:
+        summary = restore_file(job, shown.update)
+    for warning in summary.warnings:
+        logging.getLogger("vdeblur").warning("%s", warning)
+    if not quiet:
+        click.echo(f"vdeblur: {_closing_line(summary)}", err=True)
+    if as_json:
+        click.echo(json.dumps(_summary_json(summary)))
+    if summary.concealed:
+        ctx.exit(EXIT_DAMAGED_INPUT)
+
+
+def _progress(kind: str, quiet: bool) -> Progress:
+    from .progress import Bar, JsonLines, Silent
+
+    on_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    if kind == "json":
+        return JsonLines(lambda line: click.echo(line, err=True))
+    if kind == "bar" or (kind == "auto" and on_terminal and not quiet):
+        return Bar()
+    return Silent()
+
+
+def _closing_line(summary: Summary) -> str:
+    output = "stdout" if summary.output == "-" else summary.output
+    line = f"{output}: {_count(summary.frames, 'frame')} in {summary.seconds:.1f} s ({summary.fps:.1f} fps)"
+    line += f" with {summary.model} on {summary.device} ({summary.precision})"
+    counted = [
+        _count(summary.scene_cuts, "scene cut") if summary.scene_cuts else "",
+        _count(summary.fallbacks, "fallback") + " to the per-frame model" if summary.fallbacks else "",
+        _count(summary.concealed, "damaged frame") + " concealed" if summary.concealed else "",
+    ]
+    return "; ".join([line, *filter(None, counted)])
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _summary_json(summary: Summary) -> dict[str, object]:
+    return {
+        "frames": summary.frames,
+        "seconds": round(summary.seconds, 3),
+        "fps": round(summary.fps, 3),
+        "model": summary.model,
+        "device": summary.device,
+        "precision": summary.precision,
+        "fallbacks": summary.fallbacks,
+        "scene_cuts": summary.scene_cuts,
+        "concealed": summary.concealed,
+        "output": summary.output,
+    }
+
+
+@cli.command(context_settings=CONTEXT)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print a completion script for your shell.
+
+    \b
+    bash:  vdeblur completion bash > ~/.local/share/bash-completion/completions/vdeblur
+    zsh:   vdeblur completion zsh > "${fpath[1]}/_vdeblur"
+    fish:  vdeblur completion fish > ~/.config/fish/completions/vdeblur.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    script = kind(cli, {}, "vdeblur", "_VDEBLUR_COMPLETE")
+    click.echo(script.source_template % script.source_vars())
+
+
+def main() -> NoReturn:
+    """Entry point of the `vdeblur` command."""
+    cli.main()

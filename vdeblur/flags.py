@@ -1,0 +1,81 @@
+"""Kinds of command line values, and the TOML file that may fill the same options."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .errors import UsageError, did_you_mean
+
+
+class Seconds(click.ParamType[float]):
+    """A time as seconds or [hh:]mm:ss, with a fraction if need be."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the time in seconds."""
+        if isinstance(value, int | float):
+            parts = [float(value)]
+        else:
+            try:
+                parts = [float(part) for part in str(value).split(":")]
+            except ValueError:
+                parts = []
+        in_range = all(0 <= part for part in parts) and all(part < 60 for part in parts[1:])
+        if not 1 <= len(parts) <= 3 or not in_range or any(part % 1 for part in parts[:-1]) or parts[-1] == float("inf"):
+            self.fail(f"{value!r} is neither seconds (12.5) nor a time (1:02:03.5)", param, ctx)
+        seconds = 0.0
+        for part in parts:
+            seconds = seconds * 60 + part
+        return seconds
+
+
+class KeyValue(click.ParamType[tuple[str, str]]):
+    """A setting as key=value."""
+
+    name = "key=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Return the pair."""
+        if isinstance(value, tuple):
+            return value
+        key, equals, text = str(value).partition("=")
+        if not equals or not key:
+            self.fail(f"{value!r} is not of the form key=value", param, ctx)
+        return key, text
+
+
+def load_config(ctx: click.Context, param: click.Parameter, path: str | None) -> str | None:
+    """Fill the options of a command from a TOML file; command line and environment come first. A click callback.
+
+    Keys are the long flags without dashes in front (`scene-cuts = "off"`); `encoder-option` is a table.
+
+    Raises UsageError for a file that cannot be read and for keys that are no options of the command.
+    """
+    if path is None:
+        return None
+    try:
+        settings = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read as a configuration: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: not valid TOML: {error}") from error
+    names = {flag.removeprefix("--"): option for option in ctx.command.params for flag in option.opts if "--" in flag}
+    names.pop("config", None)
+    defaults: dict[str, Any] = {}
+    for key, value in settings.items():
+        if key not in names:
+            raise UsageError(f'{path}: unknown key "{key}"{did_you_mean(key, names)}')
+        option = names[key]
+        if isinstance(option, click.Option) and option.multiple and isinstance(value, Mapping):
+            value = [f"{name}={setting}" for name, setting in value.items()]
+        elif isinstance(value, Mapping):
+            raise UsageError(f'{path}: "{key}" takes one value, not a table')
+        defaults[str(option.name)] = value
+    ctx.default_map = {**(ctx.default_map or {}), **defaults}
+    return path

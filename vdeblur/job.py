@@ -1,0 +1,127 @@
+"""One job: a path in, a path out, and a summary of what was done. The command line, a batch and a notebook share it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .blend import Blended, Compared, side_by_side_info
+from .fallback import WithFallback
+from .frames import Frame, StreamInfo
+from .pipeline import restore_stream
+from .restorer import Restorer, State, load_restorer
+from .scenes import SceneCuts
+from .sinks import SinkOptions, default_output, open_sink
+from .sources import SourceOptions, open_source
+from .threads import prefetch, write_behind
+from .windows import Window
+
+DEFAULT_MODEL = "fast"
+PER_FRAME_MODEL = "cnn"
+
+OnFrame = Callable[[StreamInfo, Frame], None]
+"""Called in the restoring thread after each frame; an exception ends the job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to restore, how, and where to; the defaults are those of the command line."""
+
+    input: str
+    """A file, a folder or pattern of pictures, or "-" for stdin."""
+    output: str | None = None
+    """None: beside the input, under a name of its own; "-" for stdout."""
+    model: str = DEFAULT_MODEL
+    """A published name, a .safetensors file, or a classical filter."""
+    device: str = "auto"
+    precision: str = "auto"
+    strength: float = 1.0
+    """0 (the input) to 1 (the result)."""
+    compare: Literal["split", "side"] | None = None
+    scene_cuts: bool = True
+    """Whether the state starts anew at scene cuts; changes of the picture's size always do that."""
+    source: SourceOptions = field(default_factory=SourceOptions)
+    sink: SinkOptions = field(default_factory=SinkOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a job did; the JSON object of `--json` has these fields and `fps`."""
+
+    frames: int
+    seconds: float
+    """Wall clock from the first frame asked for to the output under its name."""
+    model: str
+    device: str
+    precision: str
+    fallbacks: int
+    """Frames that the per-frame network did, because the recurrent result was not finite."""
+    scene_cuts: int
+    concealed: int
+    """Frames of a damaged input that were replaced by the last good one."""
+    output: str
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def fps(self) -> float:
+        """Frames per second of wall clock."""
+        return self.frames / self.seconds if self.seconds > 0 else 0.0
+
+
+def restore_file(job: Job, on_frame: OnFrame | None = None) -> Summary:
+    """Restore one file, pattern or pipe. The output appears under its name only when it is whole.
+
+    Raises what `open_source`, `open_sink` and `load_restorer` raise for wrong input, output and model; whatever is
+    raised, also by `on_frame`, leaves neither a thread nor an output.
+    """
+    output = job.output if job.output is not None else default_output(job.input)
+    with ExitStack() as stack:
+        file = open_source(job.input, job.source)
+        source = stack.enter_context(prefetch(file))
+        info = side_by_side_info(file.info) if job.compare == "side" else file.info
+        sink = stack.enter_context(write_behind(open_sink(output, file, job.sink, info)))
+
+        fallback = WithFallback(
+            load_restorer(job.model, job.device, job.precision),
+            lambda: load_restorer(PER_FRAME_MODEL, job.device, job.precision),
+        )
+        restorer: Restorer = fallback
+        if job.strength != 1:
+            restorer = Blended(restorer, job.strength)
+        if job.compare is not None:
+            restorer = Compared(restorer, job.compare, info.rotation)
+        if on_frame is not None:
+            restorer = Watched(restorer, info, on_frame)
+
+        start = time.perf_counter()
+        tally = restore_stream(source, restorer, sink, SceneCuts() if job.scene_cuts else None)
+    return Summary(
+        frames=tally.frames,
+        seconds=time.perf_counter() - start,
+        model=restorer.name,
+        device=restorer.device,
+        precision=restorer.precision,
+        fallbacks=fallback.fallbacks,
+        scene_cuts=max(tally.scenes - 1, 0),
+        concealed=source.concealed,
+        output=output,
+        warnings=(*source.warnings, *sink.warnings),
+    )
+
+
+class Watched:
+    """A restorer that tells of every frame it has restored."""
+
+    def __init__(self, restorer: Restorer, info: StreamInfo, on_frame: OnFrame) -> None:
+        self._restorer, self._info, self._on_frame = restorer, info, on_frame
+        self.name, self.device, self.precision = restorer.name, restorer.device, restorer.precision
+        self.past, self.future = restorer.past, restorer.future
+
+    def restore(self, window: Window, state: State) -> tuple[Frame, State]:
+        """Restore, then tell."""
+        result = self._restorer.restore(window, state)
+        self._on_frame(self._info, result[0])
+        return result

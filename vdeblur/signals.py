@@ -1,0 +1,55 @@
+"""Ctrl-C and SIGTERM as exceptions that unwind the `with` blocks, so that threads end and temporaries go."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Stopped(BaseException):
+    """The user or the system asked to stop. Not an Exception, so that no handler of errors takes it for one."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+    @property
+    def exit_code(self) -> int:
+        """As shells report it: 130 for SIGINT, 143 for SIGTERM."""
+        return 128 + self.signum
+
+
+class StopSignals:
+    """Raises `Stopped` in the main thread at the first signal; later ones leave the clearing up undisturbed."""
+
+    def __init__(self) -> None:
+        self.signum: int | None = None
+
+    def on_signal(self, signum: int, _: FrameType | None) -> None:
+        """Handle a signal."""
+        if self.signum is None:
+            self.signum = signum
+            raise Stopped(signum)
+
+    def check(self) -> None:
+        """Raise `Stopped` again if a signal has come: an exception raised while Python frees an object is lost."""
+        if self.signum is not None:
+            raise Stopped(self.signum)
+
+
+@contextmanager
+def stop_signals() -> Iterator[StopSignals]:
+    """Within the block SIGINT and SIGTERM raise `Stopped`. Without effect outside the main thread."""
+    stop = StopSignals()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {signum: signal.signal(signum, stop.on_signal) for signum in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)

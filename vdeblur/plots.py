@@ -1,0 +1,90 @@
+"""Plots as SVG text: no plotting library, no files, readable in light and dark (colours come from the page's CSS)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+
+WIDTH, HEIGHT = 640, 240
+LEFT, RIGHT, TOP, BOTTOM = 48, 12, 12, 36
+SERIES_COLOURS = 8
+"""The page's CSS defines classes s0 to s7; s0 is the input."""
+
+
+def lines(title: str, series: Mapping[str, Sequence[float]], x_label: str, y_label: str) -> str:
+    """Values over their index, one line per series; the first is drawn dashed. Infinite values leave a gap."""
+    finite = [value for values in series.values() for value in values if math.isfinite(value)]
+    if not finite:
+        return ""
+    ticks = _ticks(min(finite), max(finite))
+    low, high = min(ticks[0], *finite), max(ticks[-1], *finite)
+    longest = max(len(values) for values in series.values())
+
+    def x_at(index: float) -> float:
+        return LEFT + (WIDTH - LEFT - RIGHT) * index / max(longest - 1, 1)
+
+    def y_at(value: float) -> float:
+        return TOP + (HEIGHT - TOP - BOTTOM) * (high - value) / (high - low)
+
+    parts = []
+    for tick in ticks:
+        parts.append(f'<path class="grid" d="M{LEFT} {y_at(tick):.1f}H{WIDTH - RIGHT}"/>')
+        parts.append(f'<text x="{LEFT - 6}" y="{y_at(tick) + 4:.1f}" text-anchor="end">{tick:g}</text>')
+    for index in sorted({0, (longest - 1) // 2, longest - 1}):
+        parts.append(f'<text x="{x_at(index):.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{index}</text>')
+    parts.append(f'<text x="{(LEFT + WIDTH) / 2:.0f}" y="{HEIGHT - 4}" text-anchor="middle">{escape(x_label)}</text>')
+    parts.append(
+        f'<text transform="translate(12 {HEIGHT / 2 - 10}) rotate(-90)" text-anchor="middle">{escape(y_label)}</text>'
+    )
+    for number, (name, values) in enumerate(series.items()):
+        colour = number % SERIES_COLOURS
+        points = [(x_at(i), y_at(v)) if math.isfinite(v) else None for i, v in enumerate(values)]
+        path = ""
+        for before, point in zip([None, *points], points, strict=False):
+            if point:
+                path += f"{'L' if before else 'M'}{point[0]:.1f} {point[1]:.1f}"
+        dots = "".join(f'<circle cx="{p[0]:.1f}" cy="{p[1]:.1f}" r="2.5"/>' for p in points if p and longest <= 60)
+        parts.append(f'<g class="s{colour}"><title>{escape(name)}</title><path class="line" d="{path}"/>{dots}</g>')
+    return _svg(title, HEIGHT, parts)
+
+
+def bars(title: str, values: Mapping[str, float], unit: str) -> str:
+    """One horizontal bar per name from a common zero; colours follow `lines`, less its first series."""
+    if not values:
+        return ""
+    low, high = min(0.0, *values.values()), max(0.0, *values.values())
+    span = (high - low) or 1.0
+    row, names, figures = 26, 190, 70
+    room = WIDTH - names - 2 * figures
+    zero = names + figures + room * -low / span
+    parts = []
+    for number, (name, value) in enumerate(values.items()):
+        y = TOP + number * row
+        end = zero + room * value / span
+        parts.append(f'<text x="{names}" y="{y + 15}" text-anchor="end">{escape(name)}</text>')
+        colour = (number + 1) % SERIES_COLOURS
+        box = f'x="{min(zero, end):.1f}" y="{y + 2}" width="{abs(end - zero):.1f}" height="18" rx="2"'
+        parts.append(f'<rect class="s{colour}" {box}/>')
+        anchor, gap = ("start", 6) if value >= 0 else ("end", -6)
+        parts.append(
+            f'<text x="{end + gap:.1f}" y="{y + 15}" text-anchor="{anchor}">{value:+.2f} {escape(unit)}</text>'
+        )
+    height = TOP + len(values) * row + 8
+    parts.append(f'<path class="axis" d="M{zero:.1f} {TOP - 4}V{height - 8}"/>')
+    return _svg(title, height, parts)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Four to ten round numbers that enclose low..high."""
+    span = max(high - low, 1e-3)
+    step = 10 ** math.floor(math.log10(span / 4))
+    step *= next(factor for factor in (1, 2, 5, 10) if span / (step * factor) <= 6)
+    first = math.floor(low / step)
+    count = max(math.ceil(high / step), first + 1) - first
+    return [round((first + i) * step, 10) for i in range(count + 1)]
+
+
+def _svg(title: str, height: float, parts: Sequence[str]) -> str:
+    label = escape(title, quote=True)
+    return f'<svg viewBox="0 0 {WIDTH} {height:g}" role="img" aria-label="{label}">{"".join(parts)}</svg>'

@@ -26,8 +26,13 @@ class Seconds(click.ParamType[float]):
                 parts = [float(part) for part in str(value).split(":")]
             except ValueError:
                 parts = []
-        in_range = all(0 <= part for part in parts) and all(part < 60 for part in parts[1:])
-        if not 1 <= len(parts) <= 3 or not in_range or any(part % 1 for part in parts[:-1]) or parts[-1] == float("inf"):
+        in_range = all(part >= 0 for part in parts) and all(part < 60 for part in parts[1:])
+        if (
+            not 1 <= len(parts) <= 3
+            or not in_range
+            or any(part % 1 for part in parts[:-1])
+            or parts[-1] == float("inf")
+        ):
             self.fail(f"{value!r} is neither seconds (12.5) nor a time (1:02:03.5)", param, ctx)
         seconds = 0.0
         for part in parts:

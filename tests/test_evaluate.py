@@ -313,14 +313,17 @@ def test_the_page_holds_everything_itself(results, tmp_path):
     assert len(page.sources) == clips * pictures_per_clip
     assert all(source.startswith("data:image/webp;base64,") for source in page.sources)
     assert page.tags.count("input") == clips
-    assert page.tags.count("svg") == clips + 1
+    assert page.tags.count("svg") == 2 * clips + 1
     assert "two & <b>" in page.text
     assert "prefers-color-scheme: dark" in page.text
 
 
 def test_a_report_that_cannot_be_written_says_where(results, tmp_path):
-    with pytest.raises(OutputError, match="absent"):
-        write_report(results, tmp_path / "absent/report.html")
+    (tmp_path / "folder").mkdir()
+    for place in ("absent/report.html", "folder"):
+        with pytest.raises(OutputError, match=place):
+            write_report(results, tmp_path / place)
+    assert not list(tmp_path.rglob("*.part"))
 
 
 @pytest.mark.skipif(not SHARED_PAIRS.is_dir(), reason="the real pairs of ../shared are not here")

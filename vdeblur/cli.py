@@ -140,7 +140,9 @@ def cli() -> None:
 @cli.command(RESTORE, hidden=True, context_settings=CONTEXT, options_metavar="[-o OUTPUT] [OPTIONS]", epilog=EXAMPLES)
 @click.argument("input_path", metavar="INPUT")
 @click.option("-o", "--output", metavar="PATH", help="Where to; - is stdout.  [default: INPUT with .deblur added]")
-@click.option("-m", "--model", help="A name of `vdeblur models`, a .safetensors file, or unsharp, nlm, richardson-lucy.")
+@click.option(
+    "-m", "--model", help="A name of `vdeblur models`, a .safetensors file, or unsharp, nlm, richardson-lucy."
+)
 @click.option("-d", "--device", default="auto", show_default=True, help="auto, cpu, cuda:0 or mps.")
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto", show_default=True)
 @click.option(
@@ -166,7 +168,11 @@ def cli() -> None:
 )
 @click.option("-y/-n", "--overwrite/--no-overwrite", default=False, help="Replace an existing output, or refuse to.")
 @click.option(
-    "--progress", type=click.Choice(["auto", "bar", "json", "none"]), default="auto", show_default=True, help="On stderr."
+    "--progress",
+    type=click.Choice(["auto", "bar", "json", "none"]),
+    default="auto",
+    show_default=True,
+    help="On stderr.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object on stdout at the end.")
 @click.option("--config", is_eager=True, callback=load_config, metavar="FILE", help="TOML file with these options.")

@@ -196,4 +196,5 @@ def _weights(blocks: Cells, variance: Cells, noise: float) -> Cells:
 def _limited(blocks: Cells) -> NDArray[np.bool_]:
     """Whether more than a quarter of a block is crushed or burnt out."""
     at_limit: NDArray[np.bool_] = (blocks < CRUSHED) | (blocks > BURNT)
-    return np.count_nonzero(at_limit, axis=1) > blocks.shape[1] // 4
+    limited: NDArray[np.bool_] = at_limit.mean(axis=1) > 0.25
+    return limited

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any, Protocol, TypeAlias
 
+from .errors import ModelError
 from .frames import Frame
 from .windows import Window
 
@@ -26,3 +28,29 @@ class Restorer(Protocol):
     def restore(self, window: Window, state: State) -> tuple[Frame, State]:
         """Return the restored centre (same size, layout, pts and colour) and the state for the next window."""
         ...
+
+
+def load_restorer(name: str, device: str = "auto", precision: str = "auto", *, look_ahead: bool = True) -> Restorer:
+    """The restorer that `-m` calls `name`: a published model, a .safetensors file, or a classical filter.
+
+    `look_ahead` False makes a network do without future frames, for live streams. Raises ModelError for an unknown name
+    or a file that cannot be trusted, DeviceError and UsageError for a device or precision that is not to be had.
+    """
+    from .classical import CLASSICAL
+    from .published import published
+
+    if name in CLASSICAL:
+        return CLASSICAL[name]()
+    models = {model.name: model for model in published()}
+    if name not in models and not name.endswith(".safetensors"):
+        known = [*models, *CLASSICAL]
+        near = get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"choose {', '.join(known)} or a .safetensors file"
+        raise ModelError(f"unknown model {name!r}; {hint}")
+
+    from .backends.pytorch import TorchRestorer
+    from .checkpoints import load
+
+    model = models.get(name)
+    checkpoint = load(model.path, model.sha256) if model else load(name)
+    return TorchRestorer(name, checkpoint.network(), device, precision, look_ahead=look_ahead)

@@ -1,0 +1,24 @@
+"""Networks on tensors; they have never heard of files, time stamps or colour tags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .cnn import CNN
+from .convlstm import ConvLSTM, ConvLSTMConfig
+from .ladder import LadderConfig, StreamNetwork
+
+__all__ = ["MODELS", "StreamNetwork", "build"]
+
+MODELS: dict[str, tuple[Callable[[Any], StreamNetwork], Callable[..., LadderConfig]]] = {
+    "convlstm": (ConvLSTM, ConvLSTMConfig),
+    "cnn": (CNN, LadderConfig),
+}
+"""Kind -> network and its configuration. A new kind is one module and one line here."""
+
+
+def build(kind: str, config: dict[str, Any]) -> StreamNetwork:
+    """A fresh network of this kind; KeyError for an unknown kind, TypeError for an unknown setting."""
+    network, config_type = MODELS[kind]
+    return network(config_type(**config))

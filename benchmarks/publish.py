@@ -1,0 +1,88 @@
+"""Publish weights: copy a trained model into weights/ under a name, and write what it is into the manifest.
+
+python benchmarks/publish.py NAME MODEL.safetensors [--default] [--pairs DIR] [--sharp DIR]
+
+Scores are measured here, by the same functions as `vdeblur eval`, on the folders that are given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from vdeblur.checkpoints import file_sha256, load
+from vdeblur.evaluate import do_no_harm, evaluate
+from vdeblur.models import StreamNetwork
+from vdeblur.published import PublishedModel, published, weights_folder
+from vdeblur.restorer import load_restorer
+
+
+def gmac_720p(network: StreamNetwork) -> float:
+    """Multiply-accumulates of one 1280x720 frame in the stream, in units of 1e9."""
+    picture = torch.zeros(1, 6, 360, 640)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        features = network.encode(picture)
+        network.restore([features] * (network.past + 1 + network.future), None)
+    return counter.get_total_flops() / 2e9
+
+
+def rounded(score: float | None) -> float | None:
+    """To the digits that mean something."""
+    return None if score is None else round(score, 4)
+
+
+def main() -> None:
+    """Run it."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("name")
+    arguments.add_argument("model", type=Path)
+    arguments.add_argument("--default", action="store_true")
+    arguments.add_argument("--pairs")
+    arguments.add_argument("--sharp")
+    given = arguments.parse_args()
+
+    checkpoint = load(given.model)
+    network = checkpoint.network()
+    scores: dict[str, dict[str, float | None]] = {}
+    restorer = load_restorer(str(given.model))
+    if given.pairs:
+        result = evaluate(given.pairs, restorer)
+        alone = evaluate(given.pairs, restorer, reset_state_each_frame=True)
+        scores["real_pairs"] = {
+            "psnr_input": rounded(result.mean_input("psnr")),
+            "psnr": rounded(result.mean("psnr")),
+            "psnr_state_reset": rounded(alone.mean("psnr")),
+            "ssim_input": rounded(result.mean_input("ssim")),
+            "ssim": rounded(result.mean("ssim")),
+        }
+    if given.sharp:
+        scores["do_no_harm"] = {"psnr_to_input": rounded(do_no_harm(given.sharp, restorer).mean("psnr"))}
+    file = f"{given.name}.safetensors"
+    shutil.copyfile(given.model, weights_folder() / file)
+    entry = PublishedModel(
+        name=given.name,
+        kind=checkpoint.kind,
+        file=file,
+        sha256=file_sha256(weights_folder() / file),
+        params=sum(p.numel() for p in network.parameters()),
+        gmac_720p=round(gmac_720p(network), 2),
+        default=given.default,
+        config=checkpoint.config,
+        training=checkpoint.provenance,
+        scores=scores,
+    )
+    manifest = weights_folder() / "manifest.json"
+    others = [m for m in published() if m.name != given.name] if manifest.exists() else []
+    models = sorted([*others, entry], key=lambda m: (not m.default, m.name))
+    manifest.write_text(json.dumps([asdict(m) for m in models], indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(asdict(entry), indent=2))
+
+
+if __name__ == "__main__":
+    main()

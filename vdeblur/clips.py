@@ -1,0 +1,192 @@
+"""Clips to learn from: sharp pictures read from photographs and footage, blurred, packed as planes, kept in a pool.
+
+A pool is a folder of rendered clips that several processes fill and the trainer reads. Clip i of a pool depends only on
+the pool's seed and configuration, so training is the same whether a clip was rendered yesterday or a moment ago.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import multiprocessing
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from .blur import BlurConfig, Clip, Picture, render_clip
+from .errors import InputError
+from .frames import LUMA_WEIGHTS, MATRIX_BT709, MATRIX_SMPTE170M
+
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+VIDEO_SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".264", ".h264", ".265", ".hevc", ".y4m", ".ts"}
+
+
+class SharpPictures:
+    """Sharp pictures of a folder: its photographs, and frames of its footage at half size (which hides compression)."""
+
+    def __init__(self, folders: Iterable[str | Path], frames_per_video: int = 12) -> None:
+        """Raises InputError where a folder is missing or there is nothing to read."""
+        self.pictures: list[Picture] = []
+        for folder in map(Path, folders):
+            if not folder.is_dir():
+                raise InputError(f"{folder}: no such folder; name a folder of sharp photographs or footage")
+            for file in sorted(folder.iterdir()):
+                if file.suffix.lower() in IMAGE_SUFFIXES:
+                    picture = cv2.imread(str(file), cv2.IMREAD_COLOR)
+                    if picture is None:
+                        raise InputError(f"{file}: not a readable picture; remove it from the training folder")
+                    self.pictures.append(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False))
+                elif file.suffix.lower() in VIDEO_SUFFIXES:
+                    self.pictures += _stills(file, frames_per_video)
+        if not self.pictures:
+            raise InputError("no photographs or footage in " + ", ".join(map(str, folders)))
+
+    def __call__(self, rng: np.random.Generator) -> Picture:
+        """A picture at random."""
+        return self.pictures[int(rng.integers(len(self.pictures)))]
+
+
+def _stills(file: Path, count: int) -> list[Picture]:
+    import av
+
+    with av.open(str(file)) as container:
+        decoded = [frame.to_ndarray(format="rgb24") for i, frame in enumerate(container.decode(video=0)) if i % 8 == 0]
+    chosen = decoded[:: max(1, len(decoded) // count)]
+    halves = [cv2.resize(p, (p.shape[1] // 2, p.shape[0] // 2), interpolation=cv2.INTER_AREA) for p in chosen]
+    return [half.astype(np.uint8, copy=False) for half in halves]
+
+
+def pack(rng: np.random.Generator, clip: Clip) -> NDArray[np.uint8]:
+    """A clip as (2, frames, 3/2 size, size): blurred and sharp in planar 8-bit 4:2:0, full range, BT.601 or BT.709."""
+    kr, kb = LUMA_WEIGHTS[MATRIX_BT709 if rng.random() < 0.5 else MATRIX_SMPTE170M]
+    rgb = torch.stack([clip.blur, clip.sharp])
+    luma = kr * rgb[:, :, 0] + (1 - kr - kb) * rgb[:, :, 1] + kb * rgb[:, :, 2]
+    cb = F.avg_pool2d((rgb[:, :, 2] - luma) / (2 - 2 * kb) + 0.5, 2)
+    cr = F.avg_pool2d((rgb[:, :, 0] - luma) / (2 - 2 * kr) + 0.5, 2)
+    n, t, h, w = luma.shape
+    planes = torch.cat([luma, cb.reshape(n, t, h // 4, w), cr.reshape(n, t, h // 4, w)], dim=2)
+    packed: NDArray[np.uint8] = (planes * 255).round().clamp(0, 255).byte().cpu().numpy()
+    return packed
+
+
+def augment(rng: np.random.Generator, packed: NDArray[np.uint8], frames: int, patch: int) -> NDArray[np.uint8]:
+    """A random sub-clip of `frames` and an even-aligned crop of `patch` px, flipped, transposed, reversed in time."""
+    _, t, _, size = packed.shape
+    start = int(rng.integers(0, t - frames + 1))
+    y, x = (2 * int(v) for v in rng.integers(0, (size - patch) // 2 + 1, 2))
+    clip = packed[:, start : start + frames]
+    half = size // 2
+    cb, cr = (
+        clip[:, :, size + i * size // 4 : size + (i + 1) * size // 4].reshape(2, frames, half, half) for i in (0, 1)
+    )
+    planes = [clip[:, :, y : y + patch, x : x + patch]] + [
+        c[:, :, y // 2 : (y + patch) // 2, x // 2 : (x + patch) // 2] for c in (cb, cr)
+    ]
+    flips = rng.random(4) < 0.5
+    for axis, flip in ((1, flips[0]), (2, flips[1]), (3, flips[2])):
+        planes = [np.flip(p, axis) if flip else p for p in planes]
+    planes = [p.swapaxes(2, 3) if flips[3] else p for p in planes]
+    luma, cb, cr = planes
+    out = np.empty((2, frames, 6, patch // 2, patch // 2), np.uint8)
+    out[:, :, :4] = (
+        luma.reshape(2, frames, patch // 2, 2, patch // 2, 2)
+        .transpose(0, 1, 3, 5, 2, 4)
+        .reshape(2, frames, 4, patch // 2, patch // 2)
+    )
+    out[:, :, 4], out[:, :, 5] = cb, cr
+    return out
+
+
+def to_network(folded: Tensor) -> Tensor:
+    """Folded 8-bit planes (..., 6, h, w) -> float: luma phases in 0..1, chroma about 0."""
+    scaled = folded.float().div_(255)
+    scaled[..., 4:, :, :] -= 128 / 255
+    return scaled
+
+
+class Pool:
+    """Rendered clips in a folder: `clips` places, filled in order by `start_rendering`'s processes."""
+
+    def __init__(self, folder: Path, clips: int, config: BlurConfig, sources: list[str], seed: int) -> None:
+        """Opens or creates the pool; a folder that holds a pool of other settings is an InputError."""
+        self.folder, self.clips, self.config, self.sources, self.seed = folder, clips, config, sources, seed
+        folder.mkdir(parents=True, exist_ok=True)
+        stamp: dict[str, Any] = {"clips": clips, "blur": asdict(config), "sources": sources, "seed": seed}
+        stamp = json.loads(json.dumps(stamp))
+        stamp_file = folder / "pool.json"
+        if stamp_file.exists() and json.loads(stamp_file.read_text()) != stamp:
+            raise InputError(f"{folder}: holds clips of other settings; name another pool folder or delete this one")
+        stamp_file.write_text(json.dumps(stamp, indent=1))
+        shape = (clips, 2, config.frames, config.size * 3 // 2, config.size)
+        self.data = _memmap(folder / "clips.u8", shape)
+        self.done = _memmap(folder / "done.u8", (clips,))
+        """0: not rendered yet; else the blurred clip's PSNR in whole dB, at least 1."""
+        self._renderers: list[multiprocessing.process.BaseProcess] = []
+
+    def start_rendering(self, processes: int) -> None:
+        """Fill the pool in the background; `close` ends it."""
+        context = multiprocessing.get_context("spawn")
+        for worker in range(processes if not self.done.all() else 0):
+            arguments = (self.folder, self.clips, self.config, self.sources, self.seed, worker, processes, os.getpid())
+            process = context.Process(target=_render_into, args=arguments, daemon=True)
+            process.start()
+            self._renderers.append(process)
+
+    def batch(
+        self, rng: np.random.Generator, size: int, available: int, frames: int, patch: int, worse_than: float = math.inf
+    ) -> Tensor:
+        """`size` augmented clips out of the first `available`: (size, 2, frames, 6, patch/2, patch/2) uint8.
+
+        `worse_than` leaves out clips whose blurred PSNR, in dB, is not under it. Waits for clips that are not rendered
+        yet; raises RuntimeError where nobody renders them.
+        """
+        asked = self.done[: min(available, self.clips)]
+        while not asked.all():
+            if not any(process.is_alive() for process in self._renderers):
+                raise RuntimeError("the clips' renderers have stopped before the pool was full")
+            time.sleep(0.05)
+        chosen = rng.choice(np.flatnonzero(asked < worse_than), size)
+        return torch.from_numpy(np.stack([augment(rng, self.data[i], frames, patch) for i in chosen]))
+
+    def close(self) -> None:
+        """End the rendering processes."""
+        for process in self._renderers:
+            process.terminate()
+            process.join()
+        self._renderers.clear()
+
+
+def _memmap(file: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.uint8]]:
+    if not file.exists():
+        with file.open("wb") as stream:
+            stream.truncate(int(np.prod(shape)))
+    return np.memmap(file, np.uint8, "r+", shape=shape)
+
+
+def _render_into(
+    folder: Path, clips: int, config: BlurConfig, sources: list[str], seed: int, worker: int, workers: int, parent: int
+) -> None:
+    os.nice(10)
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    pool = Pool(folder, clips, config, sources, seed)
+    pictures = SharpPictures(sources)
+    for i in range(worker, clips, workers):
+        if os.getppid() != parent:  # the trainer is gone
+            return
+        if not pool.done[i]:
+            rng = np.random.default_rng([seed, i])
+            packed = pack(rng, render_clip(rng, pictures, config))
+            pool.data[i] = packed
+            error = np.square(packed[0].astype(np.float32) - packed[1]).mean()
+            pool.done[i] = np.clip(10 * np.log10(255**2 / (error + 1e-3)), 1, 255)

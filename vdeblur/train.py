@@ -1,0 +1,283 @@
+"""Training, top to bottom: render clips, take steps, keep an average of the weights, leave a usable model at any time.
+
+Everything random is drawn from (seed, step), and the clips' pool from (seed, clip), so a resumed run is the run that
+was never interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from . import checkpoints
+from .blur import BlurConfig
+from .clips import Pool, to_network
+from .errors import InputError
+from .models import StreamNetwork, build
+
+FLOOR = 2e-5
+"""Added to the squared error before its logarithm: about 47 dB, so that near-perfect clips do not rule the gradient."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One run. A published model's is in `weights/NAME.toml`."""
+
+    data: tuple[str, ...]
+    """Folders of sharp photographs and footage."""
+    kind: str = "convlstm"
+    model: dict[str, Any] = field(default_factory=dict)
+    """Settings of the kind's configuration."""
+    blur: BlurConfig = field(default_factory=lambda: BlurConfig(frames=12))
+    seed: int = 0
+    steps: int = 60_000
+    batch: int = 8
+    frames: int = 6
+    """Frames with a gradient, per clip and step."""
+    burn_in: int = 6
+    """At most this many frames before them only warm the state, on half of the steps."""
+    patch: int = 128
+    """px."""
+    learning_rate: float = 1e-3
+    warm_up: int = 200
+    """Steps until the full learning rate."""
+    cool_down: int = 10_000
+    """Last steps, in which it falls to nothing."""
+    weight_decay: float = 1e-4
+    ema: float = 0.999
+    look_ahead: float = 0.7
+    """Share of clips that may see one future frame."""
+    pool: int = 6000
+    """Clips rendered in all."""
+    pool_start: int = 300
+    """Clips to draw from at the first step."""
+    pool_growth: float = 0.15
+    """Clips more to draw from with each step."""
+    hard_steps: int = 3000
+    """First steps, which take only clips whose blurred PSNR is under `hard_psnr`: a network shown clips that are nearly
+    sharp from the start stays at a zero residual for long."""
+    hard_psnr: float = 31.0
+    init: str = ""
+    """A model file whose fitting weights to begin with."""
+
+    def rate(self, step: int) -> float:
+        """Learning rate at a step: warm up, stay, cool down (Hu et al. 2024, warm-up, stable, decay)."""
+        rise = min(1.0, (step + 1) / self.warm_up)
+        fall = min(1.0, (self.steps - step) / max(1, self.cool_down))
+        return self.learning_rate * rise * fall
+
+
+def loss_of(restored: Tensor, sharp: Tensor) -> Tensor:
+    """Mean over clips and frames of log MSE in dB; (n, t, 6, h, w).
+
+    Luma's four phases share a weight of one, Cb and Cr have one each: nearly the mean squared error of RGB.
+    """
+    squared = (restored - sharp).square().mean(dim=(3, 4))
+    mse = squared[..., :4].mean(-1) + squared[..., 4] + squared[..., 5]
+    return (10 * torch.log10(mse + FLOOR)).mean()
+
+
+class Trainer:
+    """The state of a run: weights, their average, the optimiser's moments, and the step."""
+
+    def __init__(self, config: TrainConfig, device: str) -> None:
+        self.config, self.device, self.step = config, torch.device(device), 0
+        torch.manual_seed(config.seed)
+        self.network = build(config.kind, config.model).to(self.device)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if config.init:
+            self._begin_with(config.init)
+        self.average = {name: value.detach().clone().float() for name, value in self.network.state_dict().items()}
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+        )
+
+    def _begin_with(self, path: str) -> None:
+        own = self.network.state_dict()
+        given = checkpoints.load(path).tensors
+        own.update({name: value for name, value in given.items() if name in own and own[name].shape == value.shape})
+        self.network.load_state_dict(own)
+
+    def forward(self, network: StreamNetwork, blurred: Tensor, burn_in: int, look_ahead: Tensor | None) -> Tensor:
+        """(n, burn_in + t, 6, h, w) -> restored (n, t, 6, h, w)."""
+        clip = blurred[:, burn_in:]
+        with torch.autocast(self.device.type, torch.bfloat16):
+            state = None
+            if burn_in:
+                with torch.no_grad():
+                    state = network(blurred[:, :burn_in], None, look_ahead)[1]
+            residual = network(clip, state, look_ahead)[0]
+        return clip + residual.float()
+
+    def take_step(self, pool: Pool) -> dict[str, float]:
+        """One step of the optimiser; what to log, in dB."""
+        config = self.config
+        rng = np.random.default_rng([config.seed, 1, self.step])
+        burn_in = int(rng.integers(1, config.burn_in + 1)) if config.burn_in and rng.random() < 0.5 else 0
+        available = int(config.pool_start + config.pool_growth * self.step)
+        worse_than = config.hard_psnr if self.step < config.hard_steps else math.inf
+        frames = config.frames + burn_in
+        batch = pool.batch(rng, config.batch, available, frames, config.patch, worse_than).to(self.device)
+        blurred, sharp = to_network(batch[:, 0]), to_network(batch[:, 1])[:, burn_in:]
+        look_ahead = torch.from_numpy(rng.random(config.batch) < config.look_ahead).to(self.device)
+        for group in self.optimiser.param_groups:
+            group["lr"] = config.rate(self.step)
+        restored = self.forward(self.network, blurred, burn_in, look_ahead)
+        loss = loss_of(restored, sharp)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        if torch.isfinite(norm):  # a step that is not a number is left out
+            self.optimiser.step()
+        self.step += 1
+        decay = min(config.ema, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            names = list(self.average)
+            current = self.network.state_dict()
+            torch._foreach_lerp_([self.average[n] for n in names], [current[n].float() for n in names], 1 - decay)
+            before = loss_of(blurred[:, burn_in:], sharp)
+        return {"loss": float(loss.detach()), "gain": float(before - loss.detach()), "norm": float(norm)}
+
+    @torch.no_grad()
+    def validate(self, clips: Tensor) -> dict[str, float]:
+        """Mean gain of the averaged weights, dB, on clips (n, 2, t, 6, h, w), with the state carried and without."""
+        network = build(self.config.kind, self.config.model).to(self.device).eval()
+        network.to(memory_format=torch.channels_last).load_state_dict(self.average)  # type: ignore[call-overload]
+        totals = {"gain": 0.0, "gain_no_state": 0.0}
+        for clip in clips.split(4):
+            blurred, sharp = to_network(clip[:, 0].to(self.device)), to_network(clip[:, 1].to(self.device))
+            before = loss_of(blurred, sharp)
+            carried = loss_of(self.forward(network, blurred, 0, None), sharp)
+            alone = loss_of(torch.stack([self._alone(network, blurred, i) for i in range(blurred.shape[1])], 1), sharp)
+            totals["gain"] += float(before - carried) * len(clip) / len(clips)
+            totals["gain_no_state"] += float(before - alone) * len(clip) / len(clips)
+        return totals
+
+    def _alone(self, network: StreamNetwork, blurred: Tensor, i: int) -> Tensor:
+        """Frame i restored with a fresh state; its neighbours are still seen."""
+        last = blurred.shape[1] - 1
+        around = range(i - network.past, i + network.future + 1)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            window = [network.encode(blurred[:, min(max(j, 0), last)]) for j in around]
+            residual, _ = network.restore(window, None)
+        return blurred[:, i] + residual.float()
+
+    def save(self, folder: Path) -> None:
+        """Write resume.safetensors (everything) and model.safetensors (the average, ready for `-m`)."""
+        state = {f"weights.{name}": value for name, value in self.network.state_dict().items()}
+        state |= {f"average.{name}": value for name, value in self.average.items()}
+        for index, moments in self.optimiser.state_dict()["state"].items():
+            state |= {f"moments.{index}.{name}": value for name, value in moments.items()}
+        header = {"step": str(self.step), "config": json.dumps(asdict(self.config))}
+        _replace(folder / "resume.safetensors", lambda path: save_file(_plain(state), path, header))
+        provenance = {"steps": self.step, "data": list(self.config.data), "seed": self.config.seed}
+        _replace(
+            folder / "model.safetensors",
+            lambda path: checkpoints.save(path, self.network, self.config.kind, self.average, provenance),
+        )
+
+    def resume(self, file: Path) -> None:
+        """Continue from resume.safetensors, on whatever device; InputError where it is of another model."""
+        with safe_open(str(file), "pt") as stored:
+            header = stored.metadata()
+            state = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+        then = json.loads(header["config"])
+        if (then["kind"], then["model"]) != (self.config.kind, self.config.model):
+            raise InputError(f"{file}: is of a {then['kind']} {then['model']}; give the run another folder")
+        self.step = int(header["step"])
+        self.network.load_state_dict(_under("weights.", state))
+        self.average = {name: value.to(self.device) for name, value in _under("average.", state).items()}
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in _under("moments.", state).items():
+            index, _, key = name.partition(".")
+            moments.setdefault(int(index), {})[key] = value
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
+
+
+def _under(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+
+
+def _plain(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().contiguous() for name, value in state.items()}
+
+
+def _replace(path: Path, write: Callable[[str], None]) -> None:
+    """Write beside and rename, so that a killed run leaves a whole file."""
+    part = path.with_suffix(".part")
+    write(str(part))
+    part.replace(path)
+
+
+def train(
+    config: TrainConfig,
+    folder: Path,
+    *,
+    device: str = "cpu",
+    max_minutes: float = math.inf,
+    renderers: int = 1,
+    pool_folder: Path | None = None,
+    save_minutes: float = 3.0,
+    validation_clips: int = 24,
+    report: Callable[[dict[str, Any]], None] = lambda line: None,
+) -> Trainer:
+    """Run or go on with the run in `folder` until `config.steps` or `max_minutes`; a checkpoint is always left.
+
+    Writes log.jsonl (a line per 100 steps and per validation), resume.safetensors and model.safetensors.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(config, device)
+    if (folder / "resume.safetensors").exists():
+        trainer.resume(folder / "resume.safetensors")
+    pool = Pool(pool_folder or folder / "pool", config.pool, config.blur, list(config.data), config.seed)
+    pool.start_rendering(renderers)
+    started = saved = time.monotonic()
+    held_out: Tensor | None = None
+    sums: dict[str, float] = {}
+    try:
+        with (folder / "log.jsonl").open("a", buffering=1) as log:
+
+            def note(line: dict[str, Any]) -> None:
+                log.write(json.dumps(line) + "\n")
+                report(line)
+
+            count, clock = 0, time.monotonic()
+            while trainer.step < config.steps:
+                for name, value in trainer.take_step(pool).items():
+                    sums[name] = sums.get(name, 0.0) + value
+                count += 1
+                now = time.monotonic()
+                if trainer.step % 100 == 0:
+                    means = {name: round(value / count, 4) for name, value in sums.items()}
+                    rate = round(count / (now - clock), 2)
+                    note(
+                        {"step": trainer.step, **means, "steps_per_s": rate, "clips": int(np.count_nonzero(pool.done))}
+                    )
+                    sums, count, clock = {}, 0, now
+                if now - saved > save_minutes * 60:
+                    if held_out is None:
+                        rng = np.random.default_rng([config.seed, 2])
+                        held_out = pool.batch(
+                            rng, validation_clips, config.pool_start, config.blur.frames, config.patch
+                        )
+                    note({"step": trainer.step, "validation": trainer.validate(held_out)})
+                    trainer.save(folder)
+                    saved = clock = time.monotonic()
+                if now - started > max_minutes * 60:
+                    break
+        trainer.save(folder)
+    finally:
+        pool.close()
+    return trainer

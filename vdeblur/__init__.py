@@ -31,12 +31,33 @@ _HOME = {
     "prefetch": "threads",
     "restore_file": "job",
     "restore_stream": "pipeline",
-    "windows": "windows",
     "write_behind": "threads",
 }
 """The module that holds each public name."""
 
-__all__ = [*_HOME]
+__all__ = [
+    "Color",
+    "Frame",
+    "Job",
+    "Layout",
+    "Restorer",
+    "SceneCuts",
+    "Sink",
+    "SinkOptions",
+    "Source",
+    "SourceOptions",
+    "StreamInfo",
+    "Summary",
+    "VdeblurError",
+    "Window",
+    "load_restorer",
+    "open_sink",
+    "open_source",
+    "prefetch",
+    "restore_file",
+    "restore_stream",
+    "write_behind",
+]
 
 if TYPE_CHECKING:
     from .errors import VdeblurError
@@ -48,7 +69,7 @@ if TYPE_CHECKING:
     from .sinks import Sink, SinkOptions, open_sink
     from .sources import Source, SourceOptions, open_source
     from .threads import prefetch, write_behind
-    from .windows import Window, windows
+    from .windows import Window
 
 
 def __getattr__(name: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -12,35 +13,25 @@ import click
 from .errors import UsageError, did_you_mean
 
 
-class Seconds(click.ParamType[float]):
+class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
     """A time as seconds or [hh:]mm:ss, with a fraction if need be."""
 
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the time in seconds."""
-        if isinstance(value, int | float):
-            parts = [float(value)]
-        else:
-            try:
-                parts = [float(part) for part in str(value).split(":")]
-            except ValueError:
-                parts = []
-        in_range = all(part >= 0 for part in parts) and all(part < 60 for part in parts[1:])
-        if (
-            not 1 <= len(parts) <= 3
-            or not in_range
-            or any(part % 1 for part in parts[:-1])
-            or parts[-1] == float("inf")
-        ):
+        texts = str(value).split(":")
+        try:
+            parts = [float(text) for text in texts]
+        except ValueError:
+            parts = []
+        is_clock = all(part >= 0 and isfinite(part) for part in parts) and all(part < 60 for part in parts[1:])
+        if not 1 <= len(parts) <= 3 or not is_clock or any(part % 1 for part in parts[:-1]):
             self.fail(f"{value!r} is neither seconds (12.5) nor a time (1:02:03.5)", param, ctx)
-        seconds = 0.0
-        for part in parts:
-            seconds = seconds * 60 + part
-        return seconds
+        return sum(part * unit for part, unit in zip(reversed(parts), (1, 60, 3600), strict=False))
 
 
-class KeyValue(click.ParamType[tuple[str, str]]):
+class KeyValue(click.ParamType):  # type: ignore[type-arg]
     """A setting as key=value."""
 
     name = "key=value"

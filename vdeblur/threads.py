@@ -28,7 +28,7 @@ QUEUE_BYTES = 64 << 20
 READER_GRACE_SECONDS = 0.5
 WRITER_GRACE_SECONDS = 1.2
 """How long a cancelled thread is waited for. One that hangs in a read or a write that never ends (a silent pipe) is
-left to the end of the process, and so is what it uses. Both together stay below the two seconds that Ctrl-C may take."""
+left to the end of the process, and so is what it uses. Together they stay below the two seconds Ctrl-C may take."""
 
 
 def prefetch(source: Source, limit_bytes: int = QUEUE_BYTES) -> Prefetched:

@@ -138,7 +138,9 @@ def to_text(diagnosis: Diagnosis) -> str:
     fails = [name for name, good in diagnosis.encoders.items() if not good]
     lines.append(f"encoders        {' '.join(works)}")
     lines.append(f"  not here      {' '.join(fails)}")
-    lines += [f"weights {name:<8}{'intact' if good else 'MISSING OR ALTERED'}" for name, good in diagnosis.weights.items()]
+    lines += [
+        f"weights {name:<8}{'intact' if good else 'MISSING OR ALTERED'}" for name, good in diagnosis.weights.items()
+    ]
     lines.append(f"display         {'present' if diagnosis.display else 'none (live needs one; files do not)'}")
     lines += [f"PROBLEM: {problem}" for problem in diagnosis.problems] or ["all well"]
     return "\n".join(lines)

@@ -43,7 +43,9 @@ def probe(path: str) -> FileInfo:
     output = default_output(path)
     with open_source(path) as source:
         if not isinstance(source, VideoSource):
-            return FileInfo(path, output, source.info, (Kept(0, "video", source.info.codec, None, "restored"),), 0, None)
+            return FileInfo(
+                path, output, source.info, (Kept(0, "video", source.info.codec, None, "restored"),), 0, None
+            )
         container = source.container
         streams = tuple(_kept(stream, stream.index == source.video.index, output) for stream in container.streams)
         return FileInfo(

@@ -110,11 +110,15 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Features at 1/8 scale and the skip at 1/4 -> the residual of the picture. It starts out as zero."""
+    """Features at 1/8 scale and the skip at 1/4 -> the residual of the picture. It starts out as zero.
+
+    The coarse features scale and shift the skip (FiLM, Perez et al. 2018, here for every pixel): what the blur is like
+    decides how detail is sharpened, which a sum alone cannot say.
+    """
 
     def __init__(self, config: LadderConfig) -> None:
         super().__init__()
-        self.up = nn.Conv2d(config.eighth, 4 * config.quarter, 1)
+        self.up = nn.Conv2d(config.eighth, 8 * config.quarter, 1)
         self.blocks = residual_blocks(config.quarter, config.decoder_blocks)
         self.head = nn.Conv2d(config.quarter, 24, 3, padding=1)
         nn.init.zeros_(self.head.weight)
@@ -122,7 +126,8 @@ class Decoder(nn.Module):
 
     def forward(self, features: Tensor, skip: Tensor) -> Tensor:
         """(n, eighth, h/4, w/4), (n, quarter, h/2, w/2) -> (n, 6, h, w)."""
-        x = activate(F.pixel_shuffle(self.up(features), 2) + skip)
+        scale, shift = F.pixel_shuffle(self.up(features), 2).chunk(2, dim=1)
+        x = activate(skip * (1 + scale) + shift)
         return F.pixel_shuffle(self.head(activate(self.blocks(x))), 2)
 
 

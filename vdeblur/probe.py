@@ -43,7 +43,9 @@ def probe(path: str) -> FileInfo:
     output = default_output(path)
     with open_source(path) as source:
         if not isinstance(source, VideoSource):
-            return FileInfo(path, output, source.info, (Kept(0, "video", source.info.codec, None, "restored"),), 0, None)
+            return FileInfo(
+                path, output, source.info, (Kept(0, "video", source.info.codec, None, "restored"),), 0, None
+            )
         container = source.container
         streams = tuple(_kept(stream, stream.index == source.video.index, output) for stream in container.streams)
         return FileInfo(
@@ -62,7 +64,8 @@ def _kept(stream: Any, is_picture: bool, output: str) -> Kept:
     else:
         codec = text_codec(container, stream)
         fate = f"converted to {codec}" if codec else "dropped"
-    return Kept(stream.index, stream.type, codec_name(stream), stream.metadata.get("language"), fate)
+    language = stream.metadata.get("language")
+    return Kept(stream.index, stream.type, codec_name(stream), None if language == "und" else language, fate)
 
 
 def to_json(info: FileInfo) -> dict[str, Any]:

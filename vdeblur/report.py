@@ -55,11 +55,14 @@ def table(results: Sequence[Result]) -> list[list[str]]:
 
 
 def write_report(results: Sequence[Result], path: str | Path) -> None:
-    """Write the page to `path`. OutputError where that cannot be."""
+    """Write the page to `path`, whole or not at all. OutputError where that cannot be."""
     target = Path(path)
+    partial = target.with_name(target.name + ".part")
     try:
-        target.write_text(to_html(results), encoding="utf-8")
+        partial.write_text(to_html(results), encoding="utf-8")
+        partial.replace(target)
     except OSError as error:
+        partial.unlink(missing_ok=True)
         raise OutputError(f"{target}: cannot write the report ({error.strerror}); choose another place") from error
 
 
@@ -91,9 +94,11 @@ def to_html(results: Sequence[Result]) -> str:
 
 
 def _clip_section(results: Sequence[Result], clip: str) -> str:
-    series = {INPUT_ROW: results[0].clips[clip].input["psnr"]}
-    series |= {result.model: result.clips[clip].output["psnr"] for result in results}
+    before = results[0].clips[clip].input["psnr"]
+    series = {INPUT_ROW: before} | {result.model: result.clips[clip].output["psnr"] for result in results}
+    gains = {model: [b - a for a, b in zip(before, after, strict=True)] for model, after in series.items()}
     plot = plots.lines(f"PSNR of each frame of {clip}", series, "frame", "PSNR in dB")
+    plot += plots.lines(f"Gain over the input of each frame of {clip}", gains, "frame", "gain in dB")
     key = "".join(
         f'<li class="s{number % plots.SERIES_COLOURS}">{escape(name)}</li>' for number, name in enumerate(series)
     )

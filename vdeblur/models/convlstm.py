@@ -68,7 +68,7 @@ class PeepholeCell(nn.Module):
 
     def step(self, projected: Tensor, state: CellState) -> CellState:
         """One time step; `projected` is from_input(x), (n, 4 hidden, h, w) with the gates in the order i, f, o, g."""
-        gates = projected + self.from_hidden(state.h)
+        gates = projected + self.from_hidden(state.h.to(projected.dtype))
         i, f, o, g = gates.float().chunk(4, dim=1)
         peep_i, peep_f, peep_o = self.peephole
         i = torch.sigmoid(i + peep_i * state.c)
@@ -137,5 +137,5 @@ class ConvLSTM(StreamNetwork):
         return activate(self.fuse(torch.cat([past, deep, future], dim=1)))
 
     def _finish(self, fused: Tensor, h: Tensor, skip: Tensor) -> Tensor:
-        residual: Tensor = self.decoder(activate(self.trunk(fused + self.recall(h))), skip)
+        residual: Tensor = self.decoder(activate(self.trunk(fused + self.recall(h.to(fused.dtype)))), skip)
         return residual

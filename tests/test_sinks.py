@@ -1,0 +1,431 @@
+"""What a sink promises: all or nothing under the final name, refusals before the first frame, every stream kept."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+from media import Recipe, copy, frames, noise, packets, write
+
+from vdeblur.containers import can_hold, pipe_format
+from vdeblur.encoders import choose_pix_fmt
+from vdeblur.errors import OutputError, UsageError, VdeblurError
+from vdeblur.frames import Color, Frame, Layout
+from vdeblur.images import image_files
+from vdeblur.sinks import SinkOptions, default_output, open_sink
+from vdeblur.sources import SourceOptions, open_source
+from vdeblur.video_sink import VideoSink
+
+LOSSLESS = SinkOptions(codec="ffv1")
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> str:
+    return write(tmp_path / "clip.mp4", Recipe(frames(6), bframes=2, audio="aac"))
+
+
+def listing(folder: Path) -> set[str]:
+    return {entry.name for entry in folder.iterdir()}
+
+
+class TestAllOrNothing:
+    def test_the_name_appears_when_the_file_is_whole(self, clip: str, tmp_path: Path) -> None:
+        target = tmp_path / "out.mkv"
+        with open_source(clip) as source, open_sink(str(target), source, LOSSLESS) as sink:
+            for frame in source:
+                assert not target.exists()
+                sink.write(frame)
+        assert target.exists()
+        assert listing(tmp_path) == {"clip.mp4", "out.mkv"}
+
+    @pytest.mark.parametrize("written", [0, 3])
+    def test_an_exception_leaves_nothing(self, clip: str, tmp_path: Path, written: int) -> None:
+        with (
+            pytest.raises(RuntimeError),
+            open_source(clip) as source,
+            open_sink(str(tmp_path / "out.mp4"), source) as sink,
+        ):
+            for _, frame in zip(range(written), source, strict=False):
+                sink.write(frame)
+            raise RuntimeError("restorer")
+        assert listing(tmp_path) == {"clip.mp4"}
+
+    def test_abort_and_close_may_follow_each_other(self, clip: str, tmp_path: Path) -> None:
+        with open_source(clip) as source:
+            sink = open_sink(str(tmp_path / "out.mp4"), source)
+            sink.abort()
+            sink.abort()
+            sink.close()
+            assert listing(tmp_path) == {"clip.mp4"}
+            other = open_sink(str(tmp_path / "out.mp4"), source)
+            for frame in source:
+                other.write(frame)
+            other.close()
+            other.abort()
+        assert listing(tmp_path) == {"clip.mp4", "out.mp4"}
+
+    def test_permissions_are_those_of_any_new_file(self, clip: str, tmp_path: Path) -> None:
+        (tmp_path / "plain").touch()
+        copy(source := open_source(clip), open_sink(str(tmp_path / "o.mp4"), source))
+        assert (tmp_path / "o.mp4").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+    def test_a_full_disk_is_named(self, clip: str) -> None:
+        class Full(io.RawIOBase):
+            def writable(self) -> bool:
+                return True
+
+            def write(self, data: Any) -> int:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        with open_source(clip) as source, pytest.raises(OutputError, match="disk is full"):
+            pipe: Any = Full()
+            sink = VideoSink(pipe, "standard output", source, SinkOptions(container="mkv"), source.info)
+            for frame in source:
+                sink.write(frame)
+            sink.close()
+
+
+class TestRefusals:
+    def refused(self, kind: type[VdeblurError], clip: str, target: str, options: SinkOptions = SinkOptions()) -> str:
+        with open_source(clip) as source:
+            before = listing(Path(clip).parent)
+            with pytest.raises(kind) as caught:
+                open_sink(target, source, options)
+            assert listing(Path(clip).parent) == before
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    def test_existing_output(self, clip: str, tmp_path: Path) -> None:
+        (tmp_path / "o.mp4").write_text("precious")
+        assert "-y" in self.refused(OutputError, clip, str(tmp_path / "o.mp4"))
+        assert (tmp_path / "o.mp4").read_text() == "precious"
+
+    def test_overwrite_replaces_at_the_end(self, clip: str, tmp_path: Path) -> None:
+        (tmp_path / "o.mp4").write_text("precious")
+        with open_source(clip) as source:
+            with open_sink(str(tmp_path / "o.mp4"), source, SinkOptions(overwrite=True)) as sink:
+                for frame in source:
+                    sink.write(frame)
+                assert (tmp_path / "o.mp4").read_text() == "precious"
+        assert (tmp_path / "o.mp4").stat().st_size > 500
+
+    def test_the_input_itself_even_with_overwrite(self, clip: str) -> None:
+        self.refused(UsageError, clip, clip, SinkOptions(overwrite=True))
+
+    def test_no_such_folder(self, clip: str, tmp_path: Path) -> None:
+        assert "no folder" in self.refused(OutputError, clip, str(tmp_path / "none" / "o.mp4"))
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+    def test_folder_without_permission(self, clip: str, tmp_path: Path) -> None:
+        (tmp_path / "locked").mkdir(mode=0o500)
+        self.refused(OutputError, clip, str(tmp_path / "locked" / "o.mp4"))
+
+    def test_folder_that_is_a_file(self, clip: str) -> None:
+        self.refused(OutputError, clip, clip + "/o.mp4")
+
+    @pytest.mark.parametrize(
+        ("name", "options", "word"),
+        [
+            ("o.mp4", SinkOptions(codec="nonsense"), "nonsense"),
+            ("o.mp4", SinkOptions(codec="aac"), "aac"),
+            ("o.webm", SinkOptions(codec="libx264"), "webm"),
+            ("o.mp4", SinkOptions(pix_fmt="nonsense"), "nonsense"),
+            ("o.mp4", SinkOptions(codec="av1", pix_fmt="yuv444p"), "yuv444p"),
+            ("o.mp4", SinkOptions(preset="nonsense"), "nonsense"),
+            ("o.mp4", SinkOptions(encoder_options={"nonsense": "1"}), "nonsense"),
+            ("o.mp4", SinkOptions(encoder_options={"profile": "nonsense"}), "nonsense"),
+            ("o.mkv", SinkOptions(codec="ffv1", crf=20), "crf"),
+            ("o.mkv", SinkOptions(codec="ffv1", preset="slow"), "preset"),
+            ("o.xyz", SinkOptions(), "o.xyz"),
+            ("o.mp4", SinkOptions(container="nonsense"), "nonsense"),
+        ],
+    )
+    def test_settings_that_cannot_be(
+        self, clip: str, tmp_path: Path, name: str, options: SinkOptions, word: str
+    ) -> None:
+        assert word in self.refused(UsageError, clip, str(tmp_path / name), options)
+
+    def test_odd_sizes_where_chroma_is_halved(self, tmp_path: Path) -> None:
+        odd = write(tmp_path / "odd.mkv", Recipe(frames(2, size=(63, 47)), codec="ffv1"))
+        message = self.refused(UsageError, odd, str(tmp_path / "o.mp4"), SinkOptions(codec="h264"))
+        assert "yuv444p" in message
+
+
+def test_zero_config_names(tmp_path: Path) -> None:
+    (tmp_path / "frames").mkdir()
+    assert default_output("a/b.mp4") == "a/b.deblur.mp4"
+    assert default_output("b.MOV") == "b.deblur.MOV"
+    assert default_output("b.webm") == "b.deblur.webm"
+    assert default_output("old.avi") == "old.deblur.mkv"
+    assert default_output("no-suffix") == "no-suffix.deblur.mkv"
+    assert default_output("-") == "-"
+    assert default_output("photo.jpg") == "photo.deblur.jpg"
+    assert default_output(str(tmp_path / "frames")) == str(tmp_path / "frames.deblur") + "/"
+    assert default_output(str(tmp_path / "frames") + "/") == str(tmp_path / "frames.deblur") + "/"
+    assert default_output(str(tmp_path / "frames" / "%04d.png")) == str(tmp_path / "frames.deblur") + "/"
+
+
+@pytest.mark.parametrize(
+    ("made", "suffix", "expected"),
+    [
+        ("libx264", ".mp4", "h264"),
+        ("libx265", ".mkv", "hevc"),
+        ("mpeg4", ".mkv", "h264"),
+        ("libvpx-vp9", ".webm", "vp9"),
+    ],
+)
+def test_zero_config_codec_is_the_sources(tmp_path: Path, made: str, suffix: str, expected: str) -> None:
+    path = write(tmp_path / f"a{suffix}", Recipe(frames(3), codec=made))
+    out = default_output(path)
+    copy(source := open_source(path), open_sink(out, source))
+    with av.open(out) as container:
+        assert container.streams.video[0].codec_context.codec.canonical_name == expected
+
+
+@pytest.mark.parametrize(
+    ("layout", "encoder", "expected", "lost"),
+    [
+        (Layout("yuv", 10, (1, 1)), "libx264", "yuv420p10le", None),
+        (Layout("yuv", 12, (1, 0)), "libx264", "yuv422p10le", "bit depth"),
+        (Layout("yuv", 8, (0, 0)), "libsvtav1", "yuv420p", "chroma resolution"),
+        (Layout("yuv", 8, (1, 1), alpha=True), "libx264", "yuv420p", "alpha"),
+        (Layout("gray"), "libvpx-vp9", "yuv420p", None),
+        (Layout("rgb"), "ffv1", "bgr0", None),
+    ],
+)
+def test_the_pixel_format_nearest_to_the_sources(layout: Layout, encoder: str, expected: str, lost: str | None) -> None:
+    pix_fmt, loss = choose_pix_fmt(encoder, layout, None, "out")
+    assert pix_fmt == expected
+    assert (loss or "") == (lost or "")
+
+
+class TestOtherStreams:
+    def test_sound_is_copied_bit_for_bit_at_its_times(self, clip: str, tmp_path: Path) -> None:
+        out = str(tmp_path / "o.mp4")
+        copy(source := open_source(clip), open_sink(out, source))
+        assert packets(out, "audio") == packets(clip, "audio")
+
+    def test_everything_in_matroska_stays(self, tmp_path: Path) -> None:
+        recipe = Recipe(
+            frames(6), audio="libopus", subtitles="ass", chapters=2, attachment=True, metadata={"title": "T"}
+        )
+        path, out = write(tmp_path / "a.mkv", recipe), str(tmp_path / "o.mkv")
+        sink = open_sink(out, source := open_source(path))
+        copy(source, sink)
+        assert sink.warnings == []
+        with av.open(path) as before, av.open(out) as after:
+            assert [s.type for s in after.streams] == [s.type for s in before.streams]
+            assert [s.metadata.get("language") for s in after.streams] == [
+                s.metadata.get("language") for s in before.streams
+            ]
+            assert [s.metadata.get("title") for s in after.streams] == [s.metadata.get("title") for s in before.streams]
+            assert [s.disposition for s in after.streams] == [s.disposition for s in before.streams]
+            assert after.chapters() == before.chapters()
+            assert after.metadata["title"] == "T"
+            assert after.streams.attachments[0].data == before.streams.attachments[0].data
+            assert after.streams.attachments[0].mimetype == "font/ttf"
+        for kind in ("audio", "subtitle"):
+            assert packets(out, kind) == packets(path, kind)
+
+    def test_text_becomes_what_the_container_holds(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "a.mkv", Recipe(frames(8), subtitles="ass"))
+        out, back = str(tmp_path / "o.mp4"), str(tmp_path / "back.mkv")
+        sink = open_sink(out, source := open_source(path))
+        copy(source, sink)
+        assert len(sink.warnings) == 1
+        assert "subtitle stream 1 (ass, fre)" in sink.warnings[0]
+        copy(source := open_source(out), open_sink(back, source))
+        shown = packets(back, "subtitle")
+        assert [(time, text.strip()) for time, text in shown if text.strip()] == [
+            (Fraction(0), b"one"),
+            (Fraction(1, 10), b"two"),
+        ]
+
+    def test_what_cannot_be_held_is_dropped_and_named(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "a.mkv", Recipe(frames(4), audio="libopus", attachment=True))
+        sink = open_sink(str(tmp_path / "o.mp4"), source := open_source(path))
+        copy(source, sink)
+        assert len(sink.warnings) == 1
+        assert "attachment stream 2" in sink.warnings[0]
+
+    @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+    def test_cover_art_stays_cover_art(self, tmp_path: Path, suffix: str) -> None:
+        path, out = write(tmp_path / "a.mp4", Recipe(frames(4), cover=True)), str(tmp_path / f"o.{suffix}")
+        copy(source := open_source(path), open_sink(out, source))
+        with av.open(path) as before, av.open(out) as after:
+            kept = [next(c.demux(s)) for c in (before, after) for s in c.streams.video if s.disposition & 1024]
+            assert bytes(kept[0]) == bytes(kept[1])
+
+    def test_a_cut_takes_sound_and_chapters_along(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "a.mkv", Recipe(frames(25), audio="libopus", audio_seconds=1, chapters=3))
+        out = str(tmp_path / "o.mkv")
+        source = open_source(path, SourceOptions(start_seconds=0.2, end_seconds=0.6))
+        copy(source, open_sink(out, source))
+        cut = Fraction(1, 5)
+        inside = [(t - cut, d) for t, d in packets(path, "audio") if t is not None and cut <= t < 3 * cut]
+        assert packets(out, "audio") == inside
+        assert packets(out, "video")[0][0] == 0
+        with av.open(out) as container:
+            chapters = [(c["start"] * c["time_base"], c["metadata"]["title"]) for c in container.chapters()]
+        assert chapters == [(0, "part 2")]
+
+    def test_packets_do_not_pile_up(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "a.mkv", Recipe(frames(100), codec="ffv1", audio="libopus", audio_seconds=4))
+        with open_source(path) as source, open_sink(str(tmp_path / "o.mkv"), source, LOSSLESS) as sink:
+            most = 0
+            for frame in source:
+                sink.write(frame)
+                most = max(most, len(source.packets))  # type: ignore[attr-defined]
+        assert most < 40  # of 200
+
+    def test_nobody_asks_for_packets_nobody_gets_them(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "a.mkv", Recipe(frames(20), audio="libopus", audio_seconds=0.8))
+        with open_source(path) as source:
+            for _ in source:
+                assert not source.packets  # type: ignore[attr-defined]
+
+
+def test_what_a_container_holds(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.mkv", Recipe(frames(3), audio="libopus", subtitles="subrip", attachment=True))
+    with av.open(path) as container:
+        held = {
+            name: "".join("-x"[can_hold(name, stream)] for stream in container.streams)
+            for name in ("matroska", "mp4", "mov", "webm", "nut", "mpegts", "yuv4mpegpipe")
+        }
+    assert held == {
+        "matroska": "xxxx",
+        "mp4": "xx--",
+        "mov": "x---",
+        "webm": "-x--",
+        "nut": "xx--",
+        "mpegts": "xx--",
+        "yuv4mpegpipe": "----",
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [("mov,mp4,m4a,3gp,3g2,mj2", "mp4"), ("matroska,webm", "matroska"), ("avi", "matroska")]
+)
+def test_a_pipe_keeps_the_format_it_can(given: str, expected: str) -> None:
+    assert pipe_format(given) == expected
+
+
+class TestImages:
+    def fill(self, folder: Path, names: list[str], image: Any) -> None:
+        folder.mkdir()
+        for number, name in enumerate(names):
+            cv2.imwrite(str(folder / name), image(number))
+
+    @pytest.mark.parametrize(("channels", "dtype"), [(c, d) for c in (1, 3, 4) for d in (np.uint8, np.uint16)])
+    def test_png_comes_back_bit_for_bit(self, tmp_path: Path, channels: int, dtype: Any) -> None:
+        rng = np.random.default_rng(0)
+        top = np.iinfo(dtype).max + 1
+        shape = (13, 17) if channels == 1 else (13, 17, channels)
+        images = [rng.integers(0, top, shape).astype(dtype) for _ in range(3)]
+        names = ["f10.png", "f9.png", "f1.png"]
+        self.fill(tmp_path / "in", names, lambda i: images[i])
+        passed = copy(source := open_source(str(tmp_path / "in")), open_sink(str(tmp_path / "out") + "/", source))
+        assert [f.pts for f in passed] == [0, 1, 2]
+        assert listing(tmp_path / "out") == set(names)
+        for name, image in zip(names, images, strict=True):
+            back = cv2.imread(str(tmp_path / "out" / name), cv2.IMREAD_UNCHANGED)
+            assert back.dtype == dtype
+            assert np.array_equal(back, image)
+
+    @pytest.mark.parametrize("channels", [1, 3])
+    def test_jpeg_stays_jpeg_near_its_values(self, tmp_path: Path, channels: int) -> None:
+        ramp = np.add.outer(np.arange(40), np.arange(56)).astype(np.uint8)
+        self.fill(tmp_path / "in", ["a.jpg", "b.jpeg"], lambda _: ramp if channels == 1 else np.dstack([ramp] * 3))
+        copy(source := open_source(str(tmp_path / "in")), open_sink(str(tmp_path / "out"), source))
+        for name in ("a.jpg", "b.jpeg"):
+            before, after = (cv2.imread(str(tmp_path / f / name), cv2.IMREAD_UNCHANGED) for f in ("in", "out"))
+            assert before.shape == after.shape
+            assert np.abs(before.astype(int) - after).max() <= 3
+
+    def test_orientation_and_profile_tags_stay(self, tmp_path: Path) -> None:
+        self.fill(tmp_path / "in", ["a.jpg", "b.png"], lambda _: np.full((8, 8, 3), 90, np.uint8))
+        exif = b"\xff\xe1\x00\x0cExif\x00\x00test"
+        jpeg = (tmp_path / "in" / "a.jpg").read_bytes()
+        (tmp_path / "in" / "a.jpg").write_bytes(jpeg[:2] + exif + jpeg[2:])
+        chunk = (4).to_bytes(4, "big") + b"gAMA" + (45455).to_bytes(4, "big") + bytes.fromhex("0bfc6105")
+        png = (tmp_path / "in" / "b.png").read_bytes()
+        (tmp_path / "in" / "b.png").write_bytes(png[:33] + chunk + png[33:])
+        copy(source := open_source(str(tmp_path / "in")), open_sink(str(tmp_path / "out"), source))
+        assert exif in (tmp_path / "out" / "a.jpg").read_bytes()
+        assert chunk in (tmp_path / "out" / "b.png").read_bytes()
+        assert cv2.imread(str(tmp_path / "out" / "b.png")) is not None
+        assert cv2.imread(str(tmp_path / "out" / "a.jpg")) is not None
+
+    def test_patterns_and_natural_order(self, tmp_path: Path) -> None:
+        self.fill(tmp_path / "in", [f"f{i}.png" for i in (10, 2, 1)] + ["g1.png"], lambda i: np.zeros((4, 4), np.uint8))
+        (tmp_path / "in" / "notes.txt").touch()
+        folder = tmp_path / "in"
+        assert [f.name for f in image_files(str(folder / "f%d.png"))] == ["f1.png", "f2.png", "f10.png"]
+        assert [f.name for f in image_files(str(folder / "f*.png"))] == ["f1.png", "f2.png", "f10.png"]
+        assert [f.name for f in image_files(str(folder))] == ["f1.png", "f2.png", "f10.png", "g1.png"]
+
+    def test_a_damaged_picture_is_concealed_and_counted(self, tmp_path: Path) -> None:
+        self.fill(tmp_path / "in", ["1.png", "2.png", "3.png"], lambda i: np.full((6, 6), 50 * i, np.uint8))
+        (tmp_path / "in" / "2.png").write_bytes(b"\x89PNG broken")
+        source = open_source(str(tmp_path / "in"))
+        passed = copy(source, open_sink(str(tmp_path / "out"), source))
+        assert [int(f.planes[0][0, 0]) for f in passed] == [0, 0, 100]
+        assert (source.concealed, source.damaged) == (1, True)
+        assert listing(tmp_path / "out") == {"1.png", "2.png", "3.png"}
+
+    def test_a_video_becomes_numbered_pictures_and_a_video_again(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "a.mkv", Recipe(frames(3), codec="ffv1"))
+        copy(source := open_source(path), open_sink(str(tmp_path / "out") + "/", source))
+        assert listing(tmp_path / "out") == {"000001.png", "000002.png", "000003.png"}
+        copy(source := open_source(str(tmp_path / "out")), open_sink(str(tmp_path / "b.mkv"), source, LOSSLESS))
+        with open_source(str(tmp_path / "b.mkv")) as again:
+            first = next(iter(again))
+        assert np.array_equal(
+            np.dstack(first.planes[::-1]), cv2.imread(str(tmp_path / "out" / "000001.png"), cv2.IMREAD_UNCHANGED)
+        )
+
+    def test_refusals(self, tmp_path: Path) -> None:
+        self.fill(tmp_path / "in", ["1.png", "2.png"], lambda i: np.zeros((6, 6), np.uint8))
+        (tmp_path / "full").mkdir()
+        (tmp_path / "full" / "other.txt").touch()
+        with open_source(str(tmp_path / "in")) as source:
+            with pytest.raises(UsageError):
+                open_sink(str(tmp_path / "in"), source, SinkOptions(overwrite=True))
+            with pytest.raises(OutputError):
+                open_sink(str(tmp_path / "full"), source)
+            with pytest.raises(UsageError):
+                open_sink(str(tmp_path / "one.png"), source)
+            with pytest.raises(UsageError):
+                open_sink(str(tmp_path / "out"), source, SinkOptions(crf=3))
+            sink = open_sink(str(tmp_path / "full"), source, SinkOptions(overwrite=True))
+            with sink:
+                for frame in source:
+                    sink.write(frame)
+        assert listing(tmp_path / "full") == {"1.png", "2.png", "other.txt"}
+        assert listing(tmp_path) == {"in", "full"}
+
+    def test_one_photograph(self, tmp_path: Path) -> None:
+        cv2.imwrite(str(tmp_path / "p.png"), np.full((5, 7, 3), 33, np.uint8))
+        out = default_output(str(tmp_path / "p.png"))
+        copy(source := open_source(str(tmp_path / "p.png")), open_sink(out, source))
+        assert np.array_equal(cv2.imread(out), cv2.imread(str(tmp_path / "p.png")))
+
+
+def test_a_change_of_size_is_scaled_and_said(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.mkv", Recipe(frames(2), codec="ffv1"))
+    layout = Layout("yuv", 8, (1, 1))
+    with open_source(path) as source, open_sink(str(tmp_path / "o.mkv"), source, LOSSLESS) as sink:
+        first, second = list(source)
+        sink.write(first)
+        sink.write(Frame(noise(layout, 32, 24), layout, second.color, second.pts, second.time_base))
+        assert len(sink.warnings) == 1
+    with open_source(str(tmp_path / "o.mkv")) as again:
+        assert [f.size for f in again] == [(64, 48), (64, 48)]

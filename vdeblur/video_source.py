@@ -1,0 +1,403 @@
+"""VideoSource: the frames of a media file or pipe, decoded, in order, each at its exact time."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from itertools import count
+from math import ceil
+from typing import Any, BinaryIO
+
+import av
+from av.container import InputContainer
+from av.stream import Discard, Disposition
+from av.video.stream import VideoStream
+
+from .errors import InputError
+from .frames import Color, Frame, StreamInfo
+from .planes import frame_of
+from .sources import SourceOptions
+
+REORDER_DEPTH = 4
+"""Frames held back to put wrongly ordered pts right; decoders already give presentation order."""
+MAX_FAILURES = 1000
+"""Packets in a row that may fail before an input counts as beyond use."""
+MAX_CONCEALED_SECONDS = 10
+"""A longer gap stays a gap: the pts keep sound in step, and a minute of one still helps no one."""
+TAIL_SECONDS = 10
+"""After the last wanted frame, other streams are followed until they catch up, at most this far."""
+
+_CHROMA_LOCATIONS = ("unspecified", "left", "center", "topleft", "top", "bottomleft", "bottom")
+_COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
+
+
+class VideoSource:
+    """A media file (a path) or a pipe (a binary file object that is only read).
+
+    Packets of streams that a sink asked for with `keep` wait in `packets`, in file order, for that sink to take
+    them as the picture advances: one reading of the input serves both.
+    """
+
+    def __init__(self, file: str | BinaryIO, name: str, options: SourceOptions) -> None:
+        """Open, find the picture and decode its first frame. Raises InputError."""
+        self.name = name
+        self.concealed = 0
+        self.damaged = False
+        self.warnings: list[str] = []
+        self.packets: deque[av.Packet[Any]] = deque()
+        self._options = options
+        self._kept: set[int] | None = None
+        self._container = _open(file, name, options)
+        try:
+            self.video = _video_stream(self._container, name)
+            self.others = [s for s in self._container.streams if s.index != self.video.index]
+            self.video.thread_type = "AUTO"
+            self._start, self._end, self.shift = self._cut()
+            if self._start is not None and isinstance(file, str):
+                self._seek()
+            self._frames: Generator[av.VideoFrame, None, None] = self._decoded()
+            first = next(self._frames, None)
+            if first is None:
+                raise InputError(f"{name}: no frame of its {self.video.codec.name} stream can be decoded")
+            if self._start is not None and first.pts is not None and first.pts > self._start and isinstance(file, str):
+                first = self._from_the_beginning()
+            self.first_frame: av.VideoFrame = first
+            self._peeked = True
+            self.color = color_of(first, chroma_location(self._container, self.video))
+            self.info = self._stream_info(frame_of(first, 0, Fraction(1), self.color))
+        except BaseException:
+            self._container.close()
+            raise
+
+    @property
+    def container(self) -> InputContainer:
+        """The open input, for its metadata and chapters."""
+        return self._container
+
+    @property
+    def cut(self) -> tuple[Fraction | None, Fraction | None, Fraction]:
+        """Start and end of what is read, and what is taken off all times, in seconds as the file counts them."""
+        tick = self._time_base
+        return (
+            None if self._start is None else self._start * tick,
+            None if self._end is None else self._end * tick,
+            self.shift * tick,
+        )
+
+    def keep(self, streams: Iterable[int]) -> None:
+        """From now on, hold packets of these streams (by index) in `packets`; those of others are dropped."""
+        self._kept = set(streams)
+        for stream in self.others:
+            if stream.index not in self._kept:
+                stream.discard = Discard.all
+        self.packets = deque(p for p in self.packets if p.stream_index in self._kept)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Frames with strictly rising pts, in the unit of `info.time_base`."""
+        if self._kept is None:
+            self.keep(())
+        last: int | None = None
+        for frame in self._timed(self._all_frames()):
+            if self._end is not None and frame.pts >= self._end:
+                break
+            if self._start is not None and frame.pts < self._start:
+                continue
+            pts = frame.pts - self.shift
+            if last is not None and pts <= last:
+                pts = last + 1
+            last = pts
+            yield replace(frame, pts=pts)
+        if self._end is not None:
+            self._follow_others()
+        else:
+            self._check_claim(last)
+
+    def close(self) -> None:
+        """Close the input."""
+        self._frames.close()
+        self._container.close()
+        self.packets.clear()
+
+    def __enter__(self) -> VideoSource:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- what the file is -------------------------------------------------------------------------------------------
+
+    def _stream_info(self, first: Frame) -> StreamInfo:
+        stream, context = self.video, self.video.codec_context
+        width, height = first.size
+        rate = self._options.frame_rate or stream.average_rate or stream.guessed_rate
+        seconds = self._seconds()
+        frames = stream.frames or (round(seconds * rate) if seconds and rate else None)
+        if seconds and (self._start is not None or self._end is not None):
+            end = min(self._options.end_seconds or seconds, seconds)
+            kept = max(end - (self._options.start_seconds or 0), 0.0)
+            frames = round(frames * kept / seconds) if frames else None
+            seconds = kept
+        return StreamInfo(
+            width=width,
+            height=height,
+            layout=first.layout,
+            color=self.color,
+            time_base=self._time_base,
+            frame_rate=rate or None,
+            frames=frames,
+            duration_seconds=seconds,
+            sample_aspect_ratio=stream.sample_aspect_ratio or None,
+            rotation=self.first_frame.rotation,
+            codec=stream.codec.canonical_name,
+            bit_rate=stream.bit_rate or context.bit_rate or None,
+        )
+
+    def _seconds(self) -> float | None:
+        stream = self.video
+        if stream.duration and stream.time_base:
+            return float(stream.duration * stream.time_base)
+        return self._container.duration / av.time_base if self._container.duration else None
+
+    @property
+    def _time_base(self) -> Fraction:
+        return Fraction(self.video.time_base or Fraction(1, 90000))
+
+    def _cut(self) -> tuple[int | None, int | None, int]:
+        """Start and end in ticks of the stream as the file counts them, and what is taken off every pts."""
+        tick, options = self._time_base, self._options
+        origin = Fraction(self._container.start_time or 0, av.time_base)
+        first, last = _exactly(options.start_seconds), _exactly(options.end_seconds)
+        start = None if first is None else ceil((origin + first) / tick)
+        end = None if last is None else ceil((origin + last) / tick)
+        shift = 0 if options.keep_timestamps else round((first or 0) / tick)
+        return start, end, shift
+
+    # -- decoding ---------------------------------------------------------------------------------------------------
+
+    def _seek(self) -> None:
+        assert self._start is not None
+        try:
+            self._container.seek(self._start, stream=self.video)
+        except av.FFmpegError:  # some formats cannot: read from the start instead
+            self._container.seek(0)
+
+    def _from_the_beginning(self) -> av.VideoFrame:
+        """A seek landed behind the cut (a poor index): decode from the first packet instead."""
+        self._frames.close()
+        self.packets.clear()
+        self._container.seek(self.video.start_time or 0, stream=self.video)
+        self._frames = self._decoded()
+        return next(self._frames)
+
+    def _all_frames(self) -> Iterator[av.VideoFrame]:
+        if self._peeked:
+            self._peeked = False
+            yield self.first_frame
+        yield from self._frames
+
+    def _decoded(self) -> Generator[av.VideoFrame, None, None]:
+        """Every frame that the decoder gives, drained; what it could not decode is left to `_expected`."""
+        self._expected: list[int] = []
+        self._failures = 0
+        try:
+            for packet in self._container.demux():
+                if packet.stream_index != self.video.index:
+                    self._collect(packet)
+                    continue
+                yield from self._decode(packet)
+        except av.FFmpegError:
+            self.damaged = True  # the container itself breaks off here
+            yield from self._decode(None)
+
+    def _decode(self, packet: av.Packet[Any] | None) -> list[av.VideoFrame]:
+        if packet is not None and packet.size and packet.pts is not None and not packet.is_discard:
+            heapq.heappush(self._expected, packet.pts)
+        try:
+            frames = self.video.codec_context.decode(packet)
+        except av.EOFError:
+            return []
+        except av.FFmpegError as error:
+            self.damaged = True
+            self._failures += 1
+            if self._failures > MAX_FAILURES:
+                raise InputError(f"{self.name}: damaged beyond use, {MAX_FAILURES} packets in a row fail") from error
+            return []
+        if frames:
+            self._failures = 0
+        return frames
+
+    def _collect(self, packet: av.Packet[Any]) -> None:
+        if packet.size and (self._kept is None or packet.stream_index in self._kept):
+            self.packets.append(packet)
+
+    def _follow_others(self) -> None:
+        """After the last wanted frame: read on until the other streams have reached the end of the cut too."""
+        assert self._end is not None
+        end = self._end * self._time_base
+        behind = set(self._kept or ())
+        for packet in self._container.demux() if behind else ():
+            if packet.dts is None:
+                continue
+            seconds = packet.dts * packet.time_base
+            if packet.stream_index in behind:
+                self._collect(packet)
+                if seconds >= end:
+                    behind.discard(packet.stream_index)
+            if not behind or seconds >= end + TAIL_SECONDS:
+                break
+
+    # -- time -------------------------------------------------------------------------------------------------------
+
+    def _timed(self, frames: Iterable[av.VideoFrame]) -> Iterator[Frame]:
+        """Give every frame its pts, put them in order, and stand in for those that were lost on the way."""
+        last: Frame | None = None
+        for frame in self._in_order(self._stamped(frames)):
+            if last is not None:
+                yield from self._stand_ins(last, frame.pts)
+            yield frame
+            last = frame
+        if last is not None and self.damaged:
+            yield from self._stand_ins(last, None)
+
+    def _stamped(self, frames: Iterable[av.VideoFrame]) -> Iterator[Frame]:
+        """Frames without pts (raw streams) get theirs from the rate, counted on from the last one."""
+        rate = self._options.frame_rate or self.video.average_rate or self.video.guessed_rate or Fraction(25)
+        self._nominal = max(round(1 / (rate * self._time_base)), 1)
+        following = 0
+        for decoded in frames:
+            pts = decoded.pts if decoded.pts is not None else decoded.dts
+            if pts is None:
+                pts = following
+            following = pts + (decoded.duration or self._nominal)
+            if decoded.is_corrupt:  # mended by the decoder: worth more than the frame before
+                self.concealed += 1
+                self.damaged = True
+            color = color_of(decoded, self.color.chroma_location)
+            yield frame_of(decoded, pts, self._time_base, color, decoded.duration)
+
+    @staticmethod
+    def _in_order(frames: Iterable[Frame]) -> Iterator[Frame]:
+        tie = count()
+        waiting: list[tuple[int, int, Frame]] = []
+        for frame in frames:
+            heapq.heappush(waiting, (frame.pts, next(tie), frame))
+            if len(waiting) > REORDER_DEPTH:
+                yield heapq.heappop(waiting)[2]
+        while waiting:
+            yield heapq.heappop(waiting)[2]
+
+    def _stand_ins(self, last: Frame, until: int | None) -> Iterator[Frame]:
+        """Repeat `last` for every packet before `until` of which no frame came out.
+
+        Packets that show nothing by design (hidden reference frames, second fields) lie close to a frame; a lost one
+        leaves a hole, so it counts only when it is most of a frame away from both neighbours.
+        """
+        gap = int(self._nominal * 0.6)
+        longest = MAX_CONCEALED_SECONDS / self._time_base
+        missing: list[int] = []
+        while self._expected and (until is None or self._expected[0] < until):
+            pts = heapq.heappop(self._expected)
+            if pts - (missing[-1] if missing else last.pts) > gap and (until is None or until - pts > gap):
+                missing.append(pts)
+        while self._expected and self._expected[0] == until:
+            heapq.heappop(self._expected)
+        if not missing:
+            return
+        self.damaged = True
+        if missing[-1] - last.pts > longest:
+            seconds = float((missing[-1] - last.pts) * self._time_base)
+            self.warnings.append(f"{self.name}: {len(missing)} frames ({seconds:.1f} s) are lost; the gap is left open")
+            return
+        self.concealed += len(missing)
+        for pts in missing:
+            yield replace(last, pts=pts)
+
+    def _check_claim(self, last: int | None) -> None:
+        """FFmpeg decodes a file that was cut short without a word: compare with the length that it states."""
+        stream = self.video
+        if last is None or not stream.duration:
+            return
+        end = (stream.start_time or 0) + stream.duration
+        missing = (end - last - self.shift) * self._time_base - 2 * self._nominal * self._time_base
+        if missing > Fraction(1, 2):
+            self.damaged = True
+            self.warnings.append(f"{self.name}: ends {float(missing):.1f} s before the length that it states")
+
+
+def _exactly(seconds: float | None) -> Fraction | None:
+    """The decimal that was typed: 0.8 is 4/5, not the binary number beside it."""
+    return None if seconds is None else Fraction(str(seconds))
+
+
+def _open(file: str | BinaryIO, name: str, options: SourceOptions) -> InputContainer:
+    """Open without a way to the network, and without a pattern or protocol being read into the name."""
+    settings = {"protocol_whitelist": "file"}
+    if options.frame_rate and options.container:
+        settings["framerate"] = str(options.frame_rate)
+    target = "file:" + file if isinstance(file, str) else _Reader(file)
+    try:
+        return av.open(target, "r", format=options.container, options=settings, metadata_errors="replace")
+    except ValueError as error:
+        if isinstance(error, av.FFmpegError):
+            raise InputError(f"{name}: is not media that FFmpeg can read, or its beginning is damaged") from error
+        raise InputError(f"{name}: {error}") from error
+    except (av.FFmpegError, OSError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{name}: cannot be opened: {reason}") from error
+
+
+class _Reader:
+    """A pipe: FFmpeg may read it, and learns that it cannot seek."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def read(self, size: int) -> bytes:
+        return self._file.read(size)
+
+
+def _video_stream(container: InputContainer, name: str) -> VideoStream:
+    moving = [s for s in container.streams.video if not s.disposition & _COVERS]
+    if not moving:
+        held = sorted({s.type for s in container.streams})
+        raise InputError(f"{name}: holds no video stream" + (f", only {' and '.join(held)}" if held else ""))
+    best = container.streams.best("video")
+    stream = next((s for s in moving if best is not None and s.index == best.index), moving[0])
+    if stream.codec_context is None:
+        raise InputError(f"{name}: its video codec is unknown to this FFmpeg")
+    return stream
+
+
+def color_of(frame: av.VideoFrame, chroma_location: int = 0) -> Color:
+    """The colour tags of a decoded frame."""
+    full_range = {1: False, 2: True}.get(frame.color_range)
+    if frame.format.name.startswith("yuvj"):
+        full_range = True
+    return Color(frame.color_primaries, frame.color_trc, frame.colorspace, full_range, chroma_location)
+
+
+def chroma_location(container: InputContainer, stream: VideoStream) -> int:
+    """Where the stream's chroma samples sit (AVChromaLocation).
+
+    PyAV has no attribute for it, but FFmpeg's own description of the stream names it.
+    """
+    undeclared: Any = container  # the method stands in PyAV, but not in its type stubs
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.VERBOSE)
+    av.logging.set_libav_level(av.logging.VERBOSE)
+    try:
+        description = undeclared.dumps_format()
+    finally:
+        av.logging.set_libav_level(av.logging.INFO)
+        av.logging.set_level(level)
+    marker = f"Stream #0:{stream.index}"
+    for line in description.splitlines():
+        _, found, rest = line.partition(marker)
+        if found and not rest[:1].isdigit():
+            inside = rest.partition(stream.codec_context.pix_fmt or "(")[2].partition(")")[0]
+            words = inside.replace("(", " ").replace(",", " ").split()
+            return next((_CHROMA_LOCATIONS.index(w) for w in words if w in _CHROMA_LOCATIONS), 0)
+    return 0

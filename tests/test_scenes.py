@@ -69,7 +69,7 @@ def test_a_cut_to_another_view_of_the_same_place_is_found(canvas: NDArray[np.flo
 
 
 @over_places
-@pytest.mark.parametrize("speed", [10, 40, 80])
+@pytest.mark.parametrize("speed", [10, 40, 60])
 @pytest.mark.parametrize("blurred", [False, True])
 def test_a_fast_pan_is_no_cut(canvas: NDArray[np.float64], speed: int, blurred: bool) -> None:
     assert cuts(*(view(canvas, 100 + speed * step, blur=speed if blurred else 1) for step in range(6))) == []
@@ -109,9 +109,8 @@ def test_a_passer_by_is_no_cut(canvas: NDArray[np.float64]) -> None:
     shots = []
     for step in range(8):
         shot = view(canvas)
-        shot[40:, 40 * step : 40 * step + 90] = place(9)[40:180, :90][
-            :, : shot[40:, 40 * step : 40 * step + 90].shape[1]
-        ]
+        where = shot[40:, 40 * step : 40 * step + 90]
+        where[:] = passer_by[: where.shape[0], : where.shape[1]]
         shots.append(shot)
     assert cuts(*shots) == []
 

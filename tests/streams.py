@@ -54,6 +54,7 @@ class MemorySource:
     frames: Iterable[Frame]
     failure: BaseException | None = None
     concealed: int = 0
+    damaged: bool = False
     warnings: list[str] = field(default_factory=list)
     closed: int = 0
     info: StreamInfo = field(default_factory=lambda: StreamInfo(16, 12, YUV420, Color(), MILLISECONDS))

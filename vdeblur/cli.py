@@ -17,9 +17,21 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem, get_completion_class, shell_complete
 
 from . import __version__
-from .errors import EXIT_DAMAGED_INPUT, EXIT_INTERNAL, EXIT_OK, DeviceError, OutputError, UsageError, VdeblurError
+from .errors import (
+    EXIT_DAMAGED_INPUT,
+    EXIT_INTERNAL,
+    EXIT_OK,
+    DeviceError,
+    InputError,
+    ModelError,
+    OutputError,
+    UsageError,
+    VdeblurError,
+    did_you_mean,
+)
 from .flags import KeyValue, Seconds, load_config
 from .signals import Stopped, stop_signals
 
@@ -29,8 +41,12 @@ if TYPE_CHECKING:
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "VDEBLUR", "max_content_width": 100}
 
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+
 RESTORE = "restore"
 """Name under which `vdeblur INPUT` is kept in the group; it is not shown, nor needed."""
+
+COMPLETION_VARIABLE = "_VDEBLUR_COMPLETE"
 
 EXAMPLES = """\b
 Examples:
@@ -46,16 +62,20 @@ class InputOrCommand(click.Group):
     """A group where the first word is a command or, if it is none, the input of `restore`; ./live is a file."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the hidden command's name before an input."""
+        """Put the hidden command's name before an input; without any word, show the help and fail."""
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), err=True)
+            ctx.exit(UsageError.exit_code)
         own = {"-h", "--help", "--version"}
         if args and args[0] not in own and args[0] not in set(self.commands) - {RESTORE}:
             args = [RESTORE, *args]
         return super().parse_args(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
-        """Complete commands and file names."""
-        from click.shell_completion import CompletionItem
-
+        """Complete commands, file names, and the options of `vdeblur INPUT`."""
+        if incomplete.startswith("-"):
+            restore = self.commands[RESTORE]
+            return restore.shell_complete(click.Context(restore, parent=ctx, info_name=RESTORE), incomplete)
         return [*super().shell_complete(ctx, incomplete), CompletionItem(incomplete, type="file")]
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -77,13 +97,14 @@ class InputOrCommand(click.Group):
 
 def _run(group: click.Group, args: list[str]) -> int:
     try:
-        with stop_signals():
-            code = click.Group.main(group, args, prog_name="vdeblur", standalone_mode=False)
+        if instruction := os.environ.get(COMPLETION_VARIABLE):
+            return shell_complete(group, {}, "vdeblur", COMPLETION_VARIABLE, instruction)
+        with stop_signals(), group.make_context("vdeblur", args) as ctx:
+            group.invoke(ctx)
         sys.stdout.flush()
-        return code if isinstance(code, int) else EXIT_OK
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        return UsageError.exit_code
+        return EXIT_OK
+    except click.exceptions.Exit as error:
+        return error.exit_code
     except click.ClickException as error:
         return _fail(error.format_message(), error, UsageError.exit_code)
     except VdeblurError as error:
@@ -92,7 +113,7 @@ def _run(group: click.Group, args: list[str]) -> int:
         click.echo("vdeblur: stopped; nothing was written under the output's name", err=True)
         return stop.exit_code
     except BrokenPipeError:
-        # The reader of stdout has gone. Point stdout at nothing, or Python complains when it flushes at exit.
+        # The reader of stdout has had enough: no fault. Python would still complain when it flushes stdout at the end.
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
@@ -144,7 +165,7 @@ def cli() -> None:
     "-m", "--model", help="A name of `vdeblur models`, a .safetensors file, or unsharp, nlm, richardson-lucy."
 )
 @click.option("-d", "--device", default="auto", show_default=True, help="auto, cpu, cuda:0 or mps.")
-@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto", show_default=True)
+@click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True)
 @click.option(
     "--strength", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="0 is the input, 1 the full effect."
 )
@@ -218,14 +239,14 @@ def restore(
     if as_json and output == "-":
         raise UsageError("--json and -o - would both write to stdout: leave one of them out")
 
-    from .job import DEFAULT_MODEL, Job, restore_file
+    from .job import Job, restore_file
     from .sinks import SinkOptions
     from .sources import SourceOptions
 
     job = Job(
         input=input_path,
         output=output,
-        model=model or DEFAULT_MODEL,
+        model=model,
         device=device,
         precision=precision,
         strength=strength,
@@ -241,6 +262,10 @@ def restore(
             overwrite=overwrite,
         ),
     )
+    if "." not in input_path and not os.path.exists(input_path):
+        commands = set(cli.commands) - {RESTORE}
+        if hint := did_you_mean(input_path, commands):
+            raise InputError(f"{input_path}: neither a file nor a command{hint}")
     with _progress(progress, quiet) as shown:
         summary = restore_file(job, shown.update)
     for warning in summary.warnings:
@@ -249,7 +274,7 @@ def restore(
         click.echo(f"vdeblur: {_closing_line(summary)}", err=True)
     if as_json:
         click.echo(json.dumps(_summary_json(summary)))
-    if summary.concealed:
+    if summary.damaged:
         ctx.exit(EXIT_DAMAGED_INPUT)
 
 
@@ -260,7 +285,7 @@ def _progress(kind: str, quiet: bool) -> Progress:
     if kind == "json":
         return JsonLines(lambda line: click.echo(line, err=True))
     if kind == "bar" or (kind == "auto" and on_terminal and not quiet):
-        return Bar()
+        return Bar(force=kind == "bar")
     return Silent()
 
 
@@ -296,6 +321,90 @@ def _summary_json(summary: Summary) -> dict[str, object]:
 
 
 @cli.command(context_settings=CONTEXT)
+@click.argument("path", metavar="FILE")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def info(path: str, as_json: bool) -> None:
+    """Show what is in a file and what would be kept of it."""
+    from .probe import probe, to_json, to_text
+
+    found = probe(path)
+    click.echo(json.dumps(to_json(found)) if as_json else to_text(found))
+
+
+@cli.command(context_settings=CONTEXT)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def models(as_json: bool) -> None:
+    """List the models that come with vdeblur."""
+    from .published import published
+
+    keys = ("name", "kind", "params", "gmac_720p", "sha256", "default")
+    found = [{key: getattr(model, key) for key in keys} for model in published()]
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    click.echo(f"{'name':<12}{'kind':<10}{'parameters':>12}{'GMAC at 720p':>14}  sha256")
+    for model in found:
+        mark = "  (default)" if model["default"] else ""
+        sizes = f"{model['params']:>12,}{model['gmac_720p']:>14.1f}"
+        click.echo(f"{model['name']:<12}{model['kind']:<10}{sizes}  {model['sha256'][:12]}{mark}")
+
+
+@cli.command("eval", context_settings=CONTEXT)
+@click.option(
+    "--pairs", metavar="DIR", required=True, help="Clips, each with blur/ and sharp/ of equally named images."
+)
+@click.option("-m", "--model", multiple=True, metavar="NAME", help="As for INPUT; give several to compare them.")
+@click.option("--reset", is_flag=True, help="Evaluate each model a second time with its state reset at every frame.")
+@click.option("--sharp", metavar="DIR", help="Clips of sharp images that must come out as they are.")
+@click.option("-d", "--device", default="auto", show_default=True, help="auto, cpu, cuda:0 or mps.")
+@click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True)
+@click.option("--html", metavar="FILE", help="Write a report with before/after sliders.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: an object, or a list for several models.")
+def evaluate_models(
+    pairs: str,
+    model: tuple[str, ...],
+    reset: bool,
+    sharp: str | None,
+    device: str,
+    precision: str,
+    html: str | None,
+    as_json: bool,
+) -> None:
+    """Measure models on pairs of blurred and sharp images."""
+    from .evaluate import StateReset, compare, to_json
+    from .job import default_model
+    from .report import to_markdown, write_report
+    from .restorer import Restorer, load_restorer
+
+    restorers: list[Restorer] = []
+    for name in model or (default_model(),):
+        restorers.append(load_restorer(name, device, precision))
+        if reset:
+            restorers.append(StateReset(restorers[-1]))
+    results = compare(pairs, restorers, sharp=sharp, examples=6 if html else 0)
+    if html:
+        write_report(results, html)
+    if as_json:
+        objects = [to_json(result) for result in results]
+        click.echo(json.dumps(objects[0] if len(objects) == 1 else objects))
+    else:
+        click.echo(to_markdown(results), nl=False)
+
+
+@cli.command(context_settings=CONTEXT)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def doctor(ctx: click.Context, as_json: bool) -> None:
+    """Check versions, devices, encoders, weights and display."""
+    from .doctor import diagnose, to_json, to_text
+
+    diagnosis = diagnose()
+    click.echo(json.dumps(to_json(diagnosis)) if as_json else to_text(diagnosis))
+    if diagnosis.problems:
+        ctx.exit(ModelError.exit_code)
+
+
+@cli.command(context_settings=CONTEXT)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print a completion script for your shell.
@@ -305,11 +414,9 @@ def completion(shell: str) -> None:
     zsh:   vdeblur completion zsh > "${fpath[1]}/_vdeblur"
     fish:  vdeblur completion fish > ~/.config/fish/completions/vdeblur.fish
     """
-    from click.shell_completion import get_completion_class
-
     kind = get_completion_class(shell)
     assert kind is not None
-    script = kind(cli, {}, "vdeblur", "_VDEBLUR_COMPLETE")
+    script = kind(cli, {}, "vdeblur", COMPLETION_VARIABLE)
     click.echo(script.source_template % script.source_vars())
 
 

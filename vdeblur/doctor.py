@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from importlib import metadata
 from typing import Any
 
@@ -14,12 +15,11 @@ from .errors import ModelError
 
 PACKAGES = ("torch", "av", "numpy", "opencv-python", "safetensors", "click", "rich")
 
-ENCODERS = (
-    ("libx264", "libx265", "libsvtav1", "libvpx-vp9", "ffv1", "prores_ks")
-    + ("h264_nvenc", "hevc_nvenc", "av1_nvenc", "h264_qsv", "hevc_qsv", "av1_qsv")
-    + ("h264_videotoolbox", "hevc_videotoolbox", "h264_v4l2m2m")
+SOFTWARE_ENCODERS = ("libx264", "libx265", "libsvtav1", "libvpx-vp9", "ffv1", "prores_ks")
+HARDWARE_ENCODERS = (
+    *("h264_nvenc", "hevc_nvenc", "av1_nvenc", "h264_qsv", "hevc_qsv", "av1_qsv"),
+    *("h264_videotoolbox", "hevc_videotoolbox", "h264_v4l2m2m"),
 )
-"""Tried in turn: those in software, then those that need hardware."""
 
 TRIAL_SIZE = (320, 192)
 """Every hardware encoder takes this size; some refuse smaller ones."""
@@ -44,7 +44,7 @@ class Diagnosis:
 def diagnose() -> Diagnosis:
     """Look at everything; takes a second or two."""
     weights, problems = _weights()
-    encoders = {name: encodes(name) for name in ENCODERS}
+    encoders = {name: encodes(name) for name in (*SOFTWARE_ENCODERS, *HARDWARE_ENCODERS)}
     if not encoders["libx264"]:
         problems.append("libx264 does not encode: install av again (pip install --force-reinstall av)")
     return Diagnosis(_versions(), _ffmpeg(), _devices(), encoders, weights, has_display(), tuple(problems))
@@ -82,12 +82,13 @@ def encodes(name: str) -> bool:
     """Whether an encoder makes packets here: that its name is known says nothing about the hardware behind it."""
     import av
 
+    os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 tells of itself on stderr unless told to name errors only
     try:
         encoder: Any = av.CodecContext.create(name, "w")
         formats = encoder.codec.video_formats or ()
         encoder.pix_fmt = formats[0].name if formats and formats[0].name != "cuda" else "yuv420p"
         encoder.width, encoder.height = TRIAL_SIZE
-        encoder.time_base = "1/25"
+        encoder.time_base = Fraction(1, 25)
         encoder.options = {"x265-params": "log-level=none"} if name == "libx265" else {}
         packets = []
         for pts in range(3):

@@ -61,7 +61,7 @@ class OutputError(VdeblurError):
     exit_code = 5
 
 
-class NonFiniteResult(VdeblurError):  # noqa: N818 - it is about a result, and callers read it so
+class NonFiniteResult(VdeblurError):
     """A network gave NaN or infinity for a frame; `vdeblur.fallback` turns to the per-frame network."""
 
 

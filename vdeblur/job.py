@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .blend import Blended, Compared, side_by_side_info
+from .errors import ModelError
 from .fallback import WithFallback
 from .frames import Frame, StreamInfo
 from .pipeline import restore_stream
+from .published import published
 from .restorer import Restorer, State, load_restorer
 from .scenes import SceneCuts
 from .sinks import SinkOptions, default_output, open_sink
@@ -19,8 +21,8 @@ from .sources import SourceOptions, open_source
 from .threads import prefetch, write_behind
 from .windows import Window
 
-DEFAULT_MODEL = "fast"
 PER_FRAME_MODEL = "cnn"
+"""The published model that stands in where a recurrent result is not finite."""
 
 OnFrame = Callable[[StreamInfo, Frame], None]
 """Called in the restoring thread after each frame; an exception ends the job."""
@@ -34,8 +36,8 @@ class Job:
     """A file, a folder or pattern of pictures, or "-" for stdin."""
     output: str | None = None
     """None: beside the input, under a name of its own; "-" for stdout."""
-    model: str = DEFAULT_MODEL
-    """A published name, a .safetensors file, or a classical filter."""
+    model: str | None = None
+    """A published name, a .safetensors file, or a classical filter; None: the published default."""
     device: str = "auto"
     precision: str = "auto"
     strength: float = 1.0
@@ -61,7 +63,9 @@ class Summary:
     """Frames that the per-frame network did, because the recurrent result was not finite."""
     scene_cuts: int
     concealed: int
-    """Frames of a damaged input that were replaced by the last good one."""
+    """Frames of a damaged input that were replaced by the last good one, or mended by the decoder."""
+    damaged: bool
+    """The input was not whole: frames were concealed or are missing."""
     output: str
     warnings: tuple[str, ...] = ()
 
@@ -85,7 +89,7 @@ def restore_file(job: Job, on_frame: OnFrame | None = None) -> Summary:
         sink = stack.enter_context(write_behind(open_sink(output, file, job.sink, info)))
 
         fallback = WithFallback(
-            load_restorer(job.model, job.device, job.precision),
+            load_restorer(job.model or default_model(), job.device, job.precision),
             lambda: load_restorer(PER_FRAME_MODEL, job.device, job.precision),
         )
         restorer: Restorer = fallback
@@ -107,9 +111,18 @@ def restore_file(job: Job, on_frame: OnFrame | None = None) -> Summary:
         fallbacks=fallback.fallbacks,
         scene_cuts=max(tally.scenes - 1, 0),
         concealed=source.concealed,
+        damaged=source.damaged,
         output=output,
         warnings=(*source.warnings, *sink.warnings),
     )
+
+
+def default_model() -> str:
+    """The published model that is used where none is named. Raises ModelError where none is marked so."""
+    for model in published():
+        if model.default:
+            return model.name
+    raise ModelError("no model comes with this copy of vdeblur; install it again, or name a model file with -m")
 
 
 class Watched:

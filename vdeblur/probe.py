@@ -64,7 +64,8 @@ def _kept(stream: Any, is_picture: bool, output: str) -> Kept:
     else:
         codec = text_codec(container, stream)
         fate = f"converted to {codec}" if codec else "dropped"
-    return Kept(stream.index, stream.type, codec_name(stream), stream.metadata.get("language"), fate)
+    language = stream.metadata.get("language")
+    return Kept(stream.index, stream.type, codec_name(stream), None if language == "und" else language, fate)
 
 
 def to_json(info: FileInfo) -> dict[str, Any]:

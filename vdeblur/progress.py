@@ -124,7 +124,8 @@ class JsonLines:
 class Bar:
     """A bar on the terminal at stderr, with frames, rate and time left."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, force: bool = False) -> None:
+        """`force` draws even where stderr is no terminal."""
         from rich.console import Console
         from rich.progress import BarColumn, TextColumn
         from rich.progress import Progress as RichProgress
@@ -134,7 +135,7 @@ class Bar:
         self._bar = RichProgress(
             BarColumn(),
             TextColumn("{task.percentage:>3.0f}% {task.fields[text]}"),
-            console=Console(stderr=True),
+            console=Console(stderr=True, force_terminal=force or None),
             transient=True,
         )
 

@@ -121,6 +121,11 @@ class Prefetched:
         return self._source.concealed
 
     @property
+    def damaged(self) -> bool:
+        """The source's; final once the last frame has come out."""
+        return self._source.damaged
+
+    @property
     def warnings(self) -> list[str]:
         """The source's."""
         return self._source.warnings
@@ -158,15 +163,11 @@ class WriteBehind:
 
     def __init__(self, sink: Sink, limit_bytes: int) -> None:
         self._sink = sink
+        self.warnings = sink.warnings
         self._queue = FrameQueue(limit_bytes)
         self._closed = False
         self._thread = Thread(target=self._encode, name="vdeblur-encode", daemon=True)
         self._thread.start()
-
-    @property
-    def warnings(self) -> list[str]:
-        """The sink's."""
-        return self._sink.warnings
 
     def write(self, frame: Frame) -> None:
         """Hand a frame to the thread; raises what an earlier write raised there."""

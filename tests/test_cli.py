@@ -1,0 +1,383 @@
+"""The command line as people and programs meet it: words in, exit code, one line, and files out."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from footage import count_frames, footage, sound_only
+
+from vdeblur.cli import cli
+from vdeblur.flags import Seconds
+
+ROOT = Path(__file__).parent.parent
+FILTER = ("-m", "unsharp")
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return footage(tmp_path_factory.mktemp("clip") / "clip.mp4", audio=True)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("VDEBLUR_"):
+            monkeypatch.delenv(name)
+
+
+def run(*words: str | Path, **environment: str) -> Result:
+    return CliRunner(env=environment).invoke(cli, [str(word) for word in words])
+
+
+def one_line(result: Result) -> str:
+    """The error that ended a command, which must be a single line without a traceback."""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("vdeblur: error: ")
+    assert result.stdout == ""
+    return line
+
+
+# -- the main job ----------------------------------------------------------------------------------------------------
+
+
+def test_zero_config_writes_beside_the_input(clip: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in.mp4"
+    source.write_bytes(clip.read_bytes())
+    result = run(source, *FILTER)
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert count_frames(tmp_path / "in.deblur.mp4") == 12
+    assert "12 frames in" in result.stderr
+    assert "unsharp on cpu (native)" in result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.deblur.mp4", "in.mp4"]
+
+
+def test_json_says_what_was_done(clip: Path, tmp_path: Path) -> None:
+    result = run(clip, "-o", tmp_path / "out.mkv", *FILTER, "--json", "-q")
+    said = json.loads(result.stdout)
+    assert said["seconds"] > 0
+    assert said["fps"] > 0
+    fixed = {key: said[key] for key in said if key not in ("seconds", "fps")}
+    assert fixed == {
+        "frames": 12,
+        "model": "unsharp",
+        "device": "cpu",
+        "precision": "native",
+        "fallbacks": 0,
+        "scene_cuts": 0,
+        "concealed": 0,
+        "output": str(tmp_path / "out.mkv"),
+    }
+    assert result.stderr == ""
+
+
+def test_progress_is_json_lines_that_end_with_the_last_frame(clip: Path, tmp_path: Path) -> None:
+    result = run(clip, "-o", tmp_path / "out.mkv", *FILTER, "--progress", "json")
+    lines = [json.loads(line) for line in result.stderr.splitlines() if line.startswith("{")]
+    assert lines[-1]["frames"] == 12
+    assert lines[-1]["share"] == 1
+    assert all(first["frames"] <= second["frames"] for first, second in pairwise(lines))
+
+
+def test_a_bar_is_drawn_on_request_and_not_without_a_terminal(clip: Path, tmp_path: Path) -> None:
+    with_bar = run(clip, "-o", tmp_path / "a.mkv", *FILTER, "--progress", "bar", NO_COLOR="1")
+    assert "12 frames," in with_bar.stderr
+    assert "\x1b[3" not in with_bar.stderr
+    assert len(run(clip, "-o", tmp_path / "b.mkv", *FILTER).stderr.splitlines()) == 1
+
+
+def test_times_cut_the_stream(clip: Path, tmp_path: Path) -> None:
+    assert run(clip, "-o", tmp_path / "a.mkv", *FILTER, "--ss", "0.2", "--to", "0:00.36").exit_code == 0
+    assert run(clip, "-o", tmp_path / "b.mkv", *FILTER, "--ss", "0.2", "-t", "0.16").exit_code == 0
+    assert count_frames(tmp_path / "a.mkv") == count_frames(tmp_path / "b.mkv") == 4
+
+
+@pytest.mark.parametrize(("kind", "width"), [("split", 64), ("side", 128)])
+def test_compare_shows_both(clip: Path, tmp_path: Path, kind: str, width: int) -> None:
+    assert run(clip, "-o", tmp_path / "out.mkv", *FILTER, "--compare", kind).exit_code == 0
+    found = json.loads(run("info", tmp_path / "out.mkv", "--json").stdout)
+    assert (found["video"]["width"], found["video"]["height"]) == (width, 48)
+
+
+def test_encoder_settings_arrive(clip: Path, tmp_path: Path) -> None:
+    words = ("--codec", "ffv1", "--pix-fmt", "yuv444p", "-e", "slices=4")
+    assert run(clip, "-o", tmp_path / "out.mkv", *FILTER, *words).exit_code == 0
+    video = json.loads(run("info", tmp_path / "out.mkv", "--json").stdout)["video"]
+    assert video["codec"] == "ffv1"
+    assert video["layout"]["chroma_shift"] == [0, 0]
+
+
+def test_a_pipe_carries_the_stream(clip: Path, tmp_path: Path) -> None:
+    mkv = footage(tmp_path / "in.mkv")
+    command = [sys.executable, "-m", "vdeblur", "-", "-o", "-", *FILTER]
+    piped = subprocess.run(command, input=mkv.read_bytes(), capture_output=True, cwd=ROOT, check=True)
+    (tmp_path / "out.mkv").write_bytes(piped.stdout)
+    assert count_frames(tmp_path / "out.mkv") == 12
+    assert b"stdout: 12 frames" in piped.stderr
+
+
+def test_a_reader_that_leaves_ends_it_quietly(tmp_path: Path) -> None:
+    long = footage(tmp_path / "in.mkv", frames=200, size=(160, 120))
+    command = [sys.executable, "-m", "vdeblur", str(long), "-o", "-", *FILTER, "-e", "qp=0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(10)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 0
+
+
+# -- where options come from -----------------------------------------------------------------------------------------
+
+
+def test_a_config_file_fills_options_and_the_command_line_wins(clip: Path, tmp_path: Path) -> None:
+    config = tmp_path / "vdeblur.toml"
+    config.write_text(
+        'model = "nlm"\ncodec = "ffv1"\nss = "0:00.2"\noverwrite = true\nencoder-option = { slices = 4 }\n'
+    )
+    output = tmp_path / "out.mkv"
+    output.write_bytes(b"old")
+    result = run(clip, "-o", output, "--config", config, *FILTER, "--json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["model"] == "unsharp"
+    assert json.loads(result.stdout)["frames"] == 7
+    assert json.loads(run("info", output, "--json").stdout)["video"]["codec"] == "ffv1"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('modle = "unsharp"', 'unknown key "modle"; did you mean "model"?'),
+        ("strength = 2", "--strength"),
+        ("model = {}", '"model" takes one value'),
+        ("model", "not valid TOML"),
+    ],
+)
+def test_a_wrong_config_is_one_line(clip: Path, tmp_path: Path, text: str, said: str) -> None:
+    config = tmp_path / "vdeblur.toml"
+    config.write_text(text)
+    result = run(clip, "-o", tmp_path / "out.mkv", "--config", config)
+    assert result.exit_code == 2
+    assert said in one_line(result)
+
+
+def test_the_environment_fills_options_between_config_and_command_line(clip: Path, tmp_path: Path) -> None:
+    config = tmp_path / "vdeblur.toml"
+    config.write_text('model = "nlm"')
+    words = (clip, "-o", tmp_path / "out.mkv", "--config", config, "--json", "-y")
+    assert json.loads(run(*words, VDEBLUR_MODEL="unsharp").stdout)["model"] == "unsharp"
+    assert json.loads(run(*words, "-m", "unsharp", VDEBLUR_MODEL="nlm").stdout)["model"] == "unsharp"
+    assert json.loads(run(*words).stdout)["model"] == "nlm"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("12.5", 12.5), ("1:02", 62), ("1:02:03.25", 3723.25), ("0", 0), ("90", 90), ("90:00", 5400)]
+)
+def test_times_are_read(text: str, seconds: float) -> None:
+    assert Seconds().convert(text, None, None) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "a", "-1", "1:60", "1.5:00", "1:2:3:4", "nan", "inf", "1:"])
+def test_other_times_are_refused(clip: Path, text: str) -> None:
+    result = run(clip, "--ss", text)
+    assert result.exit_code == 2
+    assert "neither seconds" in one_line(result)
+
+
+# -- inputs and outputs that cannot be -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bad(tmp_path: Path, clip: Path) -> Path:
+    """A folder of inputs that no one can restore."""
+    whole = clip.read_bytes()
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    (tmp_path / "truncated.mp4").write_bytes(whole[:200])
+    (tmp_path / "text.mp4").write_text("not a film\n" * 50)
+    sound_only(tmp_path / "sound.m4a")
+    (tmp_path / "taken.mkv").write_bytes(b"precious")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["missing.mp4", "empty.mp4", "truncated.mp4", "text.mp4", "sound.m4a"])
+def test_a_bad_input_is_one_line_with_code_3(bad: Path, name: str) -> None:
+    before = sorted(bad.iterdir())
+    result = run(bad / name, "-o", bad / "out.mkv", *FILTER)
+    assert result.exit_code == 3
+    assert name in one_line(result)
+    assert sorted(bad.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("-o", "taken.mkv"), 5, "taken.mkv"),
+        (("-o", "taken.mkv", "-n"), 5, "taken.mkv"),
+        (("-o", "nowhere/out.mkv"), 5, "nowhere"),
+        (("-o", "out.mkv", "--codec", "libx246"), 2, "libx246"),
+        (("-o", "out.mkv", "-m", "unsharpen"), 3, "did you mean unsharp?"),
+        (("-o", "out.mkv", "-m", "none.safetensors"), 3, "none.safetensors"),
+        (("-o", "out.mkv", "--strength", "1.5"), 2, "--strength"),
+        (("-o", "out.mkv", "--frobnicate"), 2, "--frobnicate"),
+        (("-o", "out.mkv", "--ss", "3", "--to", "2"), 2, "--to 2"),
+        (("-o", "out.mkv", "--to", "3", "-t", "2"), 2, "--to and -t"),
+        (("-o", "-", "--json"), 2, "stdout"),
+        (("-o", "out.mkv", "-e", "crf"), 2, "key=value"),
+    ],
+)
+def test_a_wrong_word_is_one_line_and_its_code(
+    bad: Path, clip: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], code: int, said: str
+) -> None:
+    monkeypatch.chdir(bad)
+    before = sorted(bad.iterdir())
+    model = () if "-m" in words else FILTER
+    result = run(clip, *words, *model)
+    assert result.exit_code == code
+    assert said in one_line(result)
+    assert sorted(bad.iterdir()) == before
+    assert (bad / "taken.mkv").read_bytes() == b"precious"
+
+
+def test_an_unknown_device_is_code_4(clip: Path, tmp_path: Path) -> None:
+    from vdeblur.checkpoints import save
+    from vdeblur.models import build
+
+    network = build("cnn", {})
+    save(tmp_path / "model.safetensors", network, "cnn", network.state_dict(), {})
+    result = run(clip, "-o", tmp_path / "out.mkv", "-m", tmp_path / "model.safetensors", "-d", "cuda:99")
+    assert result.exit_code == 4
+    assert "cuda:99" in one_line(result)
+    assert not (tmp_path / "out.mkv").exists()
+
+
+def test_a_mistyped_command_is_recognised() -> None:
+    assert 'did you mean "models"?' in one_line(run("modles"))
+
+
+def test_an_internal_error_is_one_line_and_v_shows_where(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vdeblur.classical import LumaFilter
+
+    def broken(*_: object) -> None:
+        raise KeyError("broken\nfilter")
+
+    monkeypatch.setattr(LumaFilter, "restore", broken)
+    result = run(clip, "-o", tmp_path / "out.mkv", *FILTER)
+    assert result.exit_code == 1
+    assert "-v shows the traceback" in one_line(result)
+    result = run(clip, "-o", tmp_path / "out.mkv", *FILTER, "-v")
+    assert result.exit_code == 1
+    assert 'raise KeyError("broken\\nfilter")' in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+# -- stopping --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_within_two_seconds_and_leaves_nothing(tmp_path: Path, signum: signal.Signals) -> None:
+    long = footage(tmp_path / "in.mp4", frames=400, size=(320, 240))
+    command = [sys.executable, "-m", "vdeblur", str(long), "-m", "nlm", "--progress", "json"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stderr is not None
+        assert json.loads(process.stderr.readline())["frames"] == 1
+        start = time.monotonic()
+        process.send_signal(signum)
+        rest = process.stderr.read()
+        assert process.wait() == 128 + signum
+        assert time.monotonic() - start < 2
+    assert rest.splitlines()[-1] == "vdeblur: stopped; nothing was written under the output's name"
+    assert "Traceback" not in rest
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+
+
+# -- the other commands ----------------------------------------------------------------------------------------------
+
+
+def test_help_shows_options_commands_and_examples() -> None:
+    text = run("--help").stdout
+    for word in ("--compare", "doctor", "completion", "vdeblur input.mp4 -o out.mkv"):
+        assert word in text
+    assert run().exit_code == 2
+
+
+def test_a_file_named_like_a_command_is_given_with_its_folder(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").write_bytes(clip.read_bytes())
+    assert run("./models", "-o", "out.mkv", *FILTER).exit_code == 0
+    assert count_frames(tmp_path / "out.mkv") == 12
+
+
+def test_info_tells_streams_and_their_fate(clip: Path) -> None:
+    found = json.loads(run("info", clip, "--json").stdout)
+    assert (found["video"]["width"], found["video"]["height"], found["video"]["frames"]) == (64, 48, 12)
+    assert [(stream["type"], stream["fate"]) for stream in found["streams"]] == [
+        ("video", "restored"),
+        ("audio", "copied"),
+    ]
+    assert found["output"] == str(clip.with_name("clip.deblur.mp4"))
+    text = run("info", clip).stdout
+    assert "h264 64x48, 25 fps" in text
+    assert "audio aac: copied" in text
+
+
+def test_models_lists_what_is_published() -> None:
+    from vdeblur.published import published
+
+    found = json.loads(run("models", "--json").stdout)
+    assert [model["name"] for model in found] == [model.name for model in published()]
+    assert all(set(model) == {"name", "kind", "params", "gmac_720p", "sha256", "default"} for model in found)
+    assert all(model["name"] in run("models").stdout for model in found)
+
+
+def test_doctor_tries_what_it_names() -> None:
+    result = run("doctor", "--json")
+    found = json.loads(result.stdout)
+    assert found["encoders"]["libx264"] is True
+    assert "cpu" in found["devices"]
+    assert all(found["weights"].values())
+    assert result.exit_code == (3 if found["problems"] else 0)
+
+
+def test_doctor_knows_an_encoder_that_only_has_a_name() -> None:
+    from vdeblur.doctor import encodes
+
+    assert encodes("libx264")
+    assert not encodes("no_such_encoder")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_are_printed(shell: str) -> None:
+    assert "_VDEBLUR_COMPLETE" in run("completion", shell).stdout
+
+
+@pytest.fixture
+def completed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_VDEBLUR_COMPLETE", "bash_complete")
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("vdeblur mo", "plain,models"),
+        ("vdeblur --comp", "plain,--compare"),
+        ("vdeblur in.mp4 --stre", "plain,--strength"),
+    ],
+)
+@pytest.mark.usefixtures("completed")
+def test_the_shell_is_offered_words(words: str, offered: str) -> None:
+    count = str(len(words.split()) - 1)
+    assert offered in run(COMP_WORDS=words, COMP_CWORD=count).stdout.splitlines()

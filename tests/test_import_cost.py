@@ -1,0 +1,59 @@
+"""Importing vdeblur and asking for help load no heavy library."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import vdeblur
+
+HEAVY = ("torch", "cv2", "av", "numpy", "rich", "safetensors")
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import vdeblur",
+        "import vdeblur.cli",
+        "from vdeblur.cli import cli; cli(['--help'])",
+        "from vdeblur.cli import cli; cli(['input.mp4', '--help'])",
+        "from vdeblur.cli import cli; cli(['completion', 'bash'])",
+    ],
+)
+def test_nothing_heavy_is_loaded(code: str) -> None:
+    code = (
+        f"import sys\ntry:\n    {code}\nexcept SystemExit as end:\n    assert not end.code\n"
+        f"sys.exit(repr([name for name in {HEAVY} if name in sys.modules] or ''))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert result.stderr.strip() == "''"
+
+
+def test_help_answers_at_once() -> None:
+    def seconds() -> float:
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "vdeblur", "--help"], capture_output=True, cwd=ROOT, check=True)
+        return time.perf_counter() - start
+
+    assert min(seconds() for _ in range(3)) < 0.5
+
+
+@pytest.mark.parametrize("name", vdeblur.__all__)
+def test_every_public_name_is_there(name: str) -> None:
+    assert getattr(vdeblur, name) is not None
+    assert name in dir(vdeblur)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'deblur'"):
+        vdeblur.deblur  # noqa: B018
+
+
+def test_the_version_is_the_packages() -> None:
+    assert vdeblur.__version__ == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]

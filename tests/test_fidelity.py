@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -14,9 +15,10 @@ import pytest
 from media import ROTATED_90, Recipe, copy, frames, info_of, noise, write
 
 from vdeblur.frames import Color, Frame, Layout
-from vdeblur.planes import CHROMA_SHIFTS
+from vdeblur.planes import CHROMA_SHIFTS, side_data
 from vdeblur.sinks import SinkOptions, open_sink
-from vdeblur.sources import open_source
+from vdeblur.sources import SourceOptions, open_source
+from vdeblur.video_source import VideoSource
 
 YUV420 = Layout("yuv", 8, (1, 1))
 PQ = Color(9, 16, 9, False, 3)
@@ -131,8 +133,14 @@ def test_matroska_to_matroska(tmp_path: Path, case: str, copies: bool) -> None:
 
 @pytest.mark.parametrize(
     ("name", "codec", "kept"),
-    [("o.mp4", "ffv1", True), ("o.mov", "prores", True), ("o.mkv", "h264", True), ("o.mkv", "hevc", True)]
-    + [("o.mp4", "vp9", True), ("o.mkv", "vp9", False)],
+    [
+        ("o.mp4", "ffv1", True),
+        ("o.mov", "prores", True),
+        ("o.mkv", "h264", True),
+        ("o.mkv", "hevc", True),
+        ("o.mp4", "vp9", True),
+        ("o.mkv", "vp9", False),
+    ],
 )
 def test_sample_aspect_ratio_is_kept_or_its_loss_is_said(tmp_path: Path, name: str, codec: str, kept: bool) -> None:
     path, out = write(tmp_path / "in.mkv", Recipe(frames(2), aspect=Fraction(16, 11))), str(tmp_path / name)
@@ -180,6 +188,49 @@ def test_lossless_hevc(tmp_path: Path, case: str) -> None:
     assert largest_difference(before, after) == 0
     assert tagged.matrix == source.info.color.matrix
     assert (tagged.primaries, tagged.transfer) == (source.info.color.primaries, source.info.color.transfer)
+
+
+HDR10 = (
+    "log-level=none:hdr10=1:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
+    ":max-cll=1000,400"
+)
+
+
+@pytest.mark.parametrize("codec", ["hevc", "av1", "h264", "ffv1"])
+def test_hdr10_metadata_is_kept_or_its_loss_is_said(tmp_path: Path, codec: str) -> None:
+    made = Recipe(frames(2, Layout("yuv", 10, (1, 1)), color=PQ), codec="libx265", options={"x265-params": HDR10})
+    path, out = write(tmp_path / "in.mkv", made), str(tmp_path / "out.mp4")
+    sink = open_sink(out, source := open_source(path), SinkOptions(codec=codec))
+    copy(source, sink)
+    if codec == "ffv1":
+        assert "HDR10" in sink.warnings[0]
+        return
+    with VideoSource(out, out, SourceOptions()) as again:
+        frame = again.first_frame
+    assert sink.warnings == []
+    light = side_data(frame, "CONTENT_LIGHT_LEVEL")
+    assert light is not None
+    assert struct.unpack("=2I", light) == (1000, 400)
+    display = side_data(frame, "MASTERING_DISPLAY_METADATA")
+    assert display is not None
+    numbers = struct.unpack("=20i", display[:80])
+    values = [n / d for n, d in zip(numbers[::2], numbers[1::2], strict=True)]
+    written = [34000, 16000, 13250, 34500, 7500, 3000, 15635, 16450]  # R, G, B, white point in 0.00002
+    assert values[:8] == pytest.approx([v / 50000 for v in written], abs=1e-4)
+    assert values[8:] == pytest.approx([0.005, 1000], abs=1e-3)  # cd/m2
+
+
+@pytest.mark.parametrize(("name", "codec"), [("o.mkv", "ffv1"), ("o.mov", "prores"), ("o.webm", "vp9")])
+def test_alpha_goes_through(tmp_path: Path, name: str, codec: str) -> None:
+    made = Recipe(frames(2, LAYOUTS["yuv with alpha"]), codec="ffv1")
+    path, out = write(tmp_path / "in.mkv", made), str(tmp_path / name)
+    before = copy(source := open_source(path), open_sink(out, source, SinkOptions(codec=codec)))
+    with open_source(out) as again:
+        after = list(again)
+    scale = 1 << again.info.layout.bits - 8
+    assert again.info.layout.alpha
+    for one, other in zip(before, after, strict=True):
+        assert np.abs(one.planes[-1] - other.planes[-1] / scale).max() <= 8
 
 
 @pytest.mark.skipif(not SHARED_CLIPS.is_dir(), reason="needs the collection of odd clips in ../shared/clips")

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from media import Recipe, copy, frames, noise, packets, write
 
-from vdeblur.containers import can_hold, pipe_format
-from vdeblur.encoders import choose_pix_fmt
+from vdeblur.containers import FORMATS, can_hold, pipe_format
+from vdeblur.encoders import choose_encoder, choose_pix_fmt
 from vdeblur.errors import OutputError, UsageError, VdeblurError
-from vdeblur.frames import Frame, Layout
+from vdeblur.frames import Color, Frame, Layout, StreamInfo
 from vdeblur.images import image_files
 from vdeblur.sinks import SinkOptions, default_output, open_sink
 from vdeblur.sources import SourceOptions, open_source
@@ -188,6 +188,27 @@ def test_zero_config_codec_is_the_sources(tmp_path: Path, made: str, suffix: str
     copy(source := open_source(path), open_sink(out, source))
     with av.open(out) as container:
         assert container.streams.video[0].codec_context.codec.canonical_name == expected
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix", "layout", "size", "expected"),
+    [
+        ("vp9", ".mp4", Layout("yuv", 10, (1, 1)), (64, 48), "libx265"),
+        ("vp9", ".webm", Layout("yuv", 10, (1, 1)), (64, 48), "libsvtav1"),
+        ("vp9", ".webm", Layout("yuv", 8, (1, 1), alpha=True), (64, 48), "libvpx-vp9"),
+        ("av1", ".mkv", Layout("yuv", 8, (0, 0)), (64, 48), "libx265"),
+        ("mpeg2video", ".mp4", Layout("yuv", 8, (1, 1)), (63, 47), "libsvtav1"),
+        ("h264", ".mkv", Layout("yuv", 8, (0, 0)), (63, 47), "libx264"),
+        ("ffv1", ".mov", Layout("yuv", 8, (1, 1), alpha=True), (64, 48), "prores_ks"),
+        ("PNG images", ".mp4", Layout("rgb"), (64, 48), "libx264"),
+        ("PNG images", ".mkv", Layout("rgb", 16), (64, 48), "ffv1"),
+    ],
+)
+def test_zero_config_loses_no_bits_of_a_sample(
+    codec: str, suffix: str, layout: Layout, size: tuple[int, int], expected: str
+) -> None:
+    info = StreamInfo(*size, layout, Color(), Fraction(1, 25), codec=codec)
+    assert choose_encoder(FORMATS[suffix], info, DEFAULTS, "out") == expected
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,8 @@ class VideoSink:
         if original is not None:
             stream.disposition = original.disposition
             stream.metadata.update(lasting(original.metadata))
+        if pix_fmt.startswith("yuva") and encoder in ("libvpx", "libvpx-vp9"):
+            stream.metadata["alpha_mode"] = "1"  # by which readers know to look for it
         open_encoder(stream, self.name)
         self._stream = stream
         self._pix_fmt, self._size = pix_fmt, (info.width, info.height)

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import av
 from av.container import InputContainer
 from av.stream import Discard, Disposition
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from .errors import InputError
@@ -54,7 +55,7 @@ class VideoSource:
         try:
             self.video = _video_stream(self._container, name)
             self.others = [s for s in self._container.streams if s.index != self.video.index]
-            self.video.thread_type = "AUTO"
+            self._decoder = _decoder(self.video)
             self._start, self._end, self.shift = self._cut()
             if self._start is not None and isinstance(file, str):
                 self._seek()
@@ -216,7 +217,7 @@ class VideoSource:
         if packet is not None and packet.size and packet.pts is not None and not packet.is_discard:
             heapq.heappush(self._expected, packet.pts)
         try:
-            frames = self.video.codec_context.decode(packet)
+            frames = self._decoder.decode(packet)
         except av.EOFError:
             return []
         except av.FFmpegError as error:
@@ -368,6 +369,17 @@ def _video_stream(container: InputContainer, name: str) -> VideoStream:
     if stream.codec_context is None:
         raise InputError(f"{name}: its video codec is unknown to this FFmpeg")
     return stream
+
+
+def _decoder(stream: VideoStream) -> VideoCodecContext:
+    """The stream's own decoder, but for alpha in VP8 and VP9, which only libvpx reads."""
+    library = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(stream.codec_context.codec.canonical_name)
+    if library and any(key.lower() == "alpha_mode" and value == "1" for key, value in stream.metadata.items()):
+        decoder = av.CodecContext.create(library, "r")
+        assert isinstance(decoder, VideoCodecContext)
+        return decoder
+    stream.thread_type = "AUTO"
+    return stream.codec_context
 
 
 def _prominence(stream: VideoStream) -> tuple[bool, int, int]:

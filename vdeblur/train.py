@@ -26,8 +26,9 @@ from .clips import Pool, to_network
 from .errors import InputError
 from .models import StreamNetwork, build
 
-FLOOR = 2e-5
-"""Added to the squared error before its logarithm: about 47 dB, so that near-perfect clips do not rule the gradient."""
+FLOOR = 1e-4
+"""Added to the squared error before its logarithm (40 dB): an error's weight is 1 / (MSE + floor), so without it the
+clips that are sharp already would rule the gradient, and the network would learn to leave everything alone."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ class TrainConfig:
     """First steps, which take only clips whose blurred PSNR is under `hard_psnr`: a network shown clips that are nearly
     sharp from the start stays at a zero residual for long."""
     hard_psnr: float = 31.0
+    hard_share: float = 0.5
+    """Share of the later steps that take only those, too."""
     init: str = ""
     """A model file whose fitting weights to begin with."""
 
@@ -126,7 +129,8 @@ class Trainer:
         rng = np.random.default_rng([config.seed, 1, self.step])
         burn_in = int(rng.integers(1, config.burn_in + 1)) if config.burn_in and rng.random() < 0.5 else 0
         available = int(config.pool_start + config.pool_growth * self.step)
-        worse_than = config.hard_psnr if self.step < config.hard_steps else math.inf
+        hard = self.step < config.hard_steps or rng.random() < config.hard_share
+        worse_than = config.hard_psnr if hard else math.inf
         frames = config.frames + burn_in
         batch = pool.batch(rng, config.batch, available, frames, config.patch, worse_than).to(self.device)
         blurred, sharp = to_network(batch[:, 0]), to_network(batch[:, 1])[:, burn_in:]

@@ -14,6 +14,8 @@ import numpy as np
 from vdeblur.frames import Color, Frame, Layout, Plane, StreamInfo
 from vdeblur.planes import encodable, native_format, video_frame
 
+YUV420 = Layout("yuv", 8, (1, 1))
+UNTAGGED = Color()
 ROTATED_90 = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)
 """A display matrix that turns the picture by a quarter."""
 
@@ -38,11 +40,11 @@ def picture(layout: Layout, width: int, height: int, index: int) -> tuple[Plane,
 
 def frames(
     count: int = 6,
-    layout: Layout = Layout("yuv", 8, (1, 1)),
+    layout: Layout = YUV420,
     size: tuple[int, int] = (64, 48),
     pts: Sequence[int] | None = None,
     time_base: Fraction = Fraction(1, 25),
-    color: Color = Color(),
+    color: Color = UNTAGGED,
     make: Any = picture,
 ) -> list[Frame]:
     times = list(range(count)) if pts is None else list(pts)

@@ -15,15 +15,16 @@ import numpy as np
 import pytest
 from media import Recipe, copy, frames, noise, packets, write
 
-from vdeblur.containers import can_hold, pipe_format
-from vdeblur.encoders import choose_pix_fmt
+from vdeblur.containers import FORMATS, can_hold, pipe_format
+from vdeblur.encoders import choose_encoder, choose_pix_fmt
 from vdeblur.errors import OutputError, UsageError, VdeblurError
-from vdeblur.frames import Color, Frame, Layout
+from vdeblur.frames import Color, Frame, Layout, StreamInfo
 from vdeblur.images import image_files
 from vdeblur.sinks import SinkOptions, default_output, open_sink
 from vdeblur.sources import SourceOptions, open_source
 from vdeblur.video_sink import VideoSink
 
+DEFAULTS = SinkOptions()
 LOSSLESS = SinkOptions(codec="ffv1")
 
 
@@ -48,14 +49,14 @@ class TestAllOrNothing:
 
     @pytest.mark.parametrize("written", [0, 3])
     def test_an_exception_leaves_nothing(self, clip: str, tmp_path: Path, written: int) -> None:
-        with (
-            pytest.raises(RuntimeError),
-            open_source(clip) as source,
-            open_sink(str(tmp_path / "out.mp4"), source) as sink,
-        ):
-            for _, frame in zip(range(written), source, strict=False):
-                sink.write(frame)
-            raise RuntimeError("restorer")
+        def fail() -> None:
+            with open_source(clip) as source, open_sink(str(tmp_path / "out.mp4"), source) as sink:
+                for _, frame in zip(range(written), source, strict=False):
+                    sink.write(frame)
+                raise RuntimeError("restorer")
+
+        with pytest.raises(RuntimeError):
+            fail()
         assert listing(tmp_path) == {"clip.mp4"}
 
     def test_abort_and_close_may_follow_each_other(self, clip: str, tmp_path: Path) -> None:
@@ -85,16 +86,15 @@ class TestAllOrNothing:
             def write(self, data: Any) -> int:
                 raise OSError(errno.ENOSPC, "No space left on device")
 
-        with open_source(clip) as source, pytest.raises(OutputError, match="disk is full"):
-            pipe: Any = Full()
-            sink = VideoSink(pipe, "standard output", source, SinkOptions(container="mkv"), source.info)
-            for frame in source:
-                sink.write(frame)
-            sink.close()
+        pipe: Any = Full()
+        source = open_source(clip)
+        options = SinkOptions(container="mkv")
+        with pytest.raises(OutputError, match="disk is full"):
+            copy(source, VideoSink(pipe, "standard output", source, options, source.info))
 
 
 class TestRefusals:
-    def refused(self, kind: type[VdeblurError], clip: str, target: str, options: SinkOptions = SinkOptions()) -> str:
+    def refused(self, kind: type[VdeblurError], clip: str, target: str, options: SinkOptions = DEFAULTS) -> str:
         with open_source(clip) as source:
             before = listing(Path(clip).parent)
             with pytest.raises(kind) as caught:
@@ -110,11 +110,11 @@ class TestRefusals:
 
     def test_overwrite_replaces_at_the_end(self, clip: str, tmp_path: Path) -> None:
         (tmp_path / "o.mp4").write_text("precious")
-        with open_source(clip) as source:
-            with open_sink(str(tmp_path / "o.mp4"), source, SinkOptions(overwrite=True)) as sink:
-                for frame in source:
-                    sink.write(frame)
-                assert (tmp_path / "o.mp4").read_text() == "precious"
+        options = SinkOptions(overwrite=True)
+        with open_source(clip) as source, open_sink(str(tmp_path / "o.mp4"), source, options) as sink:
+            for frame in source:
+                sink.write(frame)
+            assert (tmp_path / "o.mp4").read_text() == "precious"
         assert (tmp_path / "o.mp4").stat().st_size > 500
 
     def test_the_input_itself_even_with_overwrite(self, clip: str) -> None:
@@ -188,6 +188,27 @@ def test_zero_config_codec_is_the_sources(tmp_path: Path, made: str, suffix: str
     copy(source := open_source(path), open_sink(out, source))
     with av.open(out) as container:
         assert container.streams.video[0].codec_context.codec.canonical_name == expected
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix", "layout", "size", "expected"),
+    [
+        ("vp9", ".mp4", Layout("yuv", 10, (1, 1)), (64, 48), "libx265"),
+        ("vp9", ".webm", Layout("yuv", 10, (1, 1)), (64, 48), "libsvtav1"),
+        ("vp9", ".webm", Layout("yuv", 8, (1, 1), alpha=True), (64, 48), "libvpx-vp9"),
+        ("av1", ".mkv", Layout("yuv", 8, (0, 0)), (64, 48), "libx265"),
+        ("mpeg2video", ".mp4", Layout("yuv", 8, (1, 1)), (63, 47), "libsvtav1"),
+        ("h264", ".mkv", Layout("yuv", 8, (0, 0)), (63, 47), "libx264"),
+        ("ffv1", ".mov", Layout("yuv", 8, (1, 1), alpha=True), (64, 48), "prores_ks"),
+        ("PNG images", ".mp4", Layout("rgb"), (64, 48), "libx264"),
+        ("PNG images", ".mkv", Layout("rgb", 16), (64, 48), "ffv1"),
+    ],
+)
+def test_zero_config_loses_no_bits_of_a_sample(
+    codec: str, suffix: str, layout: Layout, size: tuple[int, int], expected: str
+) -> None:
+    info = StreamInfo(*size, layout, Color(), Fraction(1, 25), codec=codec)
+    assert choose_encoder(FORMATS[suffix], info, DEFAULTS, "out") == expected
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import io
 import os
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -115,6 +116,19 @@ def test_every_frame_once_with_b_frames_and_variable_rate(tmp_path: Path) -> Non
         assert [f.pts for f in got] == pts
         assert source.info.time_base == Fraction(1, 90000)
         assert (source.concealed, source.damaged, source.warnings) == (0, False, [])
+
+
+def test_a_picture_behind_the_sound_is_drained_too(tmp_path: Path) -> None:
+    given = write(tmp_path / "a.mkv", Recipe(frames(9), bframes=2, audio="libopus"))
+    path = str(tmp_path / "sound-first.mkv")
+    with av.open(given) as before, av.open(path, "w") as after:
+        copies = {s.index: after.add_stream_from_template(s, opaque=True) for s in reversed(before.streams)}
+        for packet in before.demux():
+            if packet.size:
+                packet.stream = copies[packet.stream_index]
+                after.mux(packet)
+    with open_source(path) as source:
+        assert len(list(source)) == 9
 
 
 def test_a_raw_stream_gets_its_times_from_the_rate(tmp_path: Path) -> None:
@@ -242,14 +256,15 @@ class TestBadInput:
 def test_a_pipe_is_read_without_seeking(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mkv", Recipe(frames(7), bframes=2))
 
-    class Pipe(io.RawIOBase):
-        def __init__(self) -> None:
-            self.file = open(path, "rb")
+    class Pipe:
+        """What standard input offers to a reader that cannot seek."""
+
+        def __init__(self, data: bytes) -> None:
+            self.file = io.BytesIO(data)
 
         def read(self, size: int = -1) -> bytes:
             return self.file.read(size)
 
-    pipe = Pipe()
-    with VideoSource(pipe, "standard input", SourceOptions()) as source:  # type: ignore[arg-type]
+    pipe: Any = Pipe(Path(path).read_bytes())
+    with VideoSource(pipe, "standard input", SourceOptions()) as source:
         assert len(list(source)) == 7
-    pipe.file.close()

@@ -103,7 +103,10 @@ def can_encode(container: str, encoder: str) -> bool:
         return encoder in ("rawvideo", "wrapped_avframe")
     if container == "mpegts" and av.Codec(encoder, "w").canonical_name not in _IN_TRANSPORT_STREAM:
         return False
-    return _rehearse(container, lambda output: output.add_stream(encoder, rate=25), header=False)
+    codec = av.Codec(encoder, "w").canonical_name
+    # MP4 and MOV tell only at the header; the others say it at once, and some would want a real stream for a header.
+    header = container in ("mp4", "mov")
+    return _rehearse(container, lambda output: output.add_mux_stream(codec, rate=25, width=64, height=48), header)
 
 
 def _rehearse(container: str, add: Any, header: bool = True) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 import av
 from av.codec.codec import find_best_pix_fmt_of_list
@@ -15,6 +17,9 @@ from .containers import can_encode
 from .errors import UsageError
 from .frames import Layout, StreamInfo
 from .planes import native_format, side_data, storage_of
+
+
+os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints its settings to stderr unless told to report errors only
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ _QUALITY: dict[str, dict[str, str]] = {
     # is a step better than the scale's usual "visually lossless" (x264 documents 17-18 as that, x265 about 20, and
     # VP9 and AV1 reach it near 24 of 63), which keeps the encoder out of the comparison with the source.
     "libx264": {"crf": "17", "preset": "medium"},
-    "libx265": {"crf": "18", "preset": "medium", "x265-params": "log-level=error"},
+    "libx265": {"crf": "18", "preset": "medium", "x265-params": "log-level=none"},
     "libvpx-vp9": {"crf": "20", "b": "0", "row-mt": "1", "cpu-used": "3"},
     "libvpx": {"crf": "8", "b": "40M", "cpu-used": "3"},
     "libsvtav1": {"crf": "20", "preset": "8"},
@@ -87,7 +92,7 @@ _COARSE_TIME = {"mpeg4": 65535}
 """Encoders whose time base has a limit: the largest denominator."""
 _ENCODED_RATE_ONLY = ("mpeg2video", "mpeg1video")
 """Encoders that know frame rates, not time bases."""
-_LOSS_NAMES = {1: "chroma resolution", 2: "bit depth", 4: "colour model", 8: "alpha"}
+_LOSS_NAMES = {1: "chroma resolution", 2: "bit depth", 4: "exact RGB", 8: "alpha"}
 
 
 def choose_encoder(container: str, info: StreamInfo, options: SinkOptions, name: str) -> str:
@@ -107,16 +112,39 @@ def choose_encoder(container: str, info: StreamInfo, options: SinkOptions, name:
         if not can_encode(container, encoder):
             raise UsageError(f"{name}: {container} cannot hold {options.codec}; choose another --codec or use .mkv")
         return encoder
-    encoder = ENCODERS.get(info.codec, "libx264")
-    if can_encode(container, encoder):
-        return encoder
-    return next(e for e in ("libx264", "libvpx-vp9", "rawvideo", "gif", "mjpeg") if can_encode(container, e))
+    near = ENCODERS.get(info.codec, "libx264")
+    possible = [e for e in dict.fromkeys((near, *_INSTEAD)) if can_encode(container, e)]
+    if not possible:
+        raise UsageError(f"{name}: no encoder here makes what {container} holds; use .mkv or .mp4")
+    return next((e for e in possible if _holds(e, info, options)), possible[0])
+
+
+_INSTEAD = ("libx265", "libx264", "libsvtav1", "libvpx-vp9", "prores_ks", "ffv1", "mjpeg", "gif")
+"""Tried in this order where the source's own codec cannot be written whole: this FFmpeg has no VP9 in 10 bit, H.264
+and HEVC no odd sizes in 4:2:0, most no alpha."""
+
+
+def _holds(encoder: str, info: StreamInfo, options: SinkOptions) -> bool:
+    """Whether the encoder opens for this picture and loses none of its samples' bits."""
+    try:
+        pix_fmt, loss = choose_pix_fmt(encoder, info.layout, options.pix_fmt, encoder)
+        trial: Any = av.CodecContext.create(encoder, "w")
+        trial.width, trial.height, trial.pix_fmt = info.width, info.height, pix_fmt
+        trial.time_base, trial.framerate = Fraction(1, 25), Fraction(25)
+        trial.color_range = 2 if info.color.full_range else 0
+        trial.options = {k: v for k, v in _QUALITY.get(encoder, {}).items() if k.endswith("-params")}
+        trial.open()
+    except (av.FFmpegError, UsageError):
+        return False
+    return loss in (None, _LOSS_NAMES[4])
 
 
 def choose_pix_fmt(encoder: str, layout: Layout, wanted: str | None, name: str) -> tuple[str, str | None]:
     """The pixel format to encode and what it loses, in words (None where every sample survives)."""
     native = native_format(layout)
     formats = [f.name for f in av.Codec(encoder, "w").video_formats or ()]
+    if encoder == "libx265":
+        formats = [f for f in formats if not f.startswith("yuva")]  # an extension that no decoder here reads back
     if encoder == "rawvideo" or not formats:
         formats = [native]
     if wanted is not None:

@@ -59,7 +59,7 @@ class ImageSource:
             frame_rate=rate,
             frames=len(self.files),
             duration_seconds=float(len(self.files) / rate),
-            codec="png" if self.files[0].suffix.lower() == ".png" else "mjpeg",
+            codec="PNG images" if self.files[0].suffix.lower() == ".png" else "JPEG images",
         )
 
     def __iter__(self) -> Iterator[Frame]:

@@ -18,6 +18,9 @@ from .sources import IMAGE_SUFFIXES, Source, is_image_input
 __all__ = ["Partial", "Sink", "SinkOptions", "default_output", "open_sink"]
 
 
+_DEFAULTS = SinkOptions()
+
+
 class Sink(Protocol):
     """Takes frames in order and makes an output of them that appears under its name only when it is whole.
 
@@ -46,7 +49,7 @@ class Sink(Protocol):
     ) -> None: ...
 
 
-def open_sink(path: str, source: Source, options: SinkOptions = SinkOptions(), info: StreamInfo | None = None) -> Sink:
+def open_sink(path: str, source: Source, options: SinkOptions = _DEFAULTS, info: StreamInfo | None = None) -> Sink:
     """Open `path` for what `source` gives: a media file, `-` (standard output), or a folder of images.
 
     Everything that can be refused is refused here, before a frame is decoded: OutputError for an output that exists

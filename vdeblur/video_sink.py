@@ -35,6 +35,9 @@ from .video_source import VideoSource
 
 T = TypeVar("T")
 
+CARRY_ASPECT = ("libx264", "libx265", "mpeg2video", "mpeg4", "h264_nvenc", "hevc_nvenc")
+"""Encoders that write the sample aspect ratio into the stream itself."""
+
 MAX_WAITING = 4096
 """Packets of other streams that may wait for the picture to reach their time."""
 
@@ -103,6 +106,10 @@ class VideoSink:
     def _container_options(self) -> dict[str, str]:
         if self.format == "yuv4mpegpipe":
             return {"strict": "-1"}  # over 8 bit is an extension that every reader knows
+        if self.format in ("matroska", "webm"):
+            # AAC from MP4 starts before zero, where its encoder warms up. Shifting all streams by that would move every
+            # picture by 21 ms; a block may lie before the start of its cluster, so nothing has to move.
+            return {"avoid_negative_ts": "disabled"}
         if self.format not in ("mp4", "mov"):
             return {}
         flags = []
@@ -133,6 +140,11 @@ class VideoSink:
         context.color_range = {None: 0, False: 1, True: 2}[self.color.full_range]
         if info.sample_aspect_ratio:
             context.sample_aspect_ratio = info.sample_aspect_ratio
+            # PyAV hands the ratio to the codec alone. MP4 and MOV read it there; elsewhere the codec has to carry it.
+            if info.sample_aspect_ratio != 1 and self.format not in ("mp4", "mov") and encoder not in CARRY_ASPECT:
+                ratio = f"{info.sample_aspect_ratio.numerator}:{info.sample_aspect_ratio.denominator}"
+                advice = "use h264 or hevc, or MP4"
+                self.warnings.append(f"{self.name}: {encoder} in {self.format} drops the pixel ratio {ratio}; {advice}")
         if self.format in ("mp4", "mov") and encoder in ("libx265", "hevc_nvenc"):
             context.codec_tag = "hvc1"  # the tag that Apple's players insist on
         profile = original.profile if original is not None else None
@@ -147,6 +159,8 @@ class VideoSink:
         if original is not None:
             stream.disposition = original.disposition
             stream.metadata.update(lasting(original.metadata))
+        if pix_fmt.startswith("yuva") and encoder in ("libvpx", "libvpx-vp9"):
+            stream.metadata["alpha_mode"] = "1"  # by which readers know to look for it
         open_encoder(stream, self.name)
         self._stream = stream
         self._pix_fmt, self._size = pix_fmt, (info.width, info.height)

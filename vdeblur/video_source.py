@@ -14,10 +14,11 @@ from typing import Any, BinaryIO
 import av
 from av.container import InputContainer
 from av.stream import Discard, Disposition
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from .errors import InputError
-from .frames import Color, Frame, StreamInfo
+from .frames import MATRIX_RGB, MATRIX_UNSPECIFIED, Color, Frame, StreamInfo
 from .planes import frame_of
 from .sources import SourceOptions
 
@@ -54,7 +55,7 @@ class VideoSource:
         try:
             self.video = _video_stream(self._container, name)
             self.others = [s for s in self._container.streams if s.index != self.video.index]
-            self.video.thread_type = "AUTO"
+            self._decoder = _decoder(self.video)
             self._start, self._end, self.shift = self._cut()
             if self._start is not None and isinstance(file, str):
                 self._seek()
@@ -204,7 +205,7 @@ class VideoSource:
         self._failures = 0
         try:
             for packet in self._container.demux():
-                if packet.stream_index != self.video.index:
+                if packet.stream.index != self.video.index:  # (a flushing packet has a stream, but no stream_index)
                     self._collect(packet)
                     continue
                 yield from self._decode(packet)
@@ -216,7 +217,7 @@ class VideoSource:
         if packet is not None and packet.size and packet.pts is not None and not packet.is_discard:
             heapq.heappush(self._expected, packet.pts)
         try:
-            frames = self.video.codec_context.decode(packet)
+            frames = self._decoder.decode(packet)
         except av.EOFError:
             return []
         except av.FFmpegError as error:
@@ -364,11 +365,26 @@ def _video_stream(container: InputContainer, name: str) -> VideoStream:
     if not moving:
         held = sorted({s.type for s in container.streams})
         raise InputError(f"{name}: holds no video stream" + (f", only {' and '.join(held)}" if held else ""))
-    best = container.streams.best("video")
-    stream = next((s for s in moving if best is not None and s.index == best.index), moving[0])
+    stream = max(moving, key=_prominence)
     if stream.codec_context is None:
         raise InputError(f"{name}: its video codec is unknown to this FFmpeg")
     return stream
+
+
+def _decoder(stream: VideoStream) -> VideoCodecContext:
+    """The stream's own decoder, but for alpha in VP8 and VP9, which only libvpx reads."""
+    library = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(stream.codec_context.codec.canonical_name)
+    if library and any(key.lower() == "alpha_mode" and value == "1" for key, value in stream.metadata.items()):
+        decoder = av.CodecContext.create(library, "r")
+        assert isinstance(decoder, VideoCodecContext)
+        return decoder
+    stream.thread_type = "AUTO"
+    return stream.codec_context
+
+
+def _prominence(stream: VideoStream) -> tuple[bool, int, int]:
+    """The default stream comes first, then the largest, then the first: what players show."""
+    return bool(stream.disposition & Disposition.default), stream.width * stream.height, -stream.index
 
 
 def color_of(frame: av.VideoFrame, chroma_location: int = 0) -> Color:
@@ -376,7 +392,9 @@ def color_of(frame: av.VideoFrame, chroma_location: int = 0) -> Color:
     full_range = {1: False, 2: True}.get(frame.color_range)
     if frame.format.name.startswith("yuvj"):
         full_range = True
-    return Color(frame.color_primaries, frame.color_trc, frame.colorspace, full_range, chroma_location)
+    rgb = frame.format.is_rgb and frame.colorspace == MATRIX_UNSPECIFIED
+    matrix = MATRIX_RGB if rgb else frame.colorspace
+    return Color(frame.color_primaries, frame.color_trc, matrix, full_range, chroma_location)
 
 
 def chroma_location(container: InputContainer, stream: VideoStream) -> int:

@@ -75,6 +75,24 @@ def activate(x: Tensor) -> Tensor:
     return F.leaky_relu(x, SLOPE)
 
 
+def space_to_depth(x: Tensor) -> Tensor:
+    """Fold by 2: (n, c, 2h, 2w) -> (n, 4c, h, w), the four phases one after another.
+
+    The order of channels differs from torch's pixel_unshuffle, so that in channels_last memory whole runs of channels
+    are copied: more than ten times as fast on a CPU.
+    """
+    n, c, h, w = x.shape
+    phases = x.permute(0, 2, 3, 1).reshape(n, h // 2, 2, w // 2, 2, c).permute(0, 1, 3, 2, 4, 5)
+    return phases.reshape(n, h // 2, w // 2, 4 * c).permute(0, 3, 1, 2)
+
+
+def depth_to_space(x: Tensor) -> Tensor:
+    """Undo `space_to_depth`: (n, 4c, h, w) -> (n, c, 2h, 2w)."""
+    n, c, h, w = x.shape
+    phases = x.permute(0, 2, 3, 1).reshape(n, h, w, 2, 2, c // 4).permute(0, 1, 3, 2, 4, 5)
+    return phases.reshape(n, 2 * h, 2 * w, c // 4).permute(0, 3, 1, 2)
+
+
 class ResidualBlock(nn.Module):
     """x + conv(act(conv(x))), 3x3, without normalisation (EDSR, Lim et al. 2017)."""
 
@@ -105,16 +123,20 @@ class Encoder(nn.Module):
 
     def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
         """(n, 6, h, w) -> (n, quarter, h/2, w/2), (n, eighth, h/4, w/4)."""
-        skip = self.quarter_blocks(activate(self.stem(F.pixel_unshuffle(picture, 2))))
+        skip = self.quarter_blocks(activate(self.stem(space_to_depth(picture))))
         return skip, self.blocks(activate(self.down(skip)))
 
 
 class Decoder(nn.Module):
-    """Features at 1/8 scale and the skip at 1/4 -> the residual of the picture. It starts out as zero."""
+    """Features at 1/8 scale and the skip at 1/4 -> the residual of the picture. It starts out as zero.
+
+    The coarse features scale and shift the skip (FiLM, Perez et al. 2018, here for every pixel): what the blur is like
+    decides how detail is sharpened, which a sum alone cannot say.
+    """
 
     def __init__(self, config: LadderConfig) -> None:
         super().__init__()
-        self.up = nn.Conv2d(config.eighth, 4 * config.quarter, 1)
+        self.up = nn.Conv2d(config.eighth, 8 * config.quarter, 1)
         self.blocks = residual_blocks(config.quarter, config.decoder_blocks)
         self.head = nn.Conv2d(config.quarter, 24, 3, padding=1)
         nn.init.zeros_(self.head.weight)
@@ -122,8 +144,9 @@ class Decoder(nn.Module):
 
     def forward(self, features: Tensor, skip: Tensor) -> Tensor:
         """(n, eighth, h/4, w/4), (n, quarter, h/2, w/2) -> (n, 6, h, w)."""
-        x = activate(F.pixel_shuffle(self.up(features), 2) + skip)
-        return F.pixel_shuffle(self.head(activate(self.blocks(x))), 2)
+        scale, shift = depth_to_space(self.up(features)).chunk(2, dim=1)
+        x = activate(skip * (1 + scale) + shift)
+        return depth_to_space(self.head(activate(self.blocks(x))))
 
 
 def initialise(network: nn.Module) -> None:

@@ -1,0 +1,83 @@
+"""How much of the model's own speed a whole file keeps, and how much memory a longer file takes.
+
+python benchmarks/end_to_end.py [--model fast] [--frames 300] [--size 1280x720] [--rounds 3]
+
+In each round, in turn: the model in a tight loop on decoded frames, and the whole line (decode, model, encode, sound
+copied) with the command line's default settings. Medians of the rounds; the ratio is taken round by round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from itertools import islice
+from pathlib import Path
+
+from machine import describe_machine
+from media import make_clip
+
+from vdeblur.job import Job, restore_file
+from vdeblur.restorer import Restorer, State, load_restorer
+from vdeblur.sinks import SinkOptions
+from vdeblur.sources import open_source
+from vdeblur.windows import windows
+
+
+def tight_loop(restorer: Restorer, path: Path, frames: int) -> float:
+    """Frames per second of the model alone, on frames that are decoded already."""
+    with open_source(str(path)) as source:
+        decoded = list(islice(source, min(frames, 120)))
+    prepared = list(windows(decoded, restorer.past, restorer.future))
+    state: State = None
+    for window in prepared[:5]:
+        _, state = restorer.restore(window, state)
+    started = time.perf_counter()
+    for window in prepared:
+        _, state = restorer.restore(window, state)
+    return len(prepared) / (time.perf_counter() - started)
+
+
+def main() -> None:
+    """Run it."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--model", default="fast")
+    arguments.add_argument("--frames", type=int, default=300)
+    arguments.add_argument("--size", default="1280x720")
+    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--preset")
+    given = arguments.parse_args()
+    width, height = map(int, given.size.split("x"))
+    restorer = load_restorer(given.model)
+    alone, whole = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        clip = make_clip(Path(folder) / "clip.mp4", given.frames, width, height)
+        for _ in range(given.rounds):
+            alone.append(tight_loop(restorer, clip, given.frames))
+            job = Job(
+                str(clip), str(Path(folder) / "out.mp4"), given.model, sink=SinkOptions(overwrite=True, preset=given.preset)
+            )
+            whole.append(restore_file(job).fps)
+    ratios = [b / a for a, b in zip(alone, whole, strict=True)]
+    print(
+        json.dumps(
+            {
+                "machine": describe_machine(),
+                "model": given.model,
+                "precision": restorer.precision,
+                "frames": given.frames,
+                "size": given.size,
+                "model_fps": [round(v, 2) for v in alone],
+                "end_to_end_fps": [round(v, 2) for v in whole],
+                "ratio_median": round(statistics.median(ratios), 3),
+                "ratio_range": [round(min(ratios), 3), round(max(ratios), 3)],
+            },
+            indent=1,
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,255 @@
+"""The conformance matrix: what goes in, case by case, against what must come out with an identity restorer."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from media import ROTATED_90, Recipe, copy, frames, info_of, noise, write
+
+from vdeblur.frames import Color, Frame, Layout
+from vdeblur.planes import CHROMA_SHIFTS, side_data
+from vdeblur.sinks import SinkOptions, open_sink
+from vdeblur.sources import SourceOptions, open_source
+from vdeblur.video_source import VideoSource
+
+YUV420 = Layout("yuv", 8, (1, 1))
+PQ = Color(9, 16, 9, False, 3)
+HLG = Color(9, 18, 9, False, 1)
+SHARED_CLIPS = Path(__file__).parents[2] / "shared" / "clips"
+
+LAYOUTS = {
+    **{
+        f"{sub} {bits} bit": Layout("yuv", bits, CHROMA_SHIFTS[sub])
+        for sub in ("420", "422", "444")
+        for bits in (8, 10, 12)
+    },
+    "440": Layout("yuv", 8, (0, 1)),
+    "411": Layout("yuv", 8, (2, 0)),
+    "16 bit": Layout("yuv", 16, (0, 0)),
+    "grey": Layout("gray"),
+    "grey 10 bit": Layout("gray", 10),
+    "rgb": Layout("rgb"),
+    "rgb 10 bit": Layout("rgb", 10),
+    "rgb 16 bit": Layout("rgb", 16),
+    "rgb with alpha": Layout("rgb", alpha=True),
+    "yuv with alpha": Layout("yuv", 8, (1, 1), alpha=True),
+    "yuv 10 bit with alpha": Layout("yuv", 10, (0, 0), alpha=True),
+}
+CASES: dict[str, Callable[[], Recipe]] = {
+    **{
+        name: (lambda layout=layout: Recipe(frames(3, layout, make=noise_of), codec="ffv1"))
+        for name, layout in LAYOUTS.items()
+    },
+    "odd size": lambda: Recipe(frames(3, size=(35, 21)), codec="ffv1"),
+    "2 x 2": lambda: Recipe(frames(3, size=(2, 2)), codec="ffv1"),
+    "full range": lambda: Recipe(frames(3, color=Color(1, 1, 1, True, 1)), codec="ffv1"),
+    "limited 601": lambda: Recipe(frames(3, color=Color(6, 6, 6, False, 2)), codec="ffv1"),
+    "PQ": lambda: Recipe(frames(3, Layout("yuv", 10, (1, 1)), color=PQ), codec="ffv1"),
+    "HLG": lambda: Recipe(frames(3, Layout("yuv", 10, (1, 1)), color=HLG), codec="ffv1"),
+    "B-frames": lambda: Recipe(frames(12), bframes=3),
+    "variable rate": lambda: Recipe(frames(6, pts=[0, 33, 50, 133, 134, 400], time_base=Fraction(1, 1000)), bframes=2),
+    "late start": lambda: Recipe(frames(6, pts=range(250, 256)), bframes=2, audio="libopus", audio_start=9.9),
+    "rotation": lambda: Recipe(frames(3), matrix=ROTATED_90),
+    "sound": lambda: Recipe(frames(8), audio="libopus"),
+    "all streams": lambda: Recipe(frames(8), audio="libopus", subtitles="ass", attachment=True, chapters=2),
+    "hevc": lambda: Recipe(frames(5), codec="libx265"),
+    "mpeg2": lambda: Recipe(frames(5), codec="mpeg2video"),
+    "vp9": lambda: Recipe(frames(5), codec="libvpx-vp9"),
+    "mjpeg": lambda: Recipe(frames(5, Layout("yuv", 8, (1, 0)), color=Color(full_range=True)), codec="mjpeg"),
+}
+
+
+def noise_of(layout: Layout, width: int, height: int, index: int) -> Any:
+    return noise(layout, width, height, index)
+
+
+def restored(frame: Frame) -> Frame:
+    """A frame as a restorer returns it: planes of its own, all else as it was."""
+    return Frame(
+        tuple(plane.copy() for plane in frame.planes),
+        frame.layout,
+        frame.color,
+        frame.pts,
+        frame.time_base,
+        frame.duration,
+        frame.origin,
+    )
+
+
+def largest_difference(before: list[Frame], after: list[Frame]) -> int:
+    return max(
+        int(np.abs(a.astype(np.int64) - b).max())
+        for one, other in zip(before, after, strict=True)
+        for a, b in zip(one.planes, other.planes, strict=True)
+    )
+
+
+def same_tags(before: Color, after: Color) -> bool:
+    """Equal; but H.264 and HEVC know no unspecified chroma siting, theirs is then the left one."""
+    unsaid = before.chroma_location == 0 and after.chroma_location == 1
+    return after == (replace(before, chroma_location=1) if unsaid else before)
+
+
+def streams_of(path: str) -> list[Any]:
+    with av.open(path) as container:
+        return [
+            (s.type, s.metadata.get("language"), int(s.disposition), dict(s.metadata).get("filename"))
+            for s in container.streams
+        ]
+
+
+@pytest.mark.parametrize("copies", [False, True], ids=["same planes", "new planes"])
+@pytest.mark.parametrize("case", CASES)
+def test_matroska_to_matroska(tmp_path: Path, case: str, copies: bool) -> None:
+    path, out = write(tmp_path / "in.mkv", CASES[case]()), str(tmp_path / "out.mkv")
+    with open_source(path) as source, open_sink(out, source, SinkOptions(codec="ffv1")) as sink:
+        info, before = source.info, []
+        for frame in source:
+            before.append(frame)
+            sink.write(restored(frame) if copies else frame)
+        assert sink.warnings == source.warnings == []
+    with open_source(out) as again:
+        after = list(again)
+        assert again.info.layout == info.layout
+        assert again.info.color == info.color
+        assert (again.info.sample_aspect_ratio or 1) == (info.sample_aspect_ratio or 1)
+        assert again.info.rotation == info.rotation
+        assert (again.info.width, again.info.height) == (info.width, info.height)
+    assert len(after) == len(before) == len(CASES[case]().frames)
+    assert largest_difference(before, after) == 0
+    assert all(
+        abs(a.pts * a.time_base - b.pts * b.time_base) <= Fraction(1, 1000) for a, b in zip(before, after, strict=True)
+    )
+    assert streams_of(out) == streams_of(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "kept"),
+    [
+        ("o.mp4", "ffv1", True),
+        ("o.mov", "prores", True),
+        ("o.mkv", "h264", True),
+        ("o.mkv", "hevc", True),
+        ("o.mp4", "vp9", True),
+        ("o.mkv", "vp9", False),
+    ],
+)
+def test_sample_aspect_ratio_is_kept_or_its_loss_is_said(tmp_path: Path, name: str, codec: str, kept: bool) -> None:
+    path, out = write(tmp_path / "in.mkv", Recipe(frames(2), aspect=Fraction(16, 11))), str(tmp_path / name)
+    sink = open_sink(out, source := open_source(path), SinkOptions(codec=codec))
+    copy(source, sink)
+    assert source.info.sample_aspect_ratio == Fraction(16, 11)
+    if kept:
+        assert info_of(out).sample_aspect_ratio == Fraction(16, 11)
+    assert any("16:11" in warning for warning in sink.warnings) != kept
+
+
+H264_LAYOUTS = ["420 8 bit", "422 8 bit", "444 8 bit", "420 10 bit", "422 10 bit", "444 10 bit", "grey", "grey 10 bit"]
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov"])
+@pytest.mark.parametrize(
+    "case", [*H264_LAYOUTS, "full range", "limited 601", "PQ", "variable rate", "late start", "rotation", "sound"]
+)
+def test_lossless_h264_in_mp4_has_exact_times(tmp_path: Path, case: str, suffix: str) -> None:
+    if (case, suffix) in [("late start", "mov"), ("sound", "mov")]:
+        pytest.skip("MOV holds no Opus")
+    path, out = write(tmp_path / "in.mkv", CASES[case]()), str(tmp_path / f"out.{suffix}")
+    lossless = SinkOptions(codec="h264", encoder_options={"qp": "0"}, preset="ultrafast")
+    before = copy(source := open_source(path), open_sink(out, source, lossless))
+    with open_source(out) as again:
+        after = list(again)
+        assert same_tags(source.info.color, again.info.color)
+        assert again.info.rotation == source.info.rotation
+    if source.info.layout.model == "gray":  # H.264 decoders hand out grey with neutral chroma
+        after = [replace(f, planes=f.planes[:1]) for f in after]
+    assert [f.pts * f.time_base for f in after] == [f.pts * f.time_base for f in before]
+    assert largest_difference(before, after) == 0
+
+
+@pytest.mark.parametrize("case", ["420 12 bit", "422 10 bit", "444 12 bit", "rgb", "rgb 10 bit", "PQ"])
+def test_lossless_hevc(tmp_path: Path, case: str) -> None:
+    path, out = write(tmp_path / "in.mkv", CASES[case]()), str(tmp_path / "out.mp4")
+    lossless = SinkOptions(
+        codec="hevc", encoder_options={"x265-params": "lossless=1:log-level=none"}, preset="ultrafast"
+    )
+    before = copy(source := open_source(path), open_sink(out, source, lossless))
+    with open_source(out) as again:
+        after = list(again)
+        tagged = again.info.color
+    assert largest_difference(before, after) == 0
+    assert tagged.matrix == source.info.color.matrix
+    assert (tagged.primaries, tagged.transfer) == (source.info.color.primaries, source.info.color.transfer)
+
+
+HDR10 = (
+    "log-level=none:hdr10=1:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
+    ":max-cll=1000,400"
+)
+
+
+@pytest.mark.parametrize("codec", ["hevc", "av1", "h264", "ffv1"])
+def test_hdr10_metadata_is_kept_or_its_loss_is_said(tmp_path: Path, codec: str) -> None:
+    made = Recipe(frames(2, Layout("yuv", 10, (1, 1)), color=PQ), codec="libx265", options={"x265-params": HDR10})
+    path, out = write(tmp_path / "in.mkv", made), str(tmp_path / "out.mp4")
+    sink = open_sink(out, source := open_source(path), SinkOptions(codec=codec))
+    copy(source, sink)
+    if codec == "ffv1":
+        assert "HDR10" in sink.warnings[0]
+        return
+    with VideoSource(out, out, SourceOptions()) as again:
+        frame = again.first_frame
+    assert sink.warnings == []
+    light = side_data(frame, "CONTENT_LIGHT_LEVEL")
+    assert light is not None
+    assert struct.unpack("=2I", light) == (1000, 400)
+    display = side_data(frame, "MASTERING_DISPLAY_METADATA")
+    assert display is not None
+    numbers = struct.unpack("=20i", display[:80])
+    values = [n / d for n, d in zip(numbers[::2], numbers[1::2], strict=True)]
+    written = [34000, 16000, 13250, 34500, 7500, 3000, 15635, 16450]  # R, G, B, white point in 0.00002
+    assert values[:8] == pytest.approx([v / 50000 for v in written], abs=1e-4)
+    assert values[8:] == pytest.approx([0.005, 1000], abs=1e-3)  # cd/m2
+
+
+@pytest.mark.parametrize(("name", "codec"), [("o.mkv", "ffv1"), ("o.mov", "prores"), ("o.webm", "vp9")])
+def test_alpha_goes_through(tmp_path: Path, name: str, codec: str) -> None:
+    made = Recipe(frames(2, LAYOUTS["yuv with alpha"]), codec="ffv1")
+    path, out = write(tmp_path / "in.mkv", made), str(tmp_path / name)
+    before = copy(source := open_source(path), open_sink(out, source, SinkOptions(codec=codec)))
+    with open_source(out) as again:
+        after = list(again)
+    scale = 1 << again.info.layout.bits - 8
+    assert again.info.layout.alpha
+    for one, other in zip(before, after, strict=True):
+        assert np.abs(one.planes[-1] - other.planes[-1] / scale).max() <= 8
+
+
+@pytest.mark.skipif(not SHARED_CLIPS.is_dir(), reason="needs the collection of odd clips in ../shared/clips")
+@pytest.mark.parametrize("clip", sorted(p.name for p in SHARED_CLIPS.glob("*")) if SHARED_CLIPS.is_dir() else [])
+def test_odd_clips_pass_through(tmp_path: Path, clip: str) -> None:
+    """The first 12 frames of each: nothing fails, times and tags hold, planes are those that were decoded."""
+    out = str(tmp_path / "out.mkv")
+    with open_source(str(SHARED_CLIPS / clip)) as source, open_sink(out, source, SinkOptions(codec="ffv1")) as sink:
+        before = []
+        for frame, _ in zip(source, range(12), strict=False):
+            before.append(frame)
+            sink.write(frame)
+    with open_source(out) as again:
+        after = list(again)
+        assert same_tags(source.info.color, again.info.color)
+        assert again.info.rotation == source.info.rotation
+        aspect_kept = (again.info.sample_aspect_ratio or 1) == (source.info.sample_aspect_ratio or 1)
+        assert aspect_kept or any("pixel ratio" in warning for warning in sink.warnings)
+    assert largest_difference(before, after) == 0
+    assert all(
+        abs(a.pts * a.time_base - b.pts * b.time_base) <= Fraction(1, 1000) for a, b in zip(before, after, strict=True)
+    )

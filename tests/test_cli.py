@@ -116,6 +116,25 @@ def test_encoder_settings_arrive(clip: Path, tmp_path: Path) -> None:
     assert video["layout"]["chroma_shift"] == [0, 0]
 
 
+def test_pictures_take_a_rate_and_a_pipe_a_format(tmp_path: Path) -> None:
+    footage(tmp_path / "in.mp4", frames=5)
+    assert run(tmp_path / "in.mp4", "-o", f"{tmp_path}/pictures/", *FILTER).exit_code == 0
+    assert len(list((tmp_path / "pictures").iterdir())) == 5
+    result = run(tmp_path / "pictures", "-o", tmp_path / "out.mp4", *FILTER, "-r", "30000/1001")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(run("info", tmp_path / "out.mp4", "--json").stdout)["video"]["frame_rate"] == "30000/1001"
+    command = [sys.executable, "-m", "vdeblur", str(tmp_path / "in.mp4"), "-o", "-", "-f", "y4m", *FILTER]
+    piped = subprocess.run(command, capture_output=True, cwd=ROOT, check=True)
+    assert piped.stdout.startswith(b"YUV4MPEG2 W64 H48")
+
+
+@pytest.mark.parametrize("rate", ["0", "-1", "fast", "1/0", "nan", "inf"])
+def test_other_rates_are_refused(clip: Path, rate: str) -> None:
+    result = run(clip, "-r", rate)
+    assert result.exit_code == 2
+    assert "frames per second" in one_line(result)
+
+
 def test_a_pipe_carries_the_stream(clip: Path, tmp_path: Path) -> None:
     mkv = footage(tmp_path / "in.mkv")
     command = [sys.executable, "-m", "vdeblur", "-", "-o", "-", *FILTER]

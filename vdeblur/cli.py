@@ -34,10 +34,12 @@ from .errors import (
     VdeblurError,
     did_you_mean,
 )
-from .flags import KeyValue, Seconds, load_config
+from .flags import KeyValue, Rate, Seconds, load_config
 from .signals import Stopped, StopSignals, stop_signals
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from .frames import Frame, StreamInfo
     from .progress import Progress
 
@@ -197,6 +199,9 @@ def cli() -> None:
 @click.option("--ss", type=Seconds(), help="Start here: seconds or hh:mm:ss.ms.")
 @click.option("--to", type=Seconds(), help="End here, in the input's time.")
 @click.option("-t", "--duration", type=Seconds(), help="Or end after this long.")
+@click.option("-r", "--frame-rate", type=Rate(), help="Of pictures and raw streams: 25, 29.97 or 30000/1001.")
+@click.option("--input-format", metavar="NAME", help="FFmpeg's name, for a pipe or raw stream it cannot guess.")
+@click.option("-f", "--format", "output_format", metavar="NAME", help="Container for -o -, as in mp4, mkv, nut, y4m.")
 @click.option("--codec", metavar="NAME", help="Video encoder, such as libx265.  [default: near the input's]")
 @click.option("--crf", type=float, help="Quality, as the encoder counts it.")
 @click.option("--preset", help="Speed against size, as the encoder names it.")
@@ -229,6 +234,9 @@ def restore(
     ss: float | None,
     to: float | None,
     duration: float | None,
+    frame_rate: Fraction | None,
+    input_format: str | None,
+    output_format: str | None,
     codec: str | None,
     crf: float | None,
     preset: str | None,
@@ -265,7 +273,7 @@ def restore(
         strength=strength,
         compare=compare,
         scene_cuts=scene_cuts == "auto",
-        source=SourceOptions(start_seconds=ss, end_seconds=to),
+        source=SourceOptions(start_seconds=ss, end_seconds=to, frame_rate=frame_rate, container=input_format),
         sink=SinkOptions(
             codec=codec,
             crf=crf,
@@ -273,6 +281,7 @@ def restore(
             pix_fmt=pix_fmt,
             encoder_options=dict(encoder_option),
             overwrite=overwrite,
+            container=output_format,
         ),
     )
     if "." not in input_path and not os.path.exists(input_path):

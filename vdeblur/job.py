@@ -99,7 +99,9 @@ class Summary:
         if self.fallbacks:
             parts.append(f"{_count(self.fallbacks, 'fallback')} to the per-frame model")
         if self.damaged:
-            parts.append(f"the input was damaged, {_count(self.concealed, 'frame')} concealed")
+            parts.append("the input was damaged")
+        if self.concealed:
+            parts.append(f"{_count(self.concealed, 'frame')} concealed")
         return "; ".join(parts)
 
 

@@ -371,6 +371,7 @@ def test_help_shows_options_commands_and_examples() -> None:
     text = run("--help").stdout
     for word in ("--compare", "doctor", "completion", "vdeblur input.mp4 -o out.mkv"):
         assert word in text
+    assert run("in.mp4", "--help").stdout.startswith("Usage: vdeblur INPUT [-o OUTPUT] [OPTIONS]")
     assert run().exit_code == 2
     assert "--help" in one_line(run())
 

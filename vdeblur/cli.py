@@ -21,7 +21,7 @@ import click
 from click.shell_completion import get_completion_class, shell_complete
 
 from . import __version__
-from .command_group import RESTORE, InputOrCommand
+from .command_group import RESTORE, InputCommand, InputOrCommand
 from .errors import (
     EXIT_DAMAGED_INPUT,
     EXIT_INTERNAL,
@@ -177,7 +177,7 @@ def cli() -> None:
     """Make blurred footage sharper, and keep everything else in the file as it was."""
 
 
-@cli.command(RESTORE, hidden=True, context_settings=CONTEXT, options_metavar="[-o OUTPUT] [OPTIONS]", epilog=EXAMPLES)
+@cli.command(RESTORE, cls=InputCommand, hidden=True, context_settings=CONTEXT, epilog=EXAMPLES)
 @click.argument("input_path", metavar="INPUT")
 @click.option("-o", "--output", metavar="PATH", help="Where to; - is stdout.  [default: INPUT with .deblur added]")
 @click.option(

@@ -9,6 +9,14 @@ RESTORE = "restore"
 """Name under which `vdeblur INPUT` is kept in the group; it is not shown, nor needed."""
 
 
+class InputCommand(click.Command):
+    """The command that needs no name."""
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Show how it is called, which is without its name."""
+        formatter.write_usage("vdeblur", "INPUT [-o OUTPUT] [OPTIONS]")
+
+
 class InputOrCommand(click.Group):
     """A group where the first word is a command or, if it is none, the input of `restore`; ./live is a file."""
 

@@ -8,15 +8,20 @@ import av
 import numpy as np
 
 
-def footage(path: Path, frames: int = 12, size: tuple[int, int] = (64, 48), audio: bool = False) -> Path:
-    """A moving pattern in H.264, 25 frames a second, with silence beside it if `audio`."""
+def footage(
+    path: Path, frames: int = 12, size: tuple[int, int] = (64, 48), audio: bool = False, cut_at: int | None = None
+) -> Path:
+    """A moving pattern in H.264, 25 frames a second, with silence beside it if `audio`; another one from `cut_at`."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
         video.width, video.height, video.pix_fmt = *size, "yuv420p"
         sound = container.add_stream("aac", rate=48000) if audio else None
         across, down = np.arange(size[0])[None, :], np.arange(size[1])[:, None]
         for index in range(frames):
+            if index == cut_at:
+                across, down = down * 2, across * 1.7
             luma = (128 + 100 * np.sin((across + 3 * index) / 5) * np.cos(down / 7)).astype(np.uint8)
+            luma = np.broadcast_to(luma, size[::-1])
             frame = av.VideoFrame.from_ndarray(np.stack([luma] * 3, axis=-1), format="rgb24")
             frame.pts = index
             container.mux(video.encode(frame))

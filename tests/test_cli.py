@@ -116,6 +116,25 @@ def test_encoder_settings_arrive(clip: Path, tmp_path: Path) -> None:
     assert video["layout"]["chroma_shift"] == [0, 0]
 
 
+def test_pictures_take_a_rate_and_a_pipe_a_format(tmp_path: Path) -> None:
+    footage(tmp_path / "in.mp4", frames=5)
+    assert run(tmp_path / "in.mp4", "-o", f"{tmp_path}/pictures/", *FILTER).exit_code == 0
+    assert len(list((tmp_path / "pictures").iterdir())) == 5
+    result = run(tmp_path / "pictures", "-o", tmp_path / "out.mp4", *FILTER, "-r", "30000/1001")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(run("info", tmp_path / "out.mp4", "--json").stdout)["video"]["frame_rate"] == "30000/1001"
+    command = [sys.executable, "-m", "vdeblur", str(tmp_path / "in.mp4"), "-o", "-", "-f", "y4m", *FILTER]
+    piped = subprocess.run(command, capture_output=True, cwd=ROOT, check=True)
+    assert piped.stdout.startswith(b"YUV4MPEG2 W64 H48")
+
+
+@pytest.mark.parametrize("rate", ["0", "-1", "fast", "1/0", "nan", "inf"])
+def test_other_rates_are_refused(clip: Path, rate: str) -> None:
+    result = run(clip, "-r", rate)
+    assert result.exit_code == 2
+    assert "frames per second" in one_line(result)
+
+
 def test_a_pipe_carries_the_stream(clip: Path, tmp_path: Path) -> None:
     mkv = footage(tmp_path / "in.mkv")
     command = [sys.executable, "-m", "vdeblur", "-", "-o", "-", *FILTER]
@@ -282,7 +301,50 @@ def test_an_internal_error_is_one_line_and_v_shows_where(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_damaged_input_is_restored_as_far_as_it_goes_with_code_6(tmp_path: Path) -> None:
+    whole = footage(tmp_path / "whole.ts", frames=50, size=(160, 120)).read_bytes()
+    (tmp_path / "cut.ts").write_bytes(whole[: 2 * len(whole) // 3])
+    result = run(tmp_path / "cut.ts", *FILTER, "--json")
+    assert result.exit_code == 6
+    assert "the input was damaged" in result.stderr
+    restored = json.loads(result.stdout)["frames"]
+    assert 10 < restored < 50
+    assert count_frames(tmp_path / "cut.deblur.ts") == restored
+
+
+def test_scene_cuts_are_counted_unless_turned_off(tmp_path: Path) -> None:
+    footage(tmp_path / "in.mp4", frames=20, size=(128, 96), cut_at=9)
+    words = (tmp_path / "in.mp4", "-o", tmp_path / "out.mkv", "-y", "--json", *FILTER)
+    result = run(*words)
+    assert json.loads(result.stdout)["scene_cuts"] == 1
+    assert "; 1 scene cut" in result.stderr
+    assert json.loads(run(*words, "--scene-cuts", "off").stdout)["scene_cuts"] == 0
+
+
 # -- stopping --------------------------------------------------------------------------------------------------------
+
+
+def test_a_signal_in_a_silent_pipe_stops_within_two_seconds(tmp_path: Path) -> None:
+    """One where the decoder waits for more in a thread, and one where not even the header has come."""
+    stream = footage(tmp_path / "in.mkv", frames=300, size=(160, 120)).read_bytes()
+    for start in (stream[: len(stream) // 2], b""):
+        command = [sys.executable, "-m", "vdeblur", "-", "-o", str(tmp_path / "out.mkv"), *FILTER, "--progress", "json"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+            assert process.stdin is not None
+            assert process.stderr is not None
+            process.stdin.write(start)
+            process.stdin.flush()
+            if start:
+                process.stderr.readline()
+            else:
+                time.sleep(0.6)
+            sent = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            rest = process.stderr.read()
+            assert process.wait() == 143
+            assert time.monotonic() - sent < 2
+            assert b"Traceback" not in rest
+        assert [path.name for path in tmp_path.iterdir()] == ["in.mkv"]
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
@@ -309,7 +371,9 @@ def test_help_shows_options_commands_and_examples() -> None:
     text = run("--help").stdout
     for word in ("--compare", "doctor", "completion", "vdeblur input.mp4 -o out.mkv"):
         assert word in text
+    assert run("in.mp4", "--help").stdout.startswith("Usage: vdeblur INPUT [-o OUTPUT] [OPTIONS]")
     assert run().exit_code == 2
+    assert "--help" in one_line(run())
 
 
 def test_a_file_named_like_a_command_is_given_with_its_folder(

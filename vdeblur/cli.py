@@ -12,14 +12,16 @@ import json
 import logging
 import os
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
-from click.shell_completion import CompletionItem, get_completion_class, shell_complete
+from click.shell_completion import get_completion_class, shell_complete
 
 from . import __version__
+from .command_group import RESTORE, InputCommand, InputOrCommand
 from .errors import (
     EXIT_DAMAGED_INPUT,
     EXIT_INTERNAL,
@@ -32,19 +34,25 @@ from .errors import (
     VdeblurError,
     did_you_mean,
 )
-from .flags import KeyValue, Seconds, load_config
-from .signals import Stopped, stop_signals
+from .flags import KeyValue, Rate, Seconds, load_config
+from .signals import Stopped, StopSignals, stop_signals
 
 if TYPE_CHECKING:
-    from .job import Summary
+    from fractions import Fraction
+
+    from .frames import Frame, StreamInfo
     from .progress import Progress
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "VDEBLUR", "max_content_width": 100}
 
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+log = logging.getLogger("vdeblur")
 
-RESTORE = "restore"
-"""Name under which `vdeblur INPUT` is kept in the group; it is not shown, nor needed."""
+THREADS = ("vdeblur-decode", "vdeblur-encode")
+"""Names that `vdeblur.threads` gives."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
 COMPLETION_VARIABLE = "_VDEBLUR_COMPLETE"
 
@@ -58,73 +66,52 @@ Examples:
 """
 
 
-class InputOrCommand(click.Group):
-    """A group where the first word is a command or, if it is none, the input of `restore`; ./live is a file."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the hidden command's name before an input; without any word, show the help and fail."""
-        if not args and not ctx.resilient_parsing:
-            click.echo(ctx.get_help(), err=True)
-            ctx.exit(UsageError.exit_code)
-        own = {"-h", "--help", "--version"}
-        if args and args[0] not in own and args[0] not in set(self.commands) - {RESTORE}:
-            args = [RESTORE, *args]
-        return super().parse_args(ctx, args)
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
-        """Complete commands, file names, and the options of `vdeblur INPUT`."""
-        if incomplete.startswith("-"):
-            restore = self.commands[RESTORE]
-            return restore.shell_complete(click.Context(restore, parent=ctx, info_name=RESTORE), incomplete)
-        return [*super().shell_complete(ctx, incomplete), CompletionItem(incomplete, type="file")]
-
-    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Show commands and the options of `vdeblur INPUT` on one page."""
-        formatter.write_usage("vdeblur", "INPUT [-o OUTPUT] [OPTIONS]")
-        formatter.write_usage("vdeblur", "COMMAND [ARGUMENTS]", prefix="       ")
-        self.format_help_text(ctx, formatter)
-        self.format_commands(ctx, formatter)
-        restore = self.commands[RESTORE]
-        restore.format_options(click.Context(restore, parent=ctx, info_name=RESTORE), formatter)
-        self.format_epilog(ctx, formatter)
+class Vdeblur(InputOrCommand):
+    """The whole command line."""
 
     def main(  # type: ignore[override]
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **_: Any
     ) -> NoReturn:
         """Run a command line and exit; turns every exception into one line and an exit code."""
-        sys.exit(_run(self, list(sys.argv[1:] if args is None else args)))
+        code = _run(self, list(sys.argv[1:] if args is None else args))
+        if any(thread.name in THREADS for thread in threading.enumerate()):
+            # One hangs in a read that never returns, and holds locks that Python's own way out would wait for.
+            sys.stderr.flush()
+            os._exit(code)
+        sys.exit(code)
 
 
 def _run(group: click.Group, args: list[str]) -> int:
-    try:
-        if instruction := os.environ.get(COMPLETION_VARIABLE):
-            return shell_complete(group, {}, "vdeblur", COMPLETION_VARIABLE, instruction)
-        with stop_signals(), group.make_context("vdeblur", args) as ctx:
-            group.invoke(ctx)
-        sys.stdout.flush()
-        return EXIT_OK
-    except click.exceptions.Exit as error:
-        return error.exit_code
-    except click.ClickException as error:
-        return _fail(error.format_message(), error, UsageError.exit_code)
-    except VdeblurError as error:
-        return _fail(str(error), error, error.exit_code)
-    except Stopped as stop:
-        click.echo("vdeblur: stopped; nothing was written under the output's name", err=True)
-        return stop.exit_code
-    except BrokenPipeError:
-        # The reader of stdout has had enough: no fault. Python would still complain when it flushes stdout at the end.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_OK
-    except MemoryError as error:
-        return _fail("out of memory; a smaller model or picture needs less", error, DeviceError.exit_code)
-    except OSError as error:
-        code = OutputError.exit_code if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS) else EXIT_INTERNAL
-        return _fail(str(error), error, code)
-    except Exception as error:
-        hint = "" if _verbose() else " (internal error; -v shows the traceback)"
-        return _fail(f"{type(error).__name__}: {error}{hint}", error, EXIT_INTERNAL)
+    if instruction := os.environ.get(COMPLETION_VARIABLE):
+        return shell_complete(group, {}, "vdeblur", COMPLETION_VARIABLE, instruction)
+    with _log_on_stderr():
+        try:
+            with stop_signals() as stop, group.make_context("vdeblur", args, obj=stop) as ctx:
+                group.invoke(ctx)
+            sys.stdout.flush()
+            return EXIT_OK
+        except click.exceptions.Exit as error:
+            return error.exit_code
+        except click.ClickException as error:
+            return _fail(error.format_message(), error, UsageError.exit_code)
+        except VdeblurError as error:
+            return _fail(str(error), error, error.exit_code)
+        except Stopped as stop:
+            click.echo("vdeblur: stopped; nothing was written under the output's name", err=True)
+            return stop.exit_code
+        except BrokenPipeError:
+            # The reader of stdout has had enough: no fault. Python would still complain when it flushes at the end.
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return EXIT_OK
+        except MemoryError as error:
+            return _fail("out of memory; a smaller model or picture needs less", error, DeviceError.exit_code)
+        except OSError as error:
+            code = OutputError.exit_code if error.errno in (errno.ENOSPC, errno.EROFS) else EXIT_INTERNAL
+            return _fail(str(error), error, code)
+        except Exception as error:
+            hint = "" if _verbose() else " (internal error; -v shows the traceback)"
+            return _fail(f"{type(error).__name__}: {error}{hint}", error, EXIT_INTERNAL)
 
 
 def _fail(message: str, error: BaseException, code: int) -> int:
@@ -135,7 +122,11 @@ def _fail(message: str, error: BaseException, code: int) -> int:
 
 
 def _verbose() -> bool:
-    return logging.getLogger("vdeblur").isEnabledFor(logging.INFO)
+    return log.isEnabledFor(logging.INFO)
+
+
+def _quiet() -> bool:
+    return not log.isEnabledFor(logging.WARNING)
 
 
 class _StderrHandler(logging.Handler):
@@ -145,20 +136,48 @@ class _StderrHandler(logging.Handler):
         click.echo(f"vdeblur: {record.levelname.lower()}: {record.getMessage()}", err=True)
 
 
-def _set_up_logging(verbose: int, quiet: bool) -> None:
-    logger = logging.getLogger("vdeblur")
-    logger.handlers = [_StderrHandler()]
-    logger.propagate = False
-    logger.setLevel(logging.ERROR if quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
+@contextlib.contextmanager
+def _log_on_stderr() -> Iterator[None]:
+    handler = _StderrHandler()
+    log.addHandler(handler)
+    log.propagate = False
+    log.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.propagate = True
+        log.setLevel(logging.NOTSET)
 
 
-@click.group(cls=InputOrCommand, context_settings=CONTEXT, epilog=EXAMPLES, subcommand_metavar="COMMAND")
+def _be_verbose(ctx: click.Context, param: click.Parameter, count: int) -> None:
+    if count:
+        log.setLevel(logging.INFO if count == 1 else logging.DEBUG)
+
+
+def _be_quiet(ctx: click.Context, param: click.Parameter, quiet: bool) -> None:
+    if quiet:
+        log.setLevel(logging.ERROR)
+
+
+def verbosity(command: F) -> F:
+    """-v and -q, for every command."""
+    louder = click.option(
+        "-v", "--verbose", count=True, expose_value=False, callback=_be_verbose, help="Say more; -vv still more."
+    )
+    quieter = click.option(
+        "-q", "--quiet", is_flag=True, expose_value=False, callback=_be_quiet, help="Say nothing but errors."
+    )
+    return louder(quieter(command))
+
+
+@click.group(cls=Vdeblur, context_settings=CONTEXT, epilog=EXAMPLES, subcommand_metavar="COMMAND")
 @click.version_option(__version__, "--version", prog_name="vdeblur", message="%(prog)s %(version)s")
 def cli() -> None:
     """Make blurred footage sharper, and keep everything else in the file as it was."""
 
 
-@cli.command(RESTORE, hidden=True, context_settings=CONTEXT, options_metavar="[-o OUTPUT] [OPTIONS]", epilog=EXAMPLES)
+@cli.command(RESTORE, cls=InputCommand, hidden=True, context_settings=CONTEXT, epilog=EXAMPLES)
 @click.argument("input_path", metavar="INPUT")
 @click.option("-o", "--output", metavar="PATH", help="Where to; - is stdout.  [default: INPUT with .deblur added]")
 @click.option(
@@ -180,6 +199,9 @@ def cli() -> None:
 @click.option("--ss", type=Seconds(), help="Start here: seconds or hh:mm:ss.ms.")
 @click.option("--to", type=Seconds(), help="End here, in the input's time.")
 @click.option("-t", "--duration", type=Seconds(), help="Or end after this long.")
+@click.option("-r", "--frame-rate", type=Rate(), help="Of pictures and raw streams: 25, 29.97 or 30000/1001.")
+@click.option("--input-format", metavar="NAME", help="FFmpeg's name, for a pipe or raw stream it cannot guess.")
+@click.option("-f", "--format", "output_format", metavar="NAME", help="Container for -o -, as in mp4, mkv, nut, y4m.")
 @click.option("--codec", metavar="NAME", help="Video encoder, such as libx265.  [default: near the input's]")
 @click.option("--crf", type=float, help="Quality, as the encoder counts it.")
 @click.option("--preset", help="Speed against size, as the encoder names it.")
@@ -197,8 +219,7 @@ def cli() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object on stdout at the end.")
 @click.option("--config", is_eager=True, callback=load_config, metavar="FILE", help="TOML file with these options.")
-@click.option("-v", "--verbose", count=True, help="Say more; -vv still more.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@verbosity
 @click.pass_context
 def restore(
     ctx: click.Context,
@@ -213,6 +234,9 @@ def restore(
     ss: float | None,
     to: float | None,
     duration: float | None,
+    frame_rate: Fraction | None,
+    input_format: str | None,
+    output_format: str | None,
     codec: str | None,
     crf: float | None,
     preset: str | None,
@@ -222,14 +246,11 @@ def restore(
     progress: str,
     as_json: bool,
     config: str | None,
-    verbose: int,
-    quiet: bool,
 ) -> None:
     """Restore a video, a folder or pattern of pictures, or stdin (-).
 
     Every option can also be set in the environment (VDEBLUR_MODEL=quality) or in a --config file.
     """
-    _set_up_logging(verbose, quiet)
     if to is not None and duration is not None:
         raise UsageError("--to and -t both say where to end: give one of them")
     if duration is not None:
@@ -252,7 +273,7 @@ def restore(
         strength=strength,
         compare=compare,
         scene_cuts=scene_cuts == "auto",
-        source=SourceOptions(start_seconds=ss, end_seconds=to),
+        source=SourceOptions(start_seconds=ss, end_seconds=to, frame_rate=frame_rate, container=input_format),
         sink=SinkOptions(
             codec=codec,
             crf=crf,
@@ -260,69 +281,47 @@ def restore(
             pix_fmt=pix_fmt,
             encoder_options=dict(encoder_option),
             overwrite=overwrite,
+            container=output_format,
         ),
     )
     if "." not in input_path and not os.path.exists(input_path):
         commands = set(cli.commands) - {RESTORE}
         if hint := did_you_mean(input_path, commands):
             raise InputError(f"{input_path}: neither a file nor a command{hint}")
-    with _progress(progress, quiet) as shown:
-        summary = restore_file(job, shown.update)
+    stop: StopSignals = ctx.obj
+
+    with _progress(progress) as shown:
+
+        def on_frame(info: StreamInfo, frame: Frame) -> None:
+            stop.check()
+            shown.update(info, frame)
+
+        summary = restore_file(job, on_frame)
     for warning in summary.warnings:
-        logging.getLogger("vdeblur").warning("%s", warning)
-    if not quiet:
-        click.echo(f"vdeblur: {_closing_line(summary)}", err=True)
+        log.warning("%s", warning)
+    if not _quiet():
+        click.echo(f"vdeblur: {summary.to_text()}", err=True)
     if as_json:
-        click.echo(json.dumps(_summary_json(summary)))
+        click.echo(json.dumps(summary.to_json()))
     if summary.damaged:
         ctx.exit(EXIT_DAMAGED_INPUT)
 
 
-def _progress(kind: str, quiet: bool) -> Progress:
+def _progress(kind: str) -> Progress:
     from .progress import Bar, JsonLines, Silent
 
     on_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     if kind == "json":
         return JsonLines(lambda line: click.echo(line, err=True))
-    if kind == "bar" or (kind == "auto" and on_terminal and not quiet):
+    if kind == "bar" or (kind == "auto" and on_terminal and not _quiet()):
         return Bar(force=kind == "bar")
     return Silent()
-
-
-def _closing_line(summary: Summary) -> str:
-    output = "stdout" if summary.output == "-" else summary.output
-    line = f"{output}: {_count(summary.frames, 'frame')} in {summary.seconds:.1f} s ({summary.fps:.1f} fps)"
-    line += f" with {summary.model} on {summary.device} ({summary.precision})"
-    counted = [
-        _count(summary.scene_cuts, "scene cut") if summary.scene_cuts else "",
-        _count(summary.fallbacks, "fallback") + " to the per-frame model" if summary.fallbacks else "",
-        _count(summary.concealed, "damaged frame") + " concealed" if summary.concealed else "",
-    ]
-    return "; ".join([line, *filter(None, counted)])
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _summary_json(summary: Summary) -> dict[str, object]:
-    return {
-        "frames": summary.frames,
-        "seconds": round(summary.seconds, 3),
-        "fps": round(summary.fps, 3),
-        "model": summary.model,
-        "device": summary.device,
-        "precision": summary.precision,
-        "fallbacks": summary.fallbacks,
-        "scene_cuts": summary.scene_cuts,
-        "concealed": summary.concealed,
-        "output": summary.output,
-    }
 
 
 @cli.command(context_settings=CONTEXT)
 @click.argument("path", metavar="FILE")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@verbosity
 def info(path: str, as_json: bool) -> None:
     """Show what is in a file and what would be kept of it."""
     from .probe import probe, to_json, to_text
@@ -333,6 +332,7 @@ def info(path: str, as_json: bool) -> None:
 
 @cli.command(context_settings=CONTEXT)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@verbosity
 def models(as_json: bool) -> None:
     """List the models that come with vdeblur."""
     from .published import published
@@ -360,6 +360,7 @@ def models(as_json: bool) -> None:
 @click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True)
 @click.option("--html", metavar="FILE", help="Write a report with before/after sliders.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: an object, or a list for several models.")
+@verbosity
 def evaluate_models(
     pairs: str,
     model: tuple[str, ...],
@@ -393,6 +394,7 @@ def evaluate_models(
 
 @cli.command(context_settings=CONTEXT)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@verbosity
 @click.pass_context
 def doctor(ctx: click.Context, as_json: bool) -> None:
     """Check versions, devices, encoders, weights and display."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from fractions import Fraction
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,22 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic only in new
         if not 1 <= len(parts) <= 3 or not is_clock or any(part % 1 for part in parts[:-1]):
             self.fail(f"{value!r} is neither seconds (12.5) nor a time (1:02:03.5)", param, ctx)
         return sum(part * unit for part, unit in zip(reversed(parts), (1, 60, 3600), strict=False))
+
+
+class Rate(click.ParamType):  # type: ignore[type-arg]
+    """Frames per second, as a number or a fraction."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
+        """Return the exact rate."""
+        try:
+            rate = Fraction(str(value))
+        except (ValueError, ZeroDivisionError):
+            rate = Fraction(0)
+        if not 0 < rate <= 1000:
+            self.fail(f"{value!r} is no rate of frames per second (25, 29.97 or 30000/1001)", param, ctx)
+        return rate
 
 
 class KeyValue(click.ParamType):  # type: ignore[type-arg]

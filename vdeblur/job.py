@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from .blend import Blended, Compared, side_by_side_info
 from .errors import ModelError
@@ -51,7 +51,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a job did; the JSON object of `--json` has these fields and `fps`."""
+    """What a job did."""
 
     frames: int
     seconds: float
@@ -73,6 +73,36 @@ class Summary:
     def fps(self) -> float:
         """Frames per second of wall clock."""
         return self.frames / self.seconds if self.seconds > 0 else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """What `vdeblur INPUT --json` prints."""
+        return {
+            "frames": self.frames,
+            "seconds": round(self.seconds, 3),
+            "fps": round(self.fps, 3),
+            "model": self.model,
+            "device": self.device,
+            "precision": self.precision,
+            "fallbacks": self.fallbacks,
+            "scene_cuts": self.scene_cuts,
+            "concealed": self.concealed,
+            "output": self.output,
+        }
+
+    def to_text(self) -> str:
+        """One line for people."""
+        output = "stdout" if self.output == "-" else self.output
+        done = f"{output}: {_count(self.frames, 'frame')} in {self.seconds:.1f} s ({self.fps:.1f} fps)"
+        parts = [f"{done} with {self.model} on {self.device} ({self.precision})"]
+        if self.scene_cuts:
+            parts.append(_count(self.scene_cuts, "scene cut"))
+        if self.fallbacks:
+            parts.append(f"{_count(self.fallbacks, 'fallback')} to the per-frame model")
+        if self.damaged:
+            parts.append("the input was damaged")
+        if self.concealed:
+            parts.append(f"{_count(self.concealed, 'frame')} concealed")
+        return "; ".join(parts)
 
 
 def restore_file(job: Job, on_frame: OnFrame | None = None) -> Summary:
@@ -123,6 +153,10 @@ def default_model() -> str:
         if model.default:
             return model.name
     raise ModelError("no model comes with this copy of vdeblur; install it again, or name a model file with -m")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 class Watched:

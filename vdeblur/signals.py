@@ -9,8 +9,12 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-class Stopped(BaseException):
-    """The user or the system asked to stop. Not an Exception, so that no handler of errors takes it for one."""
+class Stopped(Exception):
+    """The user or the system asked to stop.
+
+    An Exception, unlike KeyboardInterrupt: FFmpeg calls back into Python to read and write pipes, and PyAV hands on
+    what is raised there only if it is one.
+    """
 
     def __init__(self, signum: int) -> None:
         super().__init__(signum)
@@ -34,10 +38,10 @@ class StopSignals:
             self.signum = signum
             raise Stopped(signum)
 
-    def check(self) -> None:
+    def check(self, cause: BaseException | None = None) -> None:
         """Raise `Stopped` again if a signal has come: an exception raised while Python frees an object is lost."""
         if self.signum is not None:
-            raise Stopped(self.signum)
+            raise Stopped(self.signum) from cause
 
 
 @contextmanager
@@ -50,6 +54,11 @@ def stop_signals() -> Iterator[StopSignals]:
     before = {signum: signal.signal(signum, stop.on_signal) for signum in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
+    except Stopped:
+        raise
+    except Exception as error:
+        stop.check(error)  # what a library made of the exception that a signal raised within it
+        raise
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)

@@ -27,8 +27,10 @@ class Sink(Protocol):
     Leaving its `with` block commits; leaving it through an exception aborts.
     """
 
-    warnings: list[str]
-    """What the output cannot hold, one line each; complete from the start but for what frames bring later."""
+    @property
+    def warnings(self) -> list[str]:
+        """What the output cannot hold, one line each; complete from the start but for what frames bring later."""
+        ...
 
     def write(self, frame: Frame) -> None:
         """Add one frame. Raises OutputError when the disk is full or the encoder fails."""

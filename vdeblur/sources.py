@@ -42,13 +42,25 @@ class Source(Protocol):
     Iterate it once, from one thread. Leaving its `with` block closes it.
     """
 
-    info: StreamInfo
-    concealed: int
-    """Frames that were damaged or lost, and stand in the stream as the last good one or as the decoder mended them."""
-    damaged: bool
-    """The input was not whole: frames were concealed or missing, or it ends before it says that it does."""
-    warnings: list[str]
-    """What a user should know, one line each; complete when the stream has ended."""
+    @property
+    def info(self) -> StreamInfo:
+        """What is known before the first frame."""
+        ...
+
+    @property
+    def concealed(self) -> int:
+        """Frames so far that were damaged or lost, and stand as the last good one or as the decoder mended them."""
+        ...
+
+    @property
+    def damaged(self) -> bool:
+        """The input is not whole: frames were concealed or are missing, or it ends before it says that it does."""
+        ...
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a user should know, one line each; complete when the stream has ended."""
+        ...
 
     def __iter__(self) -> Iterator[Frame]: ...
 

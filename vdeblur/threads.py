@@ -222,5 +222,5 @@ def _joined(thread: Thread, seconds: float) -> bool:
     if thread.ident is not None:
         thread.join(seconds)
     if thread.is_alive():
-        log.warning("%s hangs in a read or write and is left behind", thread.name)
+        log.info("%s hangs in a read or write and is left behind", thread.name)
     return not thread.is_alive()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import heapq
+import re
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
-from itertools import count
+from itertools import count, pairwise
 from math import ceil
 from typing import Any, BinaryIO
 
@@ -101,7 +102,9 @@ class VideoSource:
         if self._kept is None:
             self.keep(())
         last: int | None = None
-        for frame in self._timed(self._all_frames()):
+        whole: Frame | None = None
+        for whole in self._timed(self._all_frames()):
+            frame = whole
             if self._end is not None and frame.pts >= self._end:
                 break
             if self._start is not None and frame.pts < self._start:
@@ -114,7 +117,7 @@ class VideoSource:
         if self._end is not None:
             self._follow_others()
         else:
-            self._check_claim(last)
+            self._check_claim(whole)
 
     def close(self) -> None:
         """Close the input."""
@@ -201,8 +204,10 @@ class VideoSource:
 
     def _decoded(self) -> Generator[av.VideoFrame, None, None]:
         """Every frame that the decoder gives, drained; what it could not decode is left to `_expected`."""
-        self._expected: list[int] = []
-        self._failures = 0
+        self._expected: list[int] = []  # pts of packets whose frames are still to come, a heap
+        self._failed: list[int] = []  # pts of packets that were damaged
+        self._failures = 0  # in a row
+        self._read = 0
         try:
             for packet in self._container.demux():
                 if packet.stream.index != self.video.index:  # (a flushing packet has a stream, but no stream_index)
@@ -214,8 +219,13 @@ class VideoSource:
             yield from self._decode(None)
 
     def _decode(self, packet: av.Packet[Any] | None) -> list[av.VideoFrame]:
-        if packet is not None and packet.size and packet.pts is not None and not packet.is_discard:
-            heapq.heappush(self._expected, packet.pts)
+        pts = None if packet is None else packet.pts
+        if packet is not None and packet.size:
+            self._read += 1
+            if pts is not None and not packet.is_discard:
+                heapq.heappush(self._expected, pts)
+            if packet.is_corrupt and pts is not None:  # the container noticed: a checksum or a counter is off
+                self._failed.append(pts)
         try:
             frames = self._decoder.decode(packet)
         except av.EOFError:
@@ -223,6 +233,8 @@ class VideoSource:
         except av.FFmpegError as error:
             self.damaged = True
             self._failures += 1
+            if pts is not None:
+                self._failed.append(pts)
             if self._failures > MAX_FAILURES:
                 raise InputError(f"{self.name}: damaged beyond use, {MAX_FAILURES} packets in a row fail") from error
             return []
@@ -291,41 +303,66 @@ class VideoSource:
             yield heapq.heappop(waiting)[2]
 
     def _stand_ins(self, last: Frame, until: int | None) -> Iterator[Frame]:
-        """Repeat `last` for every packet before `until` of which no frame came out.
+        """Repeat `last` for what was lost between it and the frame at `until` (None: the end).
 
-        Packets that show nothing by design (hidden reference frames, second fields) lie close to a frame; a lost one
-        leaves a hole, so it counts only when it is most of a frame away from both neighbours.
+        A packet of which no frame came out counts when it is most of a frame away from both neighbours: those that show
+        nothing by design (hidden reference frames, second fields) lie close to one. Where packets failed, a hole in the
+        time line without packets is filled at the stream's rate as well.
         """
-        gap = int(self._nominal * 0.6)
-        longest = MAX_CONCEALED_SECONDS / self._time_base
+        near = int(self._nominal * 0.6)
         missing: list[int] = []
         while self._expected and (until is None or self._expected[0] < until):
             pts = heapq.heappop(self._expected)
-            if pts - (missing[-1] if missing else last.pts) > gap and (until is None or until - pts > gap):
+            if pts - (missing[-1] if missing else last.pts) > near and (until is None or until - pts > near):
                 missing.append(pts)
         while self._expected and self._expected[0] == until:
             heapq.heappop(self._expected)
+        if until is not None:
+            reach = REORDER_DEPTH * self._nominal
+            if any(last.pts - reach <= pts <= until + reach for pts in self._failed):
+                ends = [last.pts, *missing, until]
+                holes = [range(a + self._nominal, b - near, self._nominal) for a, b in pairwise(ends)]
+                missing = sorted({*missing, *(pts for hole in holes for pts in hole)})
+            self._failed = [pts for pts in self._failed if pts > until - reach]
         if not missing:
             return
         self.damaged = True
-        if missing[-1] - last.pts > longest:
-            seconds = float((missing[-1] - last.pts) * self._time_base)
-            self.warnings.append(f"{self.name}: {len(missing)} frames ({seconds:.1f} s) are lost; the gap is left open")
+        seconds = float((missing[-1] - last.pts) * self._time_base)
+        if seconds > MAX_CONCEALED_SECONDS:
+            self.warnings.append(f"{self.name}: {seconds:.1f} s of pictures are lost; the gap is left open")
             return
         self.concealed += len(missing)
         for pts in missing:
             yield replace(last, pts=pts)
 
-    def _check_claim(self, last: int | None) -> None:
-        """FFmpeg decodes a file that was cut short without a word: compare with the length that it states."""
+    def _check_claim(self, last: Frame | None) -> None:
+        """FFmpeg reads a file that was cut short without a word: compare with the length that it states."""
         stream = self.video
-        if last is None or not stream.duration:
+        if last is None or not stream.time_base:
             return
-        end = (stream.start_time or 0) + stream.duration
-        missing = (end - last - self.shift) * self._time_base - 2 * self._nominal * self._time_base
-        if missing > Fraction(1, 2):
-            self.damaged = True
-            self.warnings.append(f"{self.name}: ends {float(missing):.1f} s before the length that it states")
+        if stream.frames > self._read:
+            lost = f"{stream.frames - self._read} of {stream.frames} pictures are missing at its end"
+        elif (end := self._stated_end()) is not None:
+            seconds = float(end - (last.pts + max(last.duration, self._nominal)) * self._time_base)
+            if seconds <= max(2 * float(self._nominal * self._time_base), 0.1):
+                return
+            lost = f"it ends {seconds:.1f} s before the length that it states"
+        else:
+            return
+        self.damaged = True
+        self.warnings.append(f"{self.name}: is cut short, {lost}")
+
+    def _stated_end(self) -> Fraction | None:
+        """When the last picture ends, in seconds as the file counts them, where the file says so."""
+        stream = self.video
+        stated = next((value for key, value in stream.metadata.items() if key.upper() == "DURATION"), None)
+        if stated and (
+            parts := re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stated)
+        ):  # Matroska, as its tools tag it
+            return int(parts[1]) * 3600 + int(parts[2]) * 60 + Fraction(parts[3])
+        if stream.duration and "mpegts" not in self._container.format.name:  # there it is a guess from the file itself
+            return ((stream.start_time or 0) + stream.duration) * self._time_base
+        return None
 
 
 def _exactly(seconds: float | None) -> Fraction | None:
@@ -343,7 +380,7 @@ def _open(file: str | BinaryIO, name: str, options: SourceOptions) -> InputConta
         return av.open(target, "r", format=options.container, options=settings, metadata_errors="replace")
     except ValueError as error:
         if isinstance(error, av.FFmpegError):
-            raise InputError(f"{name}: is not media that FFmpeg can read, or its beginning is damaged") from error
+            raise InputError(f"{name}: is not media that FFmpeg can read, or is cut off before its index") from error
         raise InputError(f"{name}: {error}") from error
     except (av.FFmpegError, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error)

@@ -1,0 +1,147 @@
+"""Damaged input: what can be decoded is, gaps are bridged with the last good frame, and all of it is counted."""
+
+from __future__ import annotations
+
+import random
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from media import Recipe, copy, frames, noise, packets, picture, write
+
+from vdeblur.errors import InputError
+from vdeblur.frames import Layout, Plane
+from vdeblur.sinks import SinkOptions, open_sink
+from vdeblur.sources import open_source
+
+INTRA = {"g": "1"}
+"""Every frame on its own: the loss of one costs no other."""
+
+
+def restless(layout: Layout, width: int, height: int, index: int) -> tuple[Plane, ...]:
+    """Now and then a frame of noise, so that most bytes of a file are picture."""
+    return (noise if index % 10 == 0 else picture)(layout, width, height, index)
+
+
+def made(folder: Path, name: str, codec: str, options: dict[str, str] | None = None, audio: str | None = None) -> Path:
+    recipe = Recipe(frames(60, make=restless), codec=codec, options={"g": "15"} | (options or {}))
+    recipe.audio, recipe.audio_seconds = audio, 2.3
+    if codec == "libx264":
+        recipe.bframes = 2
+    return Path(write(folder / name, recipe))
+
+
+def times(path: Path) -> tuple[list[Fraction], int, bool, list[str]]:
+    with open_source(str(path)) as source:
+        seconds = [f.pts * f.time_base for f in source]
+        return seconds, source.concealed, source.damaged, source.warnings
+
+
+def wipe(path: Path, numbers: range) -> None:
+    """Fill the payloads of these pictures with zeros."""
+    payloads = [data for _, data in packets(str(path), "video")]
+    data = path.read_bytes()
+    for number in numbers:
+        data = data.replace(payloads[number], bytes(len(payloads[number])))
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("name", "codec", "options"), [("a.mkv", "libx264", {}), ("a.mp4", "libx264", {}), ("a.mp4", "libx264", INTRA)]
+)
+def test_flipped_bits_cost_no_frame_and_no_time(
+    tmp_path: Path, name: str, codec: str, options: dict[str, str], seed: int
+) -> None:
+    path = made(tmp_path, name, codec, options)
+    whole = times(path)
+    assert whole[1:] == (0, False, [])
+    data, dice = bytearray(path.read_bytes()), random.Random(seed)
+    for _ in range(12):
+        data[dice.randrange(len(data) // 4, len(data) * 3 // 4)] ^= 1 << dice.randrange(8)
+    path.write_bytes(data)
+    seconds, concealed, damaged, _ = times(path)
+    assert seconds == whole[0]
+    assert concealed > 0
+    assert damaged
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.mkv", "libx264"), ("a.mp4", "libx265"), ("a.ts", "libx264")])
+def test_a_wiped_stretch_is_bridged(tmp_path: Path, name: str, codec: str) -> None:
+    path = made(tmp_path, name, codec)
+    whole = times(path)[0]
+    data = bytearray(path.read_bytes())
+    start, length = len(data) // 2, len(data) // 20
+    data[start : start + length] = bytes(length)
+    path.write_bytes(data)
+    seconds, concealed, damaged, _ = times(path)
+    assert len(seconds) == len(whole)
+    assert max(abs(a - b) for a, b in zip(seconds, whole, strict=True)) <= Fraction(1, 100)
+    assert concealed > 0
+    assert damaged
+
+
+def test_a_lost_frame_shows_the_last_good_one(tmp_path: Path) -> None:
+    path = made(tmp_path, "a.mkv", "libx264", INTRA)
+    wipe(path, range(7, 8))
+    with open_source(str(path)) as source:
+        got = list(source)
+        assert source.concealed == 1
+    assert all(np.array_equal(a, b) for a, b in zip(got[6].planes, got[7].planes, strict=True))
+    assert not np.array_equal(got[7].planes[0], got[8].planes[0])
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.mkv", "libx264"), ("a.mkv", "ffv1"), ("a.avi", "mpeg4")])
+def test_a_file_cut_short_gives_what_it_has_and_says_so(tmp_path: Path, name: str, codec: str) -> None:
+    path = made(tmp_path, name, codec)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    seconds, _, damaged, warnings = times(path)
+    assert 5 < len(seconds) < 60
+    assert damaged
+    assert len(warnings) == 1
+    assert "cut short" in warnings[0]
+
+
+def test_sound_stays_in_step_with_a_bridged_picture(tmp_path: Path) -> None:
+    path = made(tmp_path, "a.mkv", "libx264", INTRA, audio="libopus")
+    sound = packets(str(path), "audio")
+    wipe(path, range(20, 25))
+    out = str(tmp_path / "o.mkv")
+    copy(source := open_source(str(path)), open_sink(out, source, SinkOptions(codec="ffv1")))
+    assert source.concealed == 5
+    assert packets(out, "audio") == sound
+    assert [t for t, _ in packets(out, "video")] == [Fraction(i, 25) for i in range(60)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_damage_ends_in_anything_but_frames_or_one_clear_line(tmp_path: Path, seed: int) -> None:
+    """Truncate, flip, splice, repeat: a seeded fuzzer over small files of several containers."""
+    dice = random.Random(seed)
+    name, codec = dice.choice([("a.mkv", "libx264"), ("a.mp4", "libx264"), ("a.ts", "mpeg2video"), ("a.avi", "mpeg4")])
+    path = Path(write(tmp_path / name, Recipe(frames(15, make=restless), codec=codec)))
+    data = bytearray(path.read_bytes())
+    for _ in range(dice.randrange(1, 4)):
+        at, to = sorted(dice.randrange(len(data)) for _ in range(2))
+        kind = dice.choice(["cut", "flip", "wipe", "splice", "repeat"])
+        if kind == "cut":
+            del data[max(to, 200) :]
+        elif kind == "flip":
+            for _ in range(20):
+                data[dice.randrange(len(data))] ^= 1 << dice.randrange(8)
+        elif kind == "wipe":
+            data[at : at + 300] = bytes(len(data[at : at + 300]))
+        elif kind == "splice":
+            del data[at : min(to, at + 2000)]
+        else:
+            data[at:at] = data[at : min(to, at + 2000)]
+    path.write_bytes(data)
+    out = tmp_path / "o.mkv"
+    try:
+        passed = copy(source := open_source(str(path)), open_sink(str(out), source, SinkOptions(codec="ffv1")))
+    except InputError as refusal:
+        problems = [part for part in ("\n", "Traceback") if part in str(refusal)] + [str(out)] * out.exists()
+    else:
+        problems = [] if [f.pts for f in passed] == sorted({f.pts for f in passed}) else ["pts do not rise"]
+        problems += [] if len(packets(str(out), "video")) == len(passed) else ["frames are lost"]
+    assert not problems

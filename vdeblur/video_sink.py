@@ -84,7 +84,7 @@ class VideoSink:
     # -- setting up -------------------------------------------------------------------------------------------------
 
     def _open(self, file: str | BinaryIO, encoder: str, pix_fmt: str, options: SinkOptions) -> None:
-        target = f"file:{self._partial.path}" if self._partial else file
+        target: Any = f"file:{self._partial.path}" if self._partial else _Writer(file)
         self._container: OutputContainer = av.open(
             target, "w", format=self.format, container_options=self._container_options(), metadata_errors="replace"
         )
@@ -321,6 +321,18 @@ class VideoSink:
                 raise BrokenPipeError(errno.EPIPE, f"{self.name}: its reader is gone") from error
             reason = "the disk is full" if number == errno.ENOSPC else getattr(error, "strerror", None) or str(error)
             raise OutputError(f"{self.name}: cannot be written: {reason}") from error
+
+
+class _Writer:
+    """A pipe: FFmpeg may write it, and learns that it cannot seek. What is written is flushed at once, for the reader."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def write(self, data: bytes) -> int:
+        self._file.write(data)
+        self._file.flush()
+        return len(data)
 
 
 _ASS_HEADER = (

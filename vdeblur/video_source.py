@@ -18,9 +18,10 @@ from av.stream import Discard, Disposition
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
+from .deinterlace import deinterlaced
 from .errors import InputError
 from .frames import MATRIX_RGB, MATRIX_UNSPECIFIED, Color, Frame, StreamInfo
-from .planes import frame_of
+from .planes import frame_of, readable
 from .sources import SourceOptions
 
 REORDER_DEPTH = 4
@@ -103,7 +104,7 @@ class VideoSource:
             self.keep(())
         last: int | None = None
         whole: Frame | None = None
-        for whole in self._timed(self._all_frames()):
+        for whole in self._timed(self._parted(self._all_frames())):
             frame = whole
             if self._end is not None and frame.pts >= self._end:
                 break
@@ -201,6 +202,17 @@ class VideoSource:
             self._peeked = False
             yield self.first_frame
         yield from self._frames
+
+    def _parted(self, frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+        """Frames without fields, unless they were asked for."""
+        said = f"{self.name}: is interlaced"
+        if self._options.deinterlace == "off":
+            if self.first_frame.interlaced_frame:
+                self.warnings.append(f"{said}; its fields are restored woven together, --deinterlace auto parts them")
+            return frames
+        every = self._options.deinterlace == "bwdif"
+        note = f"{said}: deinterlaced with bwdif, one frame for each; --deinterlace off leaves the fields"
+        return deinterlaced(map(readable, frames), self._time_base, every, lambda: self.warnings.append(note))
 
     def _decoded(self) -> Generator[av.VideoFrame, None, None]:
         """Every frame that the decoder gives, drained; what it could not decode is left to `_expected`."""

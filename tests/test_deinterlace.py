@@ -1,0 +1,69 @@
+"""Fields are parted before a network sees them, and nothing else is touched."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from media import YUV420, Recipe, frames, write
+
+from vdeblur.frames import Layout, Plane
+from vdeblur.sources import SourceOptions, open_source
+
+WOVEN = {"flags": "+ildct+ilme", "x264-params": "tff=1", "qp": "0"}
+
+
+def woven(layout: Layout, width: int, height: int, index: int) -> tuple[Plane, ...]:
+    """A bar that moves 4 pixels from field to field: the comb of two moments in one frame."""
+    luma = np.full((height, width), 40, np.uint8)
+    for field in (0, 1):
+        left = 8 + 8 * index + 4 * field
+        luma[field::2, left : left + 12] = 200
+    return (luma, *(np.full(shape, 128, np.uint8) for shape in layout.plane_shapes(width, height)[1:]))
+
+
+def comb(luma: Plane) -> float:
+    """How much more a line differs from its neighbours than from the lines of its own field."""
+    lines = luma.astype(float)
+    return float(np.abs(lines[1:-1] - (lines[:-2] + lines[2:]) / 2).mean())
+
+
+def interlaced(folder: Path) -> str:
+    return write(
+        folder / "i.mkv",
+        Recipe(
+            frames(6, make=woven, pts=[0, 40, 80, 200, 240, 300], time_base=Fraction(1, 1000)), options=WOVEN, bframes=0
+        ),
+    )
+
+
+def test_flagged_fields_are_parted_and_it_is_said(tmp_path: Path) -> None:
+    path = interlaced(tmp_path)
+    with open_source(path, SourceOptions(deinterlace="off")) as source:
+        before = list(source)
+        assert "interlaced" in source.warnings[0]
+    with open_source(path) as source:
+        after = list(source)
+        assert "bwdif" in source.warnings[0]
+    assert [f.pts for f in after] == [f.pts for f in before] == [0, 40, 80, 200, 240, 300]
+    assert after[0].layout == YUV420
+    assert all(comb(b.planes[0]) > 10 * comb(a.planes[0]) for a, b in zip(after, before, strict=True))
+
+
+@pytest.mark.parametrize("mode", ["auto", "off"])
+def test_progressive_frames_are_not_touched(tmp_path: Path, mode: str) -> None:
+    path = write(tmp_path / "p.mkv", Recipe(frames(4, make=woven), codec="ffv1"))
+    with open_source(path, SourceOptions(deinterlace=mode)) as source:
+        got = list(source)
+        assert source.warnings == []
+    assert all(np.array_equal(f.planes[0], woven(YUV420, 64, 48, i)[0]) for i, f in enumerate(got))
+
+
+def test_unflagged_fields_are_parted_on_request(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.mkv", Recipe(frames(4, make=woven), codec="ffv1"))
+    with open_source(path, SourceOptions(deinterlace="bwdif")) as source:
+        got = list(source)
+    assert len(got) == 4
+    assert all(comb(f.planes[0]) < comb(woven(YUV420, 64, 48, i)[0]) / 10 for i, f in enumerate(got))

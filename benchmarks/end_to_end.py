@@ -57,7 +57,10 @@ def main() -> None:
         for _ in range(given.rounds):
             alone.append(tight_loop(restorer, clip, given.frames))
             job = Job(
-                str(clip), str(Path(folder) / "out.mp4"), given.model, sink=SinkOptions(overwrite=True, preset=given.preset)
+                str(clip),
+                str(Path(folder) / "out.mp4"),
+                given.model,
+                sink=SinkOptions(overwrite=True, preset=given.preset),
             )
             whole.append(restore_file(job).fps)
     ratios = [b / a for a, b in zip(alone, whole, strict=True)]

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from vdeblur.checkpoints import file_sha256, load
+from vdeblur.checkpoints import file_sha256, load, save
 from vdeblur.evaluate import do_no_harm, evaluate
 from vdeblur.models import StreamNetwork
 from vdeblur.published import PublishedModel, published, weights_folder
@@ -43,6 +42,7 @@ def main() -> None:
     arguments.add_argument("name")
     arguments.add_argument("model", type=Path)
     arguments.add_argument("--default", action="store_true")
+    arguments.add_argument("--data", action="append", help="what it was trained on, for people; may be repeated")
     arguments.add_argument("--pairs")
     arguments.add_argument("--sharp")
     given = arguments.parse_args()
@@ -64,7 +64,8 @@ def main() -> None:
     if given.sharp:
         scores["do_no_harm"] = {"psnr_to_input": rounded(do_no_harm(given.sharp, restorer).mean("psnr"))}
     file = f"{given.name}.safetensors"
-    shutil.copyfile(given.model, weights_folder() / file)
+    training = checkpoint.provenance | ({"data": given.data} if given.data else {})
+    save(weights_folder() / file, network, checkpoint.kind, checkpoint.tensors, training)
     entry = PublishedModel(
         name=given.name,
         kind=checkpoint.kind,
@@ -74,7 +75,7 @@ def main() -> None:
         gmac_720p=round(gmac_720p(network), 2),
         default=given.default,
         config=checkpoint.config,
-        training=checkpoint.provenance,
+        training=training,
         scores=scores,
     )
     manifest = weights_folder() / "manifest.json"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Any, Protocol, TypeAlias
 
-from .errors import ModelError
+from .errors import ModelError, did_you_mean
 from .frames import Frame
 from .windows import Window
 
@@ -44,9 +43,8 @@ def load_restorer(name: str, device: str = "auto", precision: str = "auto", *, l
     models = {model.name: model for model in published()}
     if name not in models and not name.endswith(".safetensors"):
         known = [*models, *CLASSICAL]
-        near = get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"choose {', '.join(known)} or a .safetensors file"
-        raise ModelError(f"unknown model {name!r}; {hint}")
+        hint = did_you_mean(name, known) or f"; choose {', '.join(known)} or a .safetensors file"
+        raise ModelError(f"unknown model {name!r}{hint}")
 
     from .backends.pytorch import TorchRestorer
     from .checkpoints import load

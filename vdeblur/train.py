@@ -185,7 +185,11 @@ class Trainer:
             state |= {f"moments.{index}.{name}": value for name, value in moments.items()}
         header = {"step": str(self.step), "config": json.dumps(asdict(self.config))}
         _replace(folder / "resume.safetensors", lambda path: save_file(_plain(state), path, header))
-        provenance = {"steps": self.step, "data": list(self.config.data), "seed": self.config.seed}
+        provenance = {
+            "steps": self.step,
+            "data": [Path(folder).name for folder in self.config.data],
+            "seed": self.config.seed,
+        }
         _replace(
             folder / "model.safetensors",
             lambda path: checkpoints.save(path, self.network, self.config.kind, self.average, provenance),

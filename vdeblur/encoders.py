@@ -18,7 +18,6 @@ from .errors import UsageError
 from .frames import Layout, StreamInfo
 from .planes import native_format, side_data, storage_of
 
-
 os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints its settings to stderr unless told to report errors only
 
 

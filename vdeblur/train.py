@@ -25,6 +25,7 @@ from .blur import BlurConfig
 from .clips import Pool, to_network
 from .errors import InputError
 from .models import StreamNetwork, build
+from .muon import Muon
 
 FLOOR = 1e-4
 """Added to the squared error before its logarithm (40 dB): an error's weight is 1 / (MSE + floor), so without it the
@@ -55,6 +56,8 @@ class TrainConfig:
     """Steps until the full learning rate."""
     cool_down: int = 10_000
     """Last steps, in which it falls to nothing."""
+    muon_scale: float = 2.0
+    """Learning rate of Muon over that of AdamW; see `make_optimisers`."""
     weight_decay: float = 1e-4
     ema: float = 0.999
     look_ahead: float = 0.7
@@ -102,9 +105,7 @@ class Trainer:
         if config.init:
             self._begin_with(config.init)
         self.average = {name: value.detach().clone().float() for name, value in self.network.state_dict().items()}
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-        )
+        self.optimisers = make_optimisers(self.network, config)
 
     def _begin_with(self, path: str) -> None:
         own = self.network.state_dict()
@@ -135,15 +136,17 @@ class Trainer:
         batch = pool.batch(rng, config.batch, available, frames, config.patch, worse_than).to(self.device)
         blurred, sharp = to_network(batch[:, 0]), to_network(batch[:, 1])[:, burn_in:]
         look_ahead = torch.from_numpy(rng.random(config.batch) < config.look_ahead).to(self.device)
-        for group in self.optimiser.param_groups:
-            group["lr"] = config.rate(self.step)
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = group["relative_lr"] * config.rate(self.step)
         restored = self.forward(self.network, blurred, burn_in, look_ahead)
         loss = loss_of(restored, sharp)
-        self.optimiser.zero_grad(set_to_none=True)
+        self.network.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         if torch.isfinite(norm):  # a step that is not a number is left out
-            self.optimiser.step()
+            for optimiser in self.optimisers:
+                optimiser.step()
         self.step += 1
         decay = min(config.ema, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
@@ -181,8 +184,9 @@ class Trainer:
         """Write resume.safetensors (everything) and model.safetensors (the average, ready for `-m`)."""
         state = {f"weights.{name}": value for name, value in self.network.state_dict().items()}
         state |= {f"average.{name}": value for name, value in self.average.items()}
-        for index, moments in self.optimiser.state_dict()["state"].items():
-            state |= {f"moments.{index}.{name}": value for name, value in moments.items()}
+        for place, optimiser in enumerate(self.optimisers):
+            for index, moments in optimiser.state_dict()["state"].items():
+                state |= {f"moments.{place}.{index}.{name}": value for name, value in moments.items()}
         header = {"step": str(self.step), "config": json.dumps(asdict(self.config))}
         _replace(folder / "resume.safetensors", lambda path: save_file(_plain(state), path, header))
         provenance = {
@@ -206,12 +210,26 @@ class Trainer:
         self.step = int(header["step"])
         self.network.load_state_dict(_under("weights.", state))
         self.average = {name: value.to(self.device) for name, value in _under("average.", state).items()}
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, value in _under("moments.", state).items():
-            index, _, key = name.partition(".")
-            moments.setdefault(int(index), {})[key] = value
-        groups = self.optimiser.state_dict()["param_groups"]
-        self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        for place, optimiser in enumerate(self.optimisers):
+            moments: dict[int, dict[str, Tensor]] = {}
+            for name, value in _under(f"moments.{place}.", state).items():
+                index, _, key = name.partition(".")
+                moments.setdefault(int(index), {})[key] = value
+            optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def make_optimisers(network: StreamNetwork, config: TrainConfig) -> list[torch.optim.Optimizer]:
+    """Muon for the convolutions between the first and the last, AdamW for these two and all that is not a matrix."""
+    outer = (network.encoder.stem, network.decoder.head)
+    inner = [m.weight for m in network.modules() if isinstance(m, nn.Conv2d) and m not in outer]
+    chosen = set(map(id, inner))
+    others = [p for p in network.parameters() if id(p) not in chosen]
+    muon = {"params": inner, "relative_lr": config.muon_scale}
+    adam = {"params": others, "relative_lr": 1.0}
+    return [
+        Muon([muon], lr=config.learning_rate, weight_decay=config.weight_decay),
+        torch.optim.AdamW([adam], lr=config.learning_rate, weight_decay=config.weight_decay, fused=True),
+    ]
 
 
 def _under(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -49,6 +49,8 @@ class StreamNetwork(nn.Module, ABC):
     past: ClassVar[int]
     future: ClassVar[int]
     config: LadderConfig
+    encoder: Encoder
+    decoder: Decoder
 
     @abstractmethod
     def encode(self, picture: Tensor) -> Any:

@@ -56,7 +56,7 @@ class TrainConfig:
     """Steps until the full learning rate."""
     cool_down: int = 10_000
     """Last steps, in which it falls to nothing."""
-    muon_scale: float = 2.0
+    muon_scale: float = 3.0
     """Learning rate of Muon over that of AdamW; see `make_optimisers`."""
     weight_decay: float = 1e-4
     ema: float = 0.999

@@ -211,6 +211,14 @@ def test_zero_config_loses_no_bits_of_a_sample(
     assert choose_encoder(FORMATS[suffix], info, DEFAULTS, "out") == expected
 
 
+def test_hardware_encoding_falls_back_without_a_word(clip: str, tmp_path: Path) -> None:
+    out = str(tmp_path / "o.mp4")
+    sink = open_sink(out, source := open_source(clip), SinkOptions(hwaccel="auto"))
+    passed = copy(source, sink)
+    assert sink.warnings == []
+    assert len(packets(out, "video")) == len(passed)
+
+
 @pytest.mark.parametrize(
     ("layout", "encoder", "expected", "lost"),
     [

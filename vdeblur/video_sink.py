@@ -119,6 +119,10 @@ class VideoSink:
         covers = any(s.disposition & Disposition.attached_pic for s in self._media.others) if self._media else False
         if tags - _ITUNES_TAGS - set(_STALE_TAGS) and not covers:  # that atom has no place for cover art
             flags.append("use_metadata_tags")
+        color = self._info.color
+        tagged = [tag != 2 for tag in (color.primaries, color.transfer, color.matrix)]
+        if not all(tagged) and (any(tagged) or color.full_range is not None):
+            flags.append("write_colr")  # else the muxer drops tags that are incomplete
         settings = {"movflags": "+" + "+".join(flags)} if flags else {}
         # An edit list counts the start of a stream in ticks of the movie: with the common multiple of all time bases
         # no start is rounded.
@@ -324,7 +328,7 @@ class VideoSink:
 
 
 class _Writer:
-    """A pipe: FFmpeg may write it, and learns that it cannot seek. What is written is flushed at once, for the reader."""
+    """A pipe: FFmpeg may write it, and learns that it cannot seek. All is flushed at once, for the reader."""
 
     def __init__(self, file: Any) -> None:
         self._file = file

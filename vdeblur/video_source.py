@@ -6,6 +6,7 @@ import heapq
 import re
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from itertools import count, pairwise
@@ -13,13 +14,14 @@ from math import ceil
 from typing import Any, BinaryIO
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from .deinterlace import deinterlaced
-from .errors import InputError
+from .errors import InputError, UsageError
 from .frames import MATRIX_RGB, MATRIX_UNSPECIFIED, Color, Frame, StreamInfo
 from .planes import frame_of, readable
 from .sources import SourceOptions
@@ -53,27 +55,39 @@ class VideoSource:
         self.packets: deque[av.Packet[Any]] = deque()
         self._options = options
         self._kept: set[int] | None = None
-        self._container = _open(file, name, options)
+        self._devices = _devices(options.hwaccel) if isinstance(file, str) else []
+        while not self._begin(file, self._devices.pop(0) if self._devices else None):
+            pass  # this hardware does not decode this stream: the next one, and software in the end
+
+    def _begin(self, file: str | BinaryIO, device: str | None) -> bool:
+        """Open and decode the first frame, on a device where one is given; False where the device cannot do it."""
+        self._container = _open(file, self.name, self._options, device)
         try:
-            self.video = _video_stream(self._container, name)
+            self.video = _video_stream(self._container, self.name)
             self.others = [s for s in self._container.streams if s.index != self.video.index]
             self._decoder = _decoder(self.video)
             self._start, self._end, self.shift = self._cut()
-            if self._start is not None and isinstance(file, str):
+            seekable = self._start is not None and isinstance(file, str)
+            if seekable:
                 self._seek()
             self._frames: Generator[av.VideoFrame, None, None] = self._decoded()
             first = next(self._frames, None)
             if first is None:
-                raise InputError(f"{name}: no frame of its {self.video.codec.name} stream can be decoded")
-            if self._start is not None and first.pts is not None and first.pts > self._start and isinstance(file, str):
+                raise InputError(f"{self.name}: no frame of its {self.video.codec.name} stream can be decoded")
+            if seekable and first.pts is not None and self._start is not None and first.pts > self._start:
                 first = self._from_the_beginning()
             self.first_frame: av.VideoFrame = first
             self._peeked = True
             self.color = color_of(first, chroma_location(self._container, self.video))
             self.info = self._stream_info(frame_of(first, 0, Fraction(1), self.color))
-        except BaseException:
+        except BaseException as error:
             self._container.close()
+            self.packets.clear()
+            if device is not None and isinstance(error, Exception):
+                self.damaged = False
+                return False
             raise
+        return True
 
     @property
     def container(self) -> InputContainer:
@@ -382,13 +396,36 @@ def _exactly(seconds: float | None) -> Fraction | None:
     return None if seconds is None else Fraction(str(seconds))
 
 
-def _open(file: str | BinaryIO, name: str, options: SourceOptions) -> InputContainer:
+def _devices(wanted: str) -> list[str]:
+    """The hardware decoders to try, by FFmpeg's device types, those of this build that work on this system first."""
+    if wanted in ("none", "off"):
+        return []
+    built = av.codec.hwaccel.hwdevices_available()
+    if wanted == "auto":
+        return [device for device in ("cuda", "videotoolbox", "d3d11va", "qsv", "vaapi") if device in built]
+    if wanted not in built:
+        raise UsageError(f"--hwaccel {wanted}: this FFmpeg knows {' '.join(['auto', 'none', *built])}")
+    return [wanted]
+
+
+def _open(file: str | BinaryIO, name: str, options: SourceOptions, device: str | None) -> InputContainer:
     """Open without a way to the network, and without a pattern or protocol being read into the name."""
     settings = {"protocol_whitelist": "file"}
     if options.frame_rate and options.container:
         settings["framerate"] = str(options.frame_rate)
     target = "file:" + file if isinstance(file, str) else _Reader(file)
     try:
+        if device is not None:
+            with suppress(av.FFmpegError, ValueError, RuntimeError, NotImplementedError):
+                hardware = HWAccel(device, allow_software_fallback=True)
+                return av.open(
+                    target,
+                    "r",
+                    format=options.container,
+                    options=settings,
+                    metadata_errors="replace",
+                    hwaccel=hardware,
+                )
         return av.open(target, "r", format=options.container, options=settings, metadata_errors="replace")
     except ValueError as error:
         if isinstance(error, av.FFmpegError):

@@ -20,6 +20,7 @@ from vdeblur.encoders import choose_encoder, choose_pix_fmt
 from vdeblur.errors import OutputError, UsageError, VdeblurError
 from vdeblur.frames import Color, Frame, Layout, StreamInfo
 from vdeblur.images import image_files
+from vdeblur.planes import video_frame
 from vdeblur.sinks import SinkOptions, default_output, open_sink
 from vdeblur.sources import SourceOptions, open_source
 from vdeblur.video_sink import VideoSink
@@ -292,6 +293,29 @@ class TestOtherStreams:
         with av.open(path) as before, av.open(out) as after:
             kept = [next(c.demux(s)) for c in (before, after) for s in c.streams.video if s.disposition & 1024]
             assert bytes(kept[0]) == bytes(kept[1])
+
+    def test_a_cameras_metadata_and_timecode_stay(self, tmp_path: Path) -> None:
+        path, out, matroska = str(tmp_path / "a.mov"), str(tmp_path / "o.mov"), str(tmp_path / "o.mkv")
+        tags = {"title": "T", "com.apple.quicktime.make": "Cam", "location": "+10.0000+020.0000/"}
+        with av.open(path, "w", container_options={"movflags": "use_metadata_tags"}) as container:
+            video = container.add_stream("libx264", rate=25, width=64, height=48)
+            container.metadata.update(tags)
+            video.metadata.update({"timecode": "01:02:03:04", "title": "front camera"})
+            for frame in frames(3):
+                container.mux(video.encode(video_frame(frame)))
+            container.mux(video.encode(None))
+        for target in (out, matroska):
+            sink = open_sink(target, source := open_source(path))
+            copy(source, sink)
+            assert sink.warnings == []
+        with av.open(path) as before, av.open(out) as after:
+            assert [s.type for s in before.streams] == [s.type for s in after.streams] == ["video", "data"]
+            assert after.streams.video[0].metadata["timecode"] == "01:02:03:04"
+            assert after.streams.video[0].metadata["name"] == "front camera"
+            assert tags.items() <= after.metadata.items()
+        with av.open(matroska) as after:
+            assert after.streams.video[0].metadata["TIMECODE"] == "01:02:03:04"
+            assert after.streams.video[0].metadata["title"] == "front camera"
 
     def test_a_cut_takes_sound_and_chapters_along(self, tmp_path: Path) -> None:
         path = write(tmp_path / "a.mkv", Recipe(frames(25), audio="libopus", audio_seconds=1, chapters=3))

@@ -146,6 +146,7 @@ class TestRefusals:
             ("o.mkv", SinkOptions(codec="ffv1", crf=20), "crf"),
             ("o.mkv", SinkOptions(codec="ffv1", preset="slow"), "preset"),
             ("o.xyz", SinkOptions(), "o.xyz"),
+            ("no-suffix", SinkOptions(), "no-suffix"),
             ("o.mp4", SinkOptions(container="nonsense"), "nonsense"),
         ],
     )
@@ -464,6 +465,25 @@ class TestImages:
                     sink.write(frame)
         assert listing(tmp_path / "full") == {"1.png", "2.png", "other.txt"}
         assert listing(tmp_path) == {"in", "full"}
+
+    @pytest.mark.parametrize("bits", [8, 10])
+    def test_a_video_becomes_pictures_of_its_depth(self, tmp_path: Path, bits: int) -> None:
+        red = Layout("yuv", bits, (0, 0))
+        scale = 1 << bits - 8
+        planes = tuple(np.full((8, 8), v * scale, red.dtype) for v in (81, 90, 240))  # BT.601 red, limited range
+        path = write(
+            tmp_path / "a.mkv", Recipe([Frame(planes, red, Color(6, 6, 6, False), 0, Fraction(1, 25))], codec="ffv1")
+        )
+        copy(source := open_source(path), open_sink(str(tmp_path / "f%03d.png"), source, SinkOptions(overwrite=True)))
+        image = cv2.imread(str(tmp_path / "f001.png"), cv2.IMREAD_UNCHANGED)
+        assert image.dtype == (np.uint8 if bits == 8 else np.uint16)
+        top = np.iinfo(image.dtype).max
+        assert np.abs(image / top - [0, 0, 1]).max() < 0.01
+
+    def test_a_pattern_needs_a_number(self, tmp_path: Path) -> None:
+        self.fill(tmp_path / "in", ["1.png", "2.png"], lambda i: np.zeros((6, 6), np.uint8))
+        with open_source(str(tmp_path / "in")) as source, pytest.raises(UsageError, match="%06d"):
+            open_sink(str(tmp_path / "50%.png"), source)
 
     def test_one_photograph(self, tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / "p.png"), np.full((5, 7, 3), 33, np.uint8))

@@ -221,6 +221,12 @@ class TestBadInput:
     def test_missing(self, tmp_path: Path) -> None:
         self.refused(str(tmp_path / "none.mp4"), "no such file")
 
+    def test_a_name_that_no_file_has(self) -> None:
+        with pytest.raises(InputError):
+            open_source("x" * 5000)
+        with pytest.raises(InputError):
+            open_source("a\0b.mp4")
+
     def test_empty(self, tmp_path: Path) -> None:
         (tmp_path / "a.mp4").touch()
         self.refused(str(tmp_path / "a.mp4"), "is empty")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import io
 import re
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
@@ -35,7 +36,7 @@ MAX_CONCEALED_SECONDS = 10
 TAIL_SECONDS = 10
 """After the last wanted frame, other streams are followed until they catch up, at most this far."""
 
-_CHROMA_LOCATIONS = ("unspecified", "left", "center", "topleft", "top", "bottomleft", "bottom")
+_CHROMA_LOCATIONS = {(1, 2): 1, (2, 2): 2, (1, 1): 3, (2, 1): 4}  # left, centre, top left, top
 _COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
@@ -78,7 +79,7 @@ class VideoSource:
                 first = self._from_the_beginning()
             self.first_frame: av.VideoFrame = first
             self._peeked = True
-            self.color = color_of(first, chroma_location(self._container, self.video))
+            self.color = color_of(first, chroma_location(self.video))
             self.info = self._stream_info(frame_of(first, 0, Fraction(1), self.color))
         except BaseException as error:
             self._container.close()
@@ -451,10 +452,10 @@ def _video_stream(container: InputContainer, name: str) -> VideoStream:
     if not moving:
         held = sorted({s.type for s in container.streams})
         raise InputError(f"{name}: holds no video stream" + (f", only {' and '.join(held)}" if held else ""))
-    stream = max(moving, key=_prominence)
-    if stream.codec_context is None:
-        raise InputError(f"{name}: its video codec is unknown to this FFmpeg")
-    return stream
+    readable_ones = [s for s in moving if s.codec_context is not None]
+    if not readable_ones:
+        raise InputError(f"{name}: its video codec is unknown to this FFmpeg, or damaged beyond use")
+    return max(readable_ones, key=_prominence)
 
 
 def _decoder(stream: VideoStream) -> VideoCodecContext:
@@ -483,25 +484,18 @@ def color_of(frame: av.VideoFrame, chroma_location: int = 0) -> Color:
     return Color(frame.color_primaries, frame.color_trc, matrix, full_range, chroma_location)
 
 
-def chroma_location(container: InputContainer, stream: VideoStream) -> int:
-    """Where the stream's chroma samples sit (AVChromaLocation).
+def chroma_location(stream: VideoStream) -> int:
+    """Where the stream's chroma samples sit (AVChromaLocation); 0 where it does not say.
 
-    PyAV has no attribute for it, but FFmpeg's own description of the stream names it.
+    PyAV has no attribute for it. A Matroska header with a copy of the stream's parameters has: two elements,
+    ChromaSitingHorz (0x55B7) and ChromaSitingVert (0x55B8), each 1 (on a luma sample) or 2 (half-way to the next).
     """
-    undeclared: Any = container  # the method stands in PyAV, but not in its type stubs
-    level = av.logging.get_level()
-    av.logging.set_level(av.logging.VERBOSE)
-    av.logging.set_libav_level(av.logging.VERBOSE)
+    header = io.BytesIO()
     try:
-        description = undeclared.dumps_format()
-    finally:
-        av.logging.set_libav_level(av.logging.INFO)
-        av.logging.set_level(level)
-    marker = f"Stream #0:{stream.index}"
-    for line in description.splitlines():
-        _, found, rest = line.partition(marker)
-        if found and not rest[:1].isdigit():
-            inside = rest.partition(stream.codec_context.pix_fmt or "(")[2].partition(")")[0]
-            words = inside.replace("(", " ").replace(",", " ").split()
-            return next((_CHROMA_LOCATIONS.index(w) for w in words if w in _CHROMA_LOCATIONS), 0)
-    return 0
+        with av.open(header, "w", format="matroska") as probe:
+            probe.add_stream_from_template(stream, opaque=True)
+            probe.start_encoding()
+    except (av.FFmpegError, ValueError):  # a codec that Matroska does not know
+        return 0
+    sited = re.search(rb"\x55\xb7\x81([\x01\x02])\x55\xb8\x81([\x01\x02])", header.getvalue())
+    return _CHROMA_LOCATIONS[sited[1][0], sited[2][0]] if sited else 0

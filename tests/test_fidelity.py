@@ -152,6 +152,31 @@ def test_sample_aspect_ratio_is_kept_or_its_loss_is_said(tmp_path: Path, name: s
     assert any("16:11" in warning for warning in sink.warnings) != kept
 
 
+@pytest.mark.parametrize("color", [Color(2, 2, 1, False), Color(2, 2, 2, True), Color(9, 2, 2, False), Color()])
+@pytest.mark.parametrize("name", ["o.mp4", "o.mkv"])
+def test_incomplete_colour_tags_stay_as_they_are(tmp_path: Path, color: Color, name: str) -> None:
+    path, out = write(tmp_path / "in.mkv", Recipe(frames(2, color=color), codec="ffv1")), str(tmp_path / name)
+    copy(source := open_source(path), open_sink(out, source, SinkOptions(codec="ffv1")))
+    assert info_of(out).color == source.info.color == color
+
+
+def test_a_resolution_change_in_the_middle_loses_no_frame(tmp_path: Path) -> None:
+    parts = [
+        write(tmp_path / f"{w}.h264", Recipe(frames(5, size=(w, h)), container="h264")) for w, h in [(64, 48), (96, 80)]
+    ]
+    joined = tmp_path / "joined.h264"
+    joined.write_bytes(b"".join(Path(part).read_bytes() for part in parts))
+    out = str(tmp_path / "o.mp4")
+    sink = open_sink(out, source := open_source(str(joined)))
+    before = copy(source, sink)
+    assert [f.size for f in before] == [(64, 48)] * 5 + [(96, 80)] * 5
+    assert any("changes size" in warning for warning in sink.warnings)
+    with open_source(out) as again:
+        after = list(again)
+    assert [f.size for f in after] == [(64, 48)] * 10
+    assert [f.pts * f.time_base for f in after] == [f.pts * f.time_base for f in before]
+
+
 H264_LAYOUTS = ["420 8 bit", "422 8 bit", "444 8 bit", "420 10 bit", "422 10 bit", "444 10 bit", "grey", "grey 10 bit"]
 
 

@@ -20,6 +20,7 @@ from vdeblur.encoders import choose_encoder, choose_pix_fmt
 from vdeblur.errors import OutputError, UsageError, VdeblurError
 from vdeblur.frames import Color, Frame, Layout, StreamInfo
 from vdeblur.images import image_files
+from vdeblur.planes import video_frame
 from vdeblur.sinks import SinkOptions, default_output, open_sink
 from vdeblur.sources import SourceOptions, open_source
 from vdeblur.video_sink import VideoSink
@@ -145,6 +146,7 @@ class TestRefusals:
             ("o.mkv", SinkOptions(codec="ffv1", crf=20), "crf"),
             ("o.mkv", SinkOptions(codec="ffv1", preset="slow"), "preset"),
             ("o.xyz", SinkOptions(), "o.xyz"),
+            ("no-suffix", SinkOptions(), "no-suffix"),
             ("o.mp4", SinkOptions(container="nonsense"), "nonsense"),
         ],
     )
@@ -209,6 +211,14 @@ def test_zero_config_loses_no_bits_of_a_sample(
 ) -> None:
     info = StreamInfo(*size, layout, Color(), Fraction(1, 25), codec=codec)
     assert choose_encoder(FORMATS[suffix], info, DEFAULTS, "out") == expected
+
+
+def test_hardware_encoding_falls_back_without_a_word(clip: str, tmp_path: Path) -> None:
+    out = str(tmp_path / "o.mp4")
+    sink = open_sink(out, source := open_source(clip), SinkOptions(hwaccel="auto"))
+    passed = copy(source, sink)
+    assert sink.warnings == []
+    assert len(packets(out, "video")) == len(passed)
 
 
 @pytest.mark.parametrize(
@@ -284,6 +294,29 @@ class TestOtherStreams:
         with av.open(path) as before, av.open(out) as after:
             kept = [next(c.demux(s)) for c in (before, after) for s in c.streams.video if s.disposition & 1024]
             assert bytes(kept[0]) == bytes(kept[1])
+
+    def test_a_cameras_metadata_and_timecode_stay(self, tmp_path: Path) -> None:
+        path, out, matroska = str(tmp_path / "a.mov"), str(tmp_path / "o.mov"), str(tmp_path / "o.mkv")
+        tags = {"title": "T", "com.apple.quicktime.make": "Cam", "location": "+10.0000+020.0000/"}
+        with av.open(path, "w", container_options={"movflags": "use_metadata_tags"}) as container:
+            video = container.add_stream("libx264", rate=25, width=64, height=48)
+            container.metadata.update(tags)
+            video.metadata.update({"timecode": "01:02:03:04", "title": "front camera"})
+            for frame in frames(3):
+                container.mux(video.encode(video_frame(frame)))
+            container.mux(video.encode(None))
+        for target in (out, matroska):
+            sink = open_sink(target, source := open_source(path))
+            copy(source, sink)
+            assert sink.warnings == []
+        with av.open(path) as before, av.open(out) as after:
+            assert [s.type for s in before.streams] == [s.type for s in after.streams] == ["video", "data"]
+            assert after.streams.video[0].metadata["timecode"] == "01:02:03:04"
+            assert after.streams.video[0].metadata["name"] == "front camera"
+            assert tags.items() <= after.metadata.items()
+        with av.open(matroska) as after:
+            assert after.streams.video[0].metadata["TIMECODE"] == "01:02:03:04"
+            assert after.streams.video[0].metadata["title"] == "front camera"
 
     def test_a_cut_takes_sound_and_chapters_along(self, tmp_path: Path) -> None:
         path = write(tmp_path / "a.mkv", Recipe(frames(25), audio="libopus", audio_seconds=1, chapters=3))
@@ -432,6 +465,25 @@ class TestImages:
                     sink.write(frame)
         assert listing(tmp_path / "full") == {"1.png", "2.png", "other.txt"}
         assert listing(tmp_path) == {"in", "full"}
+
+    @pytest.mark.parametrize("bits", [8, 10])
+    def test_a_video_becomes_pictures_of_its_depth(self, tmp_path: Path, bits: int) -> None:
+        red = Layout("yuv", bits, (0, 0))
+        scale = 1 << bits - 8
+        planes = tuple(np.full((8, 8), v * scale, red.dtype) for v in (81, 90, 240))  # BT.601 red, limited range
+        path = write(
+            tmp_path / "a.mkv", Recipe([Frame(planes, red, Color(6, 6, 6, False), 0, Fraction(1, 25))], codec="ffv1")
+        )
+        copy(source := open_source(path), open_sink(str(tmp_path / "f%03d.png"), source, SinkOptions(overwrite=True)))
+        image = cv2.imread(str(tmp_path / "f001.png"), cv2.IMREAD_UNCHANGED)
+        assert image.dtype == (np.uint8 if bits == 8 else np.uint16)
+        top = np.iinfo(image.dtype).max
+        assert np.abs(image / top - [0, 0, 1]).max() < 0.01
+
+    def test_a_pattern_needs_a_number(self, tmp_path: Path) -> None:
+        self.fill(tmp_path / "in", ["1.png", "2.png"], lambda i: np.zeros((6, 6), np.uint8))
+        with open_source(str(tmp_path / "in")) as source, pytest.raises(UsageError, match="%06d"):
+            open_sink(str(tmp_path / "50%.png"), source)
 
     def test_one_photograph(self, tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / "p.png"), np.full((5, 7, 3), 33, np.uint8))

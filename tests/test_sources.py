@@ -188,6 +188,27 @@ def test_the_cover_is_not_the_video(tmp_path: Path) -> None:
         assert (source.info.width, len(list(source))) == (64, 3)
 
 
+@pytest.mark.parametrize("hwaccel", ["auto", "none"])
+def test_hardware_or_not_the_samples_are_the_same(tmp_path: Path, hwaccel: str) -> None:
+    path = write(tmp_path / "a.mp4", Recipe(frames(8, size=(256, 144)), bframes=2))
+    with open_source(path) as source:
+        expected = list(source)
+    with open_source(path, SourceOptions(hwaccel=hwaccel)) as source:
+        got = list(source)
+    assert [f.pts for f in got] == [f.pts for f in expected]
+    assert all(
+        np.array_equal(a, b)
+        for f, g in zip(got, expected, strict=True)
+        for a, b in zip(f.planes, g.planes, strict=True)
+    )
+
+
+def test_unknown_hardware_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.mp4", Recipe(frames(2)))
+    with pytest.raises(UsageError, match="abacus"):
+        open_source(path, SourceOptions(hwaccel="abacus"))
+
+
 class TestBadInput:
     def refused(self, path: str, *words: str) -> None:
         with pytest.raises(InputError) as caught:
@@ -199,6 +220,12 @@ class TestBadInput:
 
     def test_missing(self, tmp_path: Path) -> None:
         self.refused(str(tmp_path / "none.mp4"), "no such file")
+
+    def test_a_name_that_no_file_has(self) -> None:
+        with pytest.raises(InputError):
+            open_source("x" * 5000)
+        with pytest.raises(InputError):
+            open_source("a\0b.mp4")
 
     def test_empty(self, tmp_path: Path) -> None:
         (tmp_path / "a.mp4").touch()

@@ -102,6 +102,8 @@ def choose_encoder(container: str, info: StreamInfo, options: SinkOptions, name:
         return "rawvideo"
     if options.codec is not None:
         encoder = ENCODERS.get(options.codec, options.codec)
+        if hardware := _hardware(encoder, container, info, options):
+            return hardware
         try:
             known = av.Codec(encoder, "w").type == "video"
         except av.codec.codec.UnknownCodecError:
@@ -112,6 +114,8 @@ def choose_encoder(container: str, info: StreamInfo, options: SinkOptions, name:
             raise UsageError(f"{name}: {container} cannot hold {options.codec}; choose another --codec or use .mkv")
         return encoder
     near = ENCODERS.get(info.codec, "libx264")
+    if hardware := _hardware(near, container, info, options):
+        return hardware
     possible = [e for e in dict.fromkeys((near, *_INSTEAD)) if can_encode(container, e)]
     if not possible:
         raise UsageError(f"{name}: no encoder here makes what {container} holds; use .mkv or .mp4")
@@ -123,8 +127,20 @@ _INSTEAD = ("libx265", "libx264", "libsvtav1", "libvpx-vp9", "prores_ks", "ffv1"
 and HEVC no odd sizes in 4:2:0, most no alpha."""
 
 
+_HARDWARE = {"libx264": "h264", "libx265": "hevc", "libsvtav1": "av1"}
+
+
+def _hardware(encoder: str, container: str, info: StreamInfo, options: SinkOptions) -> str | None:
+    """With `hwaccel` on: this machine's encoder of the same codec that has just encoded a picture of this kind."""
+    if options.hwaccel == "none" or encoder not in _HARDWARE:
+        return None
+    makers = (f"{_HARDWARE[encoder]}_{maker}" for maker in ("nvenc", "videotoolbox", "qsv"))
+    found = (name for name in makers if name in av.codecs_available)
+    return next((name for name in found if can_encode(container, name) and _holds(name, info, options)), None)
+
+
 def _holds(encoder: str, info: StreamInfo, options: SinkOptions) -> bool:
-    """Whether the encoder opens for this picture and loses none of its samples' bits."""
+    """Whether the encoder really encodes a picture of this kind, and loses none of its samples' bits."""
     try:
         pix_fmt, loss = choose_pix_fmt(encoder, info.layout, options.pix_fmt, encoder)
         trial: Any = av.CodecContext.create(encoder, "w")
@@ -133,7 +149,10 @@ def _holds(encoder: str, info: StreamInfo, options: SinkOptions) -> bool:
         trial.color_range = 2 if info.color.full_range else 0
         trial.options = {k: v for k, v in _QUALITY.get(encoder, {}).items() if k.endswith("-params")}
         trial.open()
-    except (av.FFmpegError, UsageError):
+        if "_" in encoder and encoder != "prores_ks":  # hardware often opens and then cannot
+            trial.encode(av.VideoFrame(info.width, info.height, pix_fmt))
+            trial.encode(None)
+    except (av.FFmpegError, UsageError, ValueError):
         return False
     return loss in (None, _LOSS_NAMES[4])
 

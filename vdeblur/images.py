@@ -28,6 +28,9 @@ PNG_LEVEL = 3
 """Deflate effort: a third of the default's time for files a few per cent larger."""
 
 
+_NUMBER = re.compile(r"%(?:0?\d)?d")
+
+
 class ImageSource:
     """The pictures of a folder or pattern in natural order (2 before 10), one tick of 1/rate s each."""
 
@@ -115,6 +118,8 @@ class ImageSink:
             raise UsageError(f"{path}: is one image, the input has more; name a folder, or a pattern such as %06d.png")
         folder = str(Path(path).parent) if suffix in IMAGE_SUFFIXES else path
         self._pattern = Path(path).name if suffix in IMAGE_SUFFIXES else None
+        if self._pattern and not single and not _NUMBER.search(self._pattern):
+            raise UsageError(f"{path}: has a % that is no number; write it as %06d")
         self._renames = single
         if single:
             inputs = tuple(str(file) for file in self._originals.values())
@@ -131,8 +136,8 @@ class ImageSink:
         """Write one picture."""
         self._count += 1
         original = frame.origin.name if isinstance(frame.origin, Decoded) else None
-        if self._pattern and "%" in self._pattern:
-            name = self._pattern % self._count
+        if self._pattern and not self._renames:
+            name = _NUMBER.sub(lambda number: number[0] % self._count, self._pattern, count=1)
         elif self._pattern:
             name = self._pattern
         else:
@@ -175,7 +180,7 @@ def image_files(path: str) -> list[Path]:
         found = [f for f in given.iterdir() if f.is_file() and not f.name.startswith(".")]
     elif given.is_file():
         found = [given]
-    elif match := re.search(r"%0?\d*d", given.name):
+    elif match := _NUMBER.search(given.name):
         head, tail = given.name[: match.start()], given.name[match.end() :]
         number = re.compile(re.escape(head) + r"\d+" + re.escape(tail))
         found = [f for f in given.parent.glob("*") if number.fullmatch(f.name)] if given.parent.is_dir() else []

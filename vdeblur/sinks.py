@@ -63,7 +63,7 @@ def open_sink(path: str, source: Source, options: SinkOptions = _DEFAULTS, info:
         from .video_sink import VideoSink
 
         return VideoSink(sys.stdout.buffer, "standard output", source, options, info)
-    if is_image_output(path):
+    if is_image_output(path, source.info.codec.endswith("images")):
         from .images import ImageSink
 
         return ImageSink(path, source, options, info)
@@ -72,9 +72,11 @@ def open_sink(path: str, source: Source, options: SinkOptions = _DEFAULTS, info:
     return VideoSink(path, path, source, options, info)
 
 
-def is_image_output(path: str) -> bool:
-    """Whether `path` names images: a folder (or a name without suffix), an image file or a pattern of them."""
-    return path.endswith(("/", os.sep)) or Path(path).suffix.lower() in ("", *IMAGE_SUFFIXES) or Path(path).is_dir()
+def is_image_output(path: str, of_images: bool) -> bool:
+    """Whether `path` names images: a folder, an image file, a pattern of them; of images also a name without suffix."""
+    suffix = Path(path).suffix.lower()
+    folder = path.endswith(("/", os.sep)) or os.path.isdir(path) or (of_images and not suffix)
+    return folder or suffix in IMAGE_SUFFIXES
 
 
 def default_output(path: str) -> str:

@@ -88,14 +88,18 @@ def open_source(path: str, options: SourceOptions = SourceOptions()) -> Source:
         from .video_source import VideoSource
 
         return VideoSource(sys.stdin.buffer, "standard input", options)
-    if "://" in path and not Path(path).exists():
+    try:
+        there = Path(path).exists()
+    except OSError as error:  # a name that no file system takes
+        raise InputError(f"{path[:80]}: cannot be opened: {error.strerror}") from error
+    if "://" in path and not there:
         raise InputError(f"{path}: is an address, not a file; `vdeblur live --camera` opens streams")
     if is_image_input(path):
         from .images import ImageSource
 
         return ImageSource(path, options)
     file = Path(path)
-    if not file.exists():
+    if not there:
         raise InputError(f"{path}: no such file")
     if file.is_file() and file.stat().st_size == 0:
         raise InputError(f"{path}: is empty")

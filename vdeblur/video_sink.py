@@ -119,6 +119,10 @@ class VideoSink:
         covers = any(s.disposition & Disposition.attached_pic for s in self._media.others) if self._media else False
         if tags - _ITUNES_TAGS - set(_STALE_TAGS) and not covers:  # that atom has no place for cover art
             flags.append("use_metadata_tags")
+        color = self._info.color
+        tagged = [tag != 2 for tag in (color.primaries, color.transfer, color.matrix)]
+        if not all(tagged) and (any(tagged) or color.full_range is not None):
+            flags.append("write_colr")  # else the muxer drops tags that are incomplete
         settings = {"movflags": "+" + "+".join(flags)} if flags else {}
         # An edit list counts the start of a stream in ticks of the movie: with the common multiple of all time bases
         # no start is rounded.
@@ -158,7 +162,7 @@ class VideoSink:
         context.options = settings
         if original is not None:
             stream.disposition = original.disposition
-            stream.metadata.update(lasting(original.metadata))
+            stream.metadata.update(track_tags(original.metadata))
         if pix_fmt.startswith("yuva") and encoder in ("libvpx", "libvpx-vp9"):
             stream.metadata["alpha_mode"] = "1"  # by which readers know to look for it
         open_encoder(stream, self.name)
@@ -176,11 +180,13 @@ class VideoSink:
 
     def _add_other(self, stream: Any, media: VideoSource) -> None:
         """Copy, convert or drop one stream that is not the picture."""
+        if stream.type == "data" and "timecode" in stream.metadata and "timecode" in media.video.metadata:
+            return  # the picture's tag says the same: MP4 and MOV make this very track of it, Matroska keeps the tag
         if self.format == "matroska" and stream.disposition & Disposition.attached_pic:
             self._attach_cover(stream, media)
         elif can_hold(self.format, stream):
             copy = self._container.add_stream_from_template(stream)
-            copy.metadata.update(lasting(stream.metadata))
+            copy.metadata.update(track_tags(stream.metadata))
             copy.disposition = stream.disposition
             self._copies[stream.index] = lambda packet: self._mux_copy(packet, copy)
         elif codec := text_codec(self.format, stream):
@@ -204,7 +210,7 @@ class VideoSink:
         text: Any = self._container.add_stream(codec)
         text.codec_context.time_base = text.time_base = Fraction(1, 1000)
         text.codec_context.subtitle_header = stream.codec_context.subtitle_header or _ASS_HEADER
-        text.metadata.update(lasting(stream.metadata))
+        text.metadata.update(track_tags(stream.metadata))
         text.disposition = stream.disposition
         self.warnings.append(f"{self.name}: {describe(stream)} becomes {codec}, the text that {self.format} holds")
 
@@ -324,7 +330,7 @@ class VideoSink:
 
 
 class _Writer:
-    """A pipe: FFmpeg may write it, and learns that it cannot seek. What is written is flushed at once, for the reader."""
+    """A pipe: FFmpeg may write it, and learns that it cannot seek. All is flushed at once, for the reader."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -363,6 +369,14 @@ def lasting(tags: dict[str, str]) -> dict[str, str]:
         for key, value in tags.items()
         if key.lower() not in _STALE_TAGS and not key.lower().startswith(_STALE_PREFIXES)
     }
+
+
+def track_tags(tags: dict[str, str]) -> dict[str, str]:
+    """`lasting` tags of a stream. MP4's reader calls a track's title "name", its writer takes only "title"."""
+    kept = lasting(tags)
+    if name := kept.pop("name", None):
+        kept.setdefault("title", name)
+    return kept
 
 
 def cut_chapters(media: VideoSource) -> list[Any]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import heapq
+import io
 import re
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from itertools import count, pairwise
@@ -13,13 +15,14 @@ from math import ceil
 from typing import Any, BinaryIO
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from .deinterlace import deinterlaced
-from .errors import InputError
+from .errors import InputError, UsageError
 from .frames import MATRIX_RGB, MATRIX_UNSPECIFIED, Color, Frame, StreamInfo
 from .planes import frame_of, readable
 from .sources import SourceOptions
@@ -33,7 +36,7 @@ MAX_CONCEALED_SECONDS = 10
 TAIL_SECONDS = 10
 """After the last wanted frame, other streams are followed until they catch up, at most this far."""
 
-_CHROMA_LOCATIONS = ("unspecified", "left", "center", "topleft", "top", "bottomleft", "bottom")
+_CHROMA_LOCATIONS = {(1, 2): 1, (2, 2): 2, (1, 1): 3, (2, 1): 4}  # left, centre, top left, top
 _COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
@@ -53,27 +56,39 @@ class VideoSource:
         self.packets: deque[av.Packet[Any]] = deque()
         self._options = options
         self._kept: set[int] | None = None
-        self._container = _open(file, name, options)
+        self._devices = _devices(options.hwaccel) if isinstance(file, str) else []
+        while not self._begin(file, self._devices.pop(0) if self._devices else None):
+            pass  # this hardware does not decode this stream: the next one, and software in the end
+
+    def _begin(self, file: str | BinaryIO, device: str | None) -> bool:
+        """Open and decode the first frame, on a device where one is given; False where the device cannot do it."""
+        self._container = _open(file, self.name, self._options, device)
         try:
-            self.video = _video_stream(self._container, name)
+            self.video = _video_stream(self._container, self.name)
             self.others = [s for s in self._container.streams if s.index != self.video.index]
             self._decoder = _decoder(self.video)
             self._start, self._end, self.shift = self._cut()
-            if self._start is not None and isinstance(file, str):
+            seekable = self._start is not None and isinstance(file, str)
+            if seekable:
                 self._seek()
             self._frames: Generator[av.VideoFrame, None, None] = self._decoded()
             first = next(self._frames, None)
             if first is None:
-                raise InputError(f"{name}: no frame of its {self.video.codec.name} stream can be decoded")
-            if self._start is not None and first.pts is not None and first.pts > self._start and isinstance(file, str):
+                raise InputError(f"{self.name}: no frame of its {self.video.codec.name} stream can be decoded")
+            if seekable and first.pts is not None and self._start is not None and first.pts > self._start:
                 first = self._from_the_beginning()
             self.first_frame: av.VideoFrame = first
             self._peeked = True
-            self.color = color_of(first, chroma_location(self._container, self.video))
+            self.color = color_of(first, chroma_location(self.video))
             self.info = self._stream_info(frame_of(first, 0, Fraction(1), self.color))
-        except BaseException:
+        except BaseException as error:
             self._container.close()
+            self.packets.clear()
+            if device is not None and isinstance(error, Exception):
+                self.damaged = False
+                return False
             raise
+        return True
 
     @property
     def container(self) -> InputContainer:
@@ -382,13 +397,36 @@ def _exactly(seconds: float | None) -> Fraction | None:
     return None if seconds is None else Fraction(str(seconds))
 
 
-def _open(file: str | BinaryIO, name: str, options: SourceOptions) -> InputContainer:
+def _devices(wanted: str) -> list[str]:
+    """The hardware decoders to try, by FFmpeg's device types, those of this build that work on this system first."""
+    if wanted in ("none", "off"):
+        return []
+    built = av.codec.hwaccel.hwdevices_available()
+    if wanted == "auto":
+        return [device for device in ("cuda", "videotoolbox", "d3d11va", "qsv", "vaapi") if device in built]
+    if wanted not in built:
+        raise UsageError(f"--hwaccel {wanted}: this FFmpeg knows {' '.join(['auto', 'none', *built])}")
+    return [wanted]
+
+
+def _open(file: str | BinaryIO, name: str, options: SourceOptions, device: str | None) -> InputContainer:
     """Open without a way to the network, and without a pattern or protocol being read into the name."""
     settings = {"protocol_whitelist": "file"}
     if options.frame_rate and options.container:
         settings["framerate"] = str(options.frame_rate)
     target = "file:" + file if isinstance(file, str) else _Reader(file)
     try:
+        if device is not None:
+            with suppress(av.FFmpegError, ValueError, RuntimeError, NotImplementedError):
+                hardware = HWAccel(device, allow_software_fallback=True)
+                return av.open(
+                    target,
+                    "r",
+                    format=options.container,
+                    options=settings,
+                    metadata_errors="replace",
+                    hwaccel=hardware,
+                )
         return av.open(target, "r", format=options.container, options=settings, metadata_errors="replace")
     except ValueError as error:
         if isinstance(error, av.FFmpegError):
@@ -414,10 +452,10 @@ def _video_stream(container: InputContainer, name: str) -> VideoStream:
     if not moving:
         held = sorted({s.type for s in container.streams})
         raise InputError(f"{name}: holds no video stream" + (f", only {' and '.join(held)}" if held else ""))
-    stream = max(moving, key=_prominence)
-    if stream.codec_context is None:
-        raise InputError(f"{name}: its video codec is unknown to this FFmpeg")
-    return stream
+    readable_ones = [s for s in moving if s.codec_context is not None]
+    if not readable_ones:
+        raise InputError(f"{name}: its video codec is unknown to this FFmpeg, or damaged beyond use")
+    return max(readable_ones, key=_prominence)
 
 
 def _decoder(stream: VideoStream) -> VideoCodecContext:
@@ -446,25 +484,18 @@ def color_of(frame: av.VideoFrame, chroma_location: int = 0) -> Color:
     return Color(frame.color_primaries, frame.color_trc, matrix, full_range, chroma_location)
 
 
-def chroma_location(container: InputContainer, stream: VideoStream) -> int:
-    """Where the stream's chroma samples sit (AVChromaLocation).
+def chroma_location(stream: VideoStream) -> int:
+    """Where the stream's chroma samples sit (AVChromaLocation); 0 where it does not say.
 
-    PyAV has no attribute for it, but FFmpeg's own description of the stream names it.
+    PyAV has no attribute for it. A Matroska header with a copy of the stream's parameters has: two elements,
+    ChromaSitingHorz (0x55B7) and ChromaSitingVert (0x55B8), each 1 (on a luma sample) or 2 (half-way to the next).
     """
-    undeclared: Any = container  # the method stands in PyAV, but not in its type stubs
-    level = av.logging.get_level()
-    av.logging.set_level(av.logging.VERBOSE)
-    av.logging.set_libav_level(av.logging.VERBOSE)
+    header = io.BytesIO()
     try:
-        description = undeclared.dumps_format()
-    finally:
-        av.logging.set_libav_level(av.logging.INFO)
-        av.logging.set_level(level)
-    marker = f"Stream #0:{stream.index}"
-    for line in description.splitlines():
-        _, found, rest = line.partition(marker)
-        if found and not rest[:1].isdigit():
-            inside = rest.partition(stream.codec_context.pix_fmt or "(")[2].partition(")")[0]
-            words = inside.replace("(", " ").replace(",", " ").split()
-            return next((_CHROMA_LOCATIONS.index(w) for w in words if w in _CHROMA_LOCATIONS), 0)
-    return 0
+        with av.open(header, "w", format="matroska") as probe:
+            probe.add_stream_from_template(stream, opaque=True)
+            probe.start_encoding()
+    except (av.FFmpegError, ValueError):  # a codec that Matroska does not know
+        return 0
+    sited = re.search(rb"\x55\xb7\x81([\x01\x02])\x55\xb8\x81([\x01\x02])", header.getvalue())
+    return _CHROMA_LOCATIONS[sited[1][0], sited[2][0]] if sited else 0

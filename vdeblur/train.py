@@ -202,9 +202,12 @@ class Trainer:
         self.step = int(header["step"])
         self.network.load_state_dict(_under("weights.", state))
         self.average = {name: value.to(self.device) for name, value in _under("average.", state).items()}
+        parameters = list(self.network.parameters())
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in _under("moments.", state).items():
             index, _, key = name.partition(".")
+            if value.dim():  # the fused optimiser walks memory, so moments must lie as their weights do
+                value = torch.empty_like(parameters[int(index)]).copy_(value)
             moments.setdefault(int(index), {})[key] = value
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": moments, "param_groups": groups})

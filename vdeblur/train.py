@@ -211,9 +211,12 @@ class Trainer:
         self.network.load_state_dict(_under("weights.", state))
         self.average = {name: value.to(self.device) for name, value in _under("average.", state).items()}
         for place, optimiser in enumerate(self.optimisers):
+            weights = [weight for group in optimiser.param_groups for weight in group["params"]]
             moments: dict[int, dict[str, Tensor]] = {}
             for name, value in _under(f"moments.{place}.", state).items():
                 index, _, key = name.partition(".")
+                if value.dim():  # the fused optimiser walks memory, so moments must lie as their weights do
+                    value = torch.empty_like(weights[int(index)]).copy_(value)
                 moments.setdefault(int(index), {})[key] = value
             optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
 

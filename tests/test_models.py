@@ -1,0 +1,281 @@
+"""What every network promises, over all kinds: streaming equals offline, size is free, the state is the only memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from networks import tiny
+from streams import picture, pictures
+from torch import Tensor
+
+from vdeblur.backends.folding import fold, unfold
+from vdeblur.backends.pytorch import TorchRestorer
+from vdeblur.frames import Color, Frame, Layout
+from vdeblur.models import MODELS, StreamNetwork
+from vdeblur.models.convlstm import CellState, PeepholeCell
+from vdeblur.models.ladder import depth_to_space, space_to_depth
+from vdeblur.restorer import Restorer
+from vdeblur.windows import windows
+
+KINDS = pytest.mark.parametrize("kind", MODELS)
+CPU = torch.device("cpu")
+LAYOUTS = [
+    *(Layout("yuv", bits, shift) for bits in (8, 10, 12) for shift in ((1, 1), (1, 0), (0, 0))),
+    *(Layout(model, bits) for bits in (8, 10, 12) for model in ("rgb", "gray")),
+    Layout("yuv", 8, (0, 1)),
+    Layout("yuv", 8, (2, 0)),
+    Layout("rgb", 16, alpha=True),
+    Layout("yuv", 8, (1, 1), alpha=True),
+]
+
+
+def clip_of(length: int, seed: int = 1, h: int = 8, w: int = 12) -> Tensor:
+    return torch.rand(2, length, 6, h, w, generator=torch.Generator().manual_seed(seed))
+
+
+@torch.inference_mode()
+def stream(network: StreamNetwork, clip: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+    """One frame at a time: each is encoded once, and each window's edges repeat, those of the flushed tail too."""
+    features = [network.encode(frame) for frame in clip.unbind(1)]
+    last = len(features) - 1
+    residuals = []
+    for i in range(len(features)):
+        around = range(i - network.past, i + network.future + 1)
+        residual, state = network.restore([features[min(max(j, 0), last)] for j in around], state)
+        residuals.append(residual)
+    return torch.stack(residuals, 1), state
+
+
+def close(a: Any, b: Any) -> bool:
+    """Tensors, or equal structures of them, up to the order of additions in float32."""
+    if isinstance(a, Tensor):
+        return torch.allclose(a, b, atol=1e-5, rtol=1e-5)
+    return a is b is None or all(close(x, y) for x, y in zip(a, b, strict=True))
+
+
+@KINDS
+@settings(max_examples=15, deadline=None)
+@given(lengths=st.lists(st.integers(1, 5), min_size=1, max_size=3))
+def test_streaming_equals_offline(kind: str, lengths: list[int]) -> None:
+    network, state, streamed_state = tiny(kind), None, None
+    clip = clip_of(sum(lengths))
+    for chunk in clip.split(lengths, dim=1):
+        with torch.inference_mode():
+            offline, state = network(chunk, state)
+        streamed, streamed_state = stream(network, chunk, streamed_state)
+        assert offline.abs().max() > 0.01
+        assert close(streamed, offline)
+        assert close(streamed_state, state)
+
+
+@KINDS
+def test_the_restorer_over_a_stream_equals_the_network_over_the_clip(kind: str) -> None:
+    network, frames = tiny(kind), pictures(7)
+    clip = torch.stack([fold(frame, CPU, torch.float32) for frame in frames], dim=1)
+    with torch.inference_mode():
+        residuals, _ = network(clip)
+    expected = [unfold(frame, residual) for frame, residual in zip(frames, residuals.unbind(1), strict=True)]
+    restored = restore(TorchRestorer("tiny", network, "cpu", "fp32"), frames)
+    assert [frame.pts for frame in restored] == [frame.pts for frame in frames]
+    for got, wanted, given_frame in zip(restored, expected, frames, strict=True):
+        for a, b, c in zip(got.planes, wanted.planes, given_frame.planes, strict=True):
+            assert np.abs(a.astype(int) - b).max() <= 1
+            assert (a != c).any()
+
+
+def restore(restorer: Restorer, frames: Sequence[Frame]) -> list[Frame]:
+    state, restored = None, []
+    for window in windows(frames, restorer.past, restorer.future):
+        frame, state = restorer.restore(window, state)
+        restored.append(frame)
+    return restored
+
+
+def bytes_of(frames: Sequence[Frame]) -> list[bytes]:
+    return [plane.tobytes() for frame in frames for plane in frame.planes]
+
+
+@KINDS
+def test_without_look_ahead_the_centre_stands_for_the_future(kind: str) -> None:
+    network, clip = tiny(kind), clip_of(4)
+    with torch.inference_mode():
+        features = [network.encode(frame) for frame in clip.unbind(1)]
+        blind, _ = network(clip, None, torch.tensor([False, False]))
+        state, expected = None, []
+        for i, centre in enumerate(features):
+            window = [features[max(i - j, 0)] for j in range(network.past, 0, -1)] + [centre] * (1 + network.future)
+            residual, state = network.restore(window, state)
+            expected.append(residual)
+        mixed, _ = network(clip, None, torch.tensor([True, False]))
+        sighted, _ = network(clip, None, torch.tensor([True, True]))
+        assert close(sighted, network(clip)[0])
+    assert close(blind, torch.stack(expected, 1))
+    assert close(mixed, torch.stack([sighted[0], blind[1]]))
+    assert network.future == 0 or not close(blind, sighted)
+
+    restorer = TorchRestorer("tiny", network, "cpu", "fp32", look_ahead=False)
+    assert restorer.future == 0
+    frames = pictures(4)
+    folded = torch.stack([fold(frame, CPU, torch.float32) for frame in frames], dim=1)
+    with torch.inference_mode():
+        residuals, _ = network(folded, None, torch.tensor([False]))
+    for got, frame, residual in zip(restore(restorer, frames), frames, residuals.unbind(1), strict=True):
+        for a, b in zip(got.planes, unfold(frame, residual).planes, strict=True):
+            assert np.abs(a.astype(int) - b).max() <= 1
+
+
+@KINDS
+def test_interleaved_streams_do_not_touch_and_repeat_to_the_byte(kind: str) -> None:
+    restorer = TorchRestorer("tiny", tiny(kind), "cpu", "fp32")
+    one, two = pictures(5), [picture(100 + i) for i in range(5)]
+    alone = bytes_of(restore(restorer, one)), bytes_of(restore(restorer, two))
+    pairs = [windows(frames, restorer.past, restorer.future) for frames in (one, two)]
+    states: list[Any] = [None, None]
+    restored: list[list[Frame]] = [[], []]
+    for both in zip(*pairs, strict=True):
+        for i, window in enumerate(both):
+            frame, states[i] = restorer.restore(window, states[i])
+            restored[i].append(frame)
+    assert (bytes_of(restored[0]), bytes_of(restored[1])) == alone
+
+
+@KINDS
+@settings(max_examples=25, deadline=None)
+@given(
+    width=st.integers(1, 40), height=st.integers(1, 40), layout=st.sampled_from(LAYOUTS), full=st.sampled_from([0, 1])
+)
+def test_any_size_and_layout_comes_back_the_same_size(
+    kind: str, width: int, height: int, layout: Layout, full: bool
+) -> None:
+    restorer = TorchRestorer("tiny", tiny(kind, residual=3), "cpu", "fp32")
+    frames = [replace(picture(i, (width, height), layout), color=Color(full_range=bool(full))) for i in range(2)]
+    for before, after in zip(frames, restore(restorer, frames), strict=True):
+        assert (after.layout, after.pts, after.color) == (before.layout, before.pts, before.color)
+        for a, b in zip(after.planes, before.planes, strict=True):
+            assert (a.shape, a.dtype) == (b.shape, b.dtype)
+            assert a.max() < 1 << layout.bits
+
+
+@KINDS
+@pytest.mark.parametrize("full_range", [True, False, None])
+@pytest.mark.parametrize("layout", LAYOUTS, ids=str)
+def test_a_zero_residual_gives_every_bit_back(kind: str, layout: Layout, full_range: bool | None) -> None:
+    restorer = TorchRestorer("tiny", tiny(kind, residual=0), "cpu", "fp32")
+    frames = [replace(picture(i, (18, 13), layout), color=Color(full_range=full_range)) for i in range(2)]
+    assert bytes_of(restore(restorer, frames)) == bytes_of(frames)
+
+
+@KINDS
+def test_training_starts_from_the_identity(kind: str) -> None:
+    network, config = MODELS[kind]
+    residual, _ = network(config(quarter=8, eighth=8))(clip_of(3))
+    assert not residual.any()
+
+
+@KINDS
+def test_bf16_stays_near_fp32(kind: str) -> None:
+    frames = pictures(3, (32, 24))
+    exact = restore(TorchRestorer("tiny", tiny(kind), "cpu", "fp32"), frames)
+    rounded = restore(TorchRestorer("tiny", tiny(kind), "cpu", "bf16"), frames)
+    for a, b in zip(exact, rounded, strict=True):
+        assert np.abs(a.planes[0].astype(int) - b.planes[0]).mean() < 1
+
+
+@KINDS
+def test_distant_pixels_do_not_touch(kind: str) -> None:
+    """What makes tiles exact: there is a reach beyond which a change is not seen. The recurrence adds to it per frame."""
+    network = tiny(kind)
+    one = torch.zeros(1, 1, 6, 16, 128)
+    other = one.clone()
+    other[..., :8] = 1
+    with torch.inference_mode():
+        difference = (network(one)[0] - network(other)[0]).abs().amax(dim=(0, 1, 2, 3))
+    assert difference[:8].max() > 0
+    assert difference[96:].max() == 0
+
+
+def test_the_cell_against_its_equations_in_float64() -> None:
+    torch.manual_seed(3)
+    cell = PeepholeCell(5, 4).double()
+    with torch.no_grad():
+        cell.peephole.normal_()
+    w = cell.from_input.weight.detach().numpy()[:, :, 0, 0]
+    bias = cell.from_input.bias.detach().numpy()  # type: ignore[union-attr]
+    u = cell.from_hidden.weight.detach().numpy()
+    peep = cell.peephole.detach().numpy()[..., 0, 0]
+    rng = np.random.default_rng(0)
+    h, c = np.zeros((4, 6, 7)), np.zeros((4, 6, 7))
+    state = None
+    for _ in range(4):
+        x = rng.normal(size=(5, 6, 7))
+        around = np.pad(h, ((0, 0), (1, 1), (1, 1)))
+        gates = np.einsum("gi,iyx->gyx", w, x) + bias[:, None, None]
+        for dy in range(3):
+            for dx in range(3):
+                gates += np.einsum("gi,iyx->gyx", u[:, :, dy, dx], around[:, dy : dy + 6, dx : dx + 7])
+        zi, zf, zo, zg = gates.reshape(4, 4, 6, 7)
+        i, f, o = (1 / (1 + np.exp(-(z + p[:, None, None] * c))) for z, p in zip((zi, zf, zo), peep, strict=True))
+        c = f * c + i * np.tanh(zg)
+        h = o * np.tanh(c)
+        given_x = torch.from_numpy(x)[None]
+        with torch.no_grad():
+            projected = cell.from_input(given_x)
+            state = cell.step(projected, state or CellState(*(s.double() for s in cell.start(given_x))))
+        # step() takes the gates through float32: what is compared is the equations, to float32's precision.
+        np.testing.assert_allclose(state.h[0].numpy(), h, atol=2e-6)
+        np.testing.assert_allclose(state.c[0].numpy(), c, atol=2e-6)
+
+
+def test_the_forget_gate_starts_open() -> None:
+    network, config = MODELS["convlstm"]
+    cell: Any = network(config(hidden=4, quarter=8, eighth=8)).cell
+    bias = cell.from_input.bias.detach().reshape(4, 4)
+    assert [bool((gate == expected).all()) for gate, expected in zip(bias, (0, 1, 0, 0), strict=True)] == [True] * 4
+    assert not cell.peephole.any()
+
+
+@pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
+def test_folding_by_two_keeps_every_sample_and_its_place(memory: torch.memory_format) -> None:
+    x = torch.arange(2 * 3 * 4 * 6, dtype=torch.float32).reshape(2, 3, 4, 6).contiguous(memory_format=memory)
+    folded = space_to_depth(x)
+    assert torch.equal(depth_to_space(folded), x)
+    for phase, (dy, dx) in enumerate([(0, 0), (0, 1), (1, 0), (1, 1)]):
+        assert torch.equal(folded[:, 3 * phase : 3 * phase + 3], x[:, :, dy::2, dx::2])
+
+
+@KINDS
+def test_the_state_is_carried(kind: str) -> None:
+    """A network with a state answers differently to a frame after another past; one without does not."""
+    network, clip = tiny(kind), clip_of(2)
+    with torch.inference_mode():
+        state = network(clip_of(4, seed=9))[1]
+        assert close(network(clip, state)[0], network(clip)[0]) == (state is None)
+
+
+def test_gradients_reach_every_weight() -> None:
+    for kind in MODELS:
+        network = tiny(kind)
+        loss = network(clip_of(3))[0].square().mean()
+        loss.backward()
+        missing = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+        assert missing == []
+
+
+def test_pairwise_motion_of_the_window_counts() -> None:
+    """The recurrent kind looks at its neighbours: another past or future changes the centre."""
+    network, clip = tiny("convlstm"), clip_of(3)
+    with torch.inference_mode():
+        features = [network.encode(frame) for frame in clip.unbind(1)]
+        results = [
+            network.restore(window, None)[0] for window in ([*features], [features[2], features[1], features[2]])
+        ]
+        results.append(network.restore([features[0], features[1], features[0]], None)[0])
+    assert all(not close(a, b) for a, b in pairwise(results))

@@ -38,6 +38,8 @@ class BlurConfig:
     """At most this many things that move by themselves."""
     minify: tuple[float, float] = (1.0, 2.0)
     """Source pixels per clip pixel; over 1 hides the source's own softness."""
+    unsteady: float = 0.6
+    """Share of clips whose motion swells and ebbs, so that sharp frames lie between blurred ones."""
     rolling_shutter: float = 0.3
     """Largest read-out time of the clip's rows, in frame times."""
     identity: float = 0.10
@@ -67,8 +69,16 @@ class Path:
     shake with a spectrum that falls with frequency.
     """
 
-    def __init__(self, rng: np.random.Generator, frames: int, speed: float, *, turn: float) -> None:
-        """`speed`: mean px per frame at the origin or, with `turn`, through rotation and zoom at 300 px from it."""
+    def __init__(
+        self, rng: np.random.Generator, frames: int, speed: float, *, turn: float, unsteady: bool = False
+    ) -> None:
+        """`speed`: mean px per frame at the origin or, with `turn`, through rotation and zoom at 300 px from it.
+
+        On an `unsteady` path time itself runs between nearly not at all and twice as fast.
+        """
+        self.swell = 2 * math.pi * float(rng.uniform(0.06, 0.3))
+        self.swell_phase = float(rng.uniform(0, 2 * math.pi))
+        self.swell_depth = float(rng.uniform(0.6, 1.0)) if unsteady else 0.0
         terms = 6
         self.frequency = 2 * math.pi * np.exp(rng.uniform(np.log(0.01), np.log(0.6), (4, terms)))
         self.phase = rng.uniform(0, 2 * math.pi, (4, terms))
@@ -91,6 +101,7 @@ class Path:
             torch.as_tensor(a, dtype=times.dtype, device=times.device)
             for a in (self.frequency, self.phase, self.amplitude, self.drift)
         )
+        times = times + self.swell_depth / self.swell * torch.sin(self.swell * times + self.swell_phase)
         t = times[..., None, None]
         wave = (amplitude * (torch.sin(frequency * t + phase) - torch.sin(phase))).sum(-1)
         return wave + drift * times[..., None]
@@ -177,14 +188,15 @@ def render_clip(
     curve = _Curve(0.0 if rng.random() < 0.5 else float(rng.uniform(1.8, 2.6)))
     lift = float(rng.uniform(1, 8)) if rng.random() < config.highlights else 1.0
 
-    camera = Path(rng, config.frames, speed, turn=float(rng.uniform(0, 1.5)))
+    unsteady = bool(rng.random() < config.unsteady)
+    camera = Path(rng, config.frames, speed, turn=float(rng.uniform(0, 1.5)), unsteady=unsteady)
     pivot = float(rng.uniform(-400, 400)), float(rng.uniform(-400, 400))
     layers = [] if static else _layers(rng, photograph, config, curve, lift, speed, device)
     read_out = float(rng.uniform(0, config.rolling_shutter))
 
     moments = torch.arange(config.frames, dtype=torch.float32, device=device)
     rows = read_out * (torch.arange(config.size, dtype=torch.float32, device=device) / config.size - 0.5)
-    reach = speed * 3 * max(duty, 1e-3)  # tremors and layers outrun the mean speed
+    reach = speed * (4 if unsteady else 3) * max(duty, 1e-3)  # tremors and layers outrun the mean speed
     count = 1 if duty == 0 or static else int(min(max(9, math.ceil(reach)), 48)) | 1
     exposure = (torch.arange(count, dtype=torch.float32, device=device) - (count - 1) / 2) / max(count, 1) * duty
     times = moments[:, None, None] + exposure[None, :, None] + rows  # (frames, count, rows)

@@ -98,7 +98,10 @@ def write(path: Path | str, recipe: Recipe) -> str:
             if recipe.bframes is not None:
                 settings |= {"bf": str(recipe.bframes), "x264-params": "b-adapt=0:scenecut=0"}
         if recipe.codec == "libx265":
-            settings = {"x265-params": "log-level=none", "preset": "ultrafast"} | settings
+            params = settings.get(
+                "x265-params", "log-level=none"
+            )  # B-frames need longer streams, or x265 loses its dts
+            settings = {"preset": "ultrafast"} | settings | {"x265-params": f"{params}:bframes=0"}
         if color.chroma_location:
             settings["chroma_sample_location"] = str(color.chroma_location)
         context.options = settings

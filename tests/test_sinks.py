@@ -238,6 +238,17 @@ def test_the_pixel_format_nearest_to_the_sources(layout: Layout, encoder: str, e
     assert (loss or "") == (lost or "")
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 7])
+def test_streams_shorter_than_the_encoders_delay(tmp_path: Path, count: int, suffix: str) -> None:
+    path = write(tmp_path / "a.mkv", Recipe(frames(count), codec="ffv1"))
+    for codec in ("hevc", "h264"):
+        out = str(tmp_path / f"{codec}.{suffix}")
+        copy(source := open_source(path), open_sink(out, source, SinkOptions(codec=codec, preset="ultrafast")))
+        with open_source(out) as again:
+            assert [f.pts * f.time_base for f in again] == [Fraction(i, 25) for i in range(count)]
+
+
 class TestOtherStreams:
     def test_sound_is_copied_bit_for_bit_at_its_times(self, clip: str, tmp_path: Path) -> None:
         out = str(tmp_path / "o.mp4")

@@ -101,7 +101,7 @@ class VideoSink:
             self._copy_metadata(self._media)
             self._media.keep(self._copies)
         self._checked(self._container.start_encoding)
-        self._last_video = Fraction(-(10**9))
+        self._last_video: Fraction | None = None
 
     def _container_options(self) -> dict[str, str]:
         if self.format == "yuv4mpegpipe":
@@ -294,7 +294,10 @@ class VideoSink:
             self._partial.commit()
 
     def _finish(self) -> None:
-        self._mux_video(self._stream.encode(None))
+        packets = self._stream.encode(None)
+        if self._last_video is None:
+            order_decoding(packets)
+        self._mux_video(packets)
         self._mux_others(None)
         self._is_open = False
         self._container.close()
@@ -369,6 +372,20 @@ def lasting(tags: dict[str, str]) -> dict[str, str]:
         for key, value in tags.items()
         if key.lower() not in _STALE_TAGS and not key.lower().startswith(_STALE_PREFIXES)
     }
+
+
+def order_decoding(packets: list[Any]) -> None:
+    """Give the packets of a whole stream, in coding order, rising dts none of which comes after its pts.
+
+    A stream shorter than x265's reordering delay leaves x265 with dts that were never computed.
+    """
+    shown = [packet.pts for packet in packets]
+    if None in shown or not shown:
+        return
+    rising = sorted(shown)
+    delay = max(dts - pts for dts, pts in zip(rising, shown, strict=True))
+    for packet, dts in zip(packets, rising, strict=True):
+        packet.dts = dts - delay
 
 
 def track_tags(tags: dict[str, str]) -> dict[str, str]:

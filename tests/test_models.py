@@ -150,13 +150,13 @@ def test_interleaved_streams_do_not_touch_and_repeat_to_the_byte(kind: str) -> N
 @KINDS
 @settings(max_examples=25, deadline=None)
 @given(
-    width=st.integers(1, 40), height=st.integers(1, 40), layout=st.sampled_from(LAYOUTS), full=st.sampled_from([0, 1])
+    width=st.integers(1, 40), height=st.integers(1, 40), layout=st.sampled_from(LAYOUTS), full=st.booleans()
 )
 def test_any_size_and_layout_comes_back_the_same_size(
     kind: str, width: int, height: int, layout: Layout, full: bool
 ) -> None:
     restorer = TorchRestorer("tiny", tiny(kind, residual=3), "cpu", "fp32")
-    frames = [replace(picture(i, (width, height), layout), color=Color(full_range=bool(full))) for i in range(2)]
+    frames = [replace(picture(i, (width, height), layout), color=Color(full_range=full)) for i in range(2)]
     for before, after in zip(frames, restore(restorer, frames), strict=True):
         assert (after.layout, after.pts, after.color) == (before.layout, before.pts, before.color)
         for a, b in zip(after.planes, before.planes, strict=True):
@@ -191,7 +191,7 @@ def test_bf16_stays_near_fp32(kind: str) -> None:
 
 @KINDS
 def test_distant_pixels_do_not_touch(kind: str) -> None:
-    """What makes tiles exact: there is a reach beyond which a change is not seen. The recurrence adds to it per frame."""
+    """What makes tiles exact: there is a reach beyond which a change is not seen; recurrence adds to it per frame."""
     network = tiny(kind)
     one = torch.zeros(1, 1, 6, 16, 128)
     other = one.clone()
@@ -269,7 +269,7 @@ def test_gradients_reach_every_weight() -> None:
         assert missing == []
 
 
-def test_pairwise_motion_of_the_window_counts() -> None:
+def test_past_and_future_both_count() -> None:
     """The recurrent kind looks at its neighbours: another past or future changes the centre."""
     network, clip = tiny("convlstm"), clip_of(3)
     with torch.inference_mode():

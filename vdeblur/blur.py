@@ -244,7 +244,8 @@ def _crop(
             slice(max(0, x + math.floor(left)), min(width, x + math.ceil(right))),
         )
         sparse = picture[window][::3, ::3, 1].astype(np.int16)
-        detail = float(np.abs(np.diff(sparse, axis=0)).mean() + np.abs(np.diff(sparse, axis=1)).mean())
+        steps = [np.abs(np.diff(sparse, axis=axis)) for axis in (0, 1)]
+        detail = float(sum(step.mean() for step in steps if step.size))
         choices.append((detail, x, y, window))
     _, x, y, window = max(choices, key=lambda choice: choice[0])
     return picture[window], _View(scale, x - window[1].start, y - window[0].start)

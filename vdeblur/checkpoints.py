@@ -70,7 +70,10 @@ def load(path: str | Path, sha256: str | None = None) -> Checkpoint:
     if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
         raise ModelError(f"{path}: holds weights that are not finite numbers; take another copy")
     try:
-        return Checkpoint(header["kind"], json.loads(header["config"]), tensors, json.loads(header["provenance"]))
+        config, provenance = json.loads(header["config"]), json.loads(header["provenance"])
+        if not (isinstance(config, dict) and isinstance(provenance, dict)):
+            raise ValueError("config and provenance are tables")
+        return Checkpoint(header["kind"], config, tensors, provenance)
     except (KeyError, ValueError) as error:
         raise ModelError(f"{path}: its header is damaged ({error}); take another copy") from error
 

@@ -108,10 +108,12 @@ class Trainer:
         self.optimisers = make_optimisers(self.network, config)
 
     def _begin_with(self, path: str) -> None:
+        """Take over the weights that fit; residual blocks that are not among them begin as the identity."""
         own = self.network.state_dict()
         given = checkpoints.load(path).tensors
-        own.update({name: value for name, value in given.items() if name in own and own[name].shape == value.shape})
-        self.network.load_state_dict(own)
+        fitting = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
+        own |= {name: torch.zeros_like(value) for name, value in own.items() if ".second." in name}
+        self.network.load_state_dict(own | fitting)
 
     def forward(self, network: StreamNetwork, blurred: Tensor, burn_in: int, look_ahead: Tensor | None) -> Tensor:
         """(n, burn_in + t, 6, h, w) -> restored (n, t, 6, h, w)."""

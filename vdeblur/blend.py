@@ -72,7 +72,7 @@ class Compared:
         pair = (window.centre, restored)
         if self._rotation in (180, 270):  # the stored right or lower end is what the viewer sees on the left
             pair = (restored, window.centre)
-        compose = _split if self._kind == "split" else _side_by_side
+        compose = split_planes if self._kind == "split" else side_by_side_planes
         return replace(restored, planes=compose(*pair, axis)), state
 
 
@@ -102,11 +102,12 @@ def _is_chroma(index: int, layout: Layout) -> bool:
     return layout.model == "yuv" and index in (1, 2)
 
 
-def _split(first: Frame, second: Frame, axis: int) -> tuple[Plane, ...]:
+def split_planes(first: Frame, second: Frame, axis: int = 1, position: float = 0.5) -> tuple[Plane, ...]:
+    """Planes of `first` up to `position` (0..1) along `axis`, a white line, and `second` from there on."""
     layout = first.layout
     step = 1 << _shift(layout, axis)
     length = first.planes[0].shape[axis]
-    middle = length // 2 // step * step
+    middle = int(length * position) // step * step
     line = max(DIVIDER_PIXELS, step) if length >= 4 * DIVIDER_PIXELS else 0
     planes = []
     for index, (one, other) in enumerate(zip(first.planes, second.planes, strict=True)):
@@ -118,7 +119,8 @@ def _split(first: Frame, second: Frame, axis: int) -> tuple[Plane, ...]:
     return tuple(planes)
 
 
-def _side_by_side(first: Frame, second: Frame, axis: int) -> tuple[Plane, ...]:
+def side_by_side_planes(first: Frame, second: Frame, axis: int = 1) -> tuple[Plane, ...]:
+    """Planes of the two pictures one after the other along `axis`, of `side_by_side_info`'s size."""
     layout = first.layout
     length = first.planes[0].shape[axis]
     extra = _aligned(length, layout, axis) - length

@@ -34,7 +34,7 @@ from .errors import (
     VdeblurError,
     did_you_mean,
 )
-from .flags import KeyValue, Rate, Seconds, load_config
+from .flags import KeyValue, PictureSize, Rate, Seconds, load_config
 from .signals import Stopped, StopSignals, stop_signals
 
 if TYPE_CHECKING:
@@ -404,6 +404,159 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
     click.echo(json.dumps(to_json(diagnosis)) if as_json else to_text(diagnosis))
     if diagnosis.problems:
         ctx.exit(ModelError.exit_code)
+
+
+@cli.command(context_settings=CONTEXT)
+@click.option(
+    "--camera", default="0", show_default=True, metavar="SOURCE", help="Index, name, URL, screen, or a file to play."
+)
+@click.option("--list", "list_them", is_flag=True, help="List cameras and screens, and end.")
+@click.option("--size", type=PictureSize(), help="Ask the camera for this size.")
+@click.option("--fps", type=click.FloatRange(1, 240), help="Ask the camera for this rate.")
+@click.option("--loop", is_flag=True, help="Play a file over and over.")
+@click.option("-m", "--model", help="As for INPUT.")
+@click.option("-d", "--device", default="auto", show_default=True, help="auto, cpu, cuda:0 or mps.")
+@click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True)
+@click.option("--strength", type=click.FloatRange(0, 1), default=1.0, show_default=True)
+@click.option(
+    "--max-latency",
+    type=click.FloatRange(10, 5000),
+    default=200,
+    show_default=True,
+    help="In ms; steps down to keep it.",
+)
+@click.option("--fixed", is_flag=True, help="Never step down; leave frames out instead.")
+@click.option("--preview", type=click.Choice(["window", "none"]), default="window", show_default=True)
+@click.option("--compare", type=click.Choice(["split", "side", "restored"]), default="split", show_default=True)
+@click.option("-o", "--record", multiple=True, metavar="PATH", help="Record to a file; - is stdout. May be repeated.")
+@click.option("--record-view", type=click.Choice(["restored", "side"]), default="restored", show_default=True)
+@click.option("--virtual-camera", is_flag=True, help="Be a camera for other programs.")
+@click.option("-t", "--duration", type=Seconds(), help="End after this long.")
+@click.option("-y/-n", "--overwrite/--no-overwrite", default=False, help="Replace an existing recording.")
+@click.option("--progress", type=click.Choice(["json", "none"]), default="none", help="On stderr, each second.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object on stdout at the end.")
+@click.option("--config", is_eager=True, callback=load_config, metavar="FILE", help="TOML file with these options.")
+@click.option("-v", "--verbose", count=True, help="Say more; -vv still more.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.pass_context
+def live(
+    ctx: click.Context,
+    camera: str,
+    list_them: bool,
+    size: tuple[int, int] | None,
+    fps: float | None,
+    loop: bool,
+    model: str | None,
+    device: str,
+    precision: str,
+    strength: float,
+    max_latency: float,
+    fixed: bool,
+    preview: str,
+    compare: Any,
+    record: tuple[str, ...],
+    record_view: Any,
+    virtual_camera: bool,
+    duration: float | None,
+    overwrite: bool,
+    progress: str,
+    as_json: bool,
+    config: str | None,
+    verbose: int,
+    quiet: bool,
+) -> None:
+    """Restore a camera, stream, screen or file in time, with a before/after window.
+
+    Keys in the window: c compare, space pause, s snapshot, r record, m model, + - strength, f full screen, q quit.
+    """
+    _set_up_logging(verbose, quiet)
+    if as_json and "-" in record:
+        raise UsageError("--json and -o - would both write to stdout: leave one of them out")
+    from .live_job import LiveJob, run_live
+
+    if list_them:
+        from .cameras import list_cameras
+
+        for found in list_cameras():
+            click.echo(f"{found.spec:<10}{found.name}")
+        return
+    job = LiveJob(
+        camera=camera,
+        size=size,
+        frame_rate=fps,
+        loop=loop,
+        model=model,
+        device=device,
+        precision=precision,
+        strength=strength,
+        max_latency=max_latency / 1000,
+        fixed=fixed,
+        window=preview == "window",
+        view=compare,
+        record=record,
+        record_view=record_view,
+        virtual_camera=virtual_camera,
+        seconds=duration,
+        overwrite=overwrite,
+    )
+    report = (lambda stats: click.echo(json.dumps(stats.to_json()), err=True)) if progress == "json" else None
+    stats, stopped = run_live(job, report)
+    if not quiet:
+        click.echo(f"vdeblur: {camera}: {stats}", err=True)
+        for path in record:
+            click.echo(f"vdeblur: {'stdout' if path == '-' else path}: recorded", err=True)
+    if as_json:
+        click.echo(json.dumps(stats.to_json()))
+    if stopped:
+        ctx.exit(stopped.exit_code)
+
+
+@cli.command(context_settings=CONTEXT)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Any but loopback needs a token.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
+@click.option("--token", help="What the browser must show.  [default: one is made where one is needed]")
+@click.option("-m", "--model", help="Chosen at first; as for INPUT.")
+@click.option("-d", "--device", default="auto", show_default=True, help="auto, cpu, cuda:0 or mps.")
+@click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True)
+@click.option("--max-upload", type=click.IntRange(1), default=2048, show_default=True, help="MiB of one video.")
+@click.option("--max-jobs", type=click.IntRange(1), default=8, show_default=True, help="Videos kept at a time.")
+@click.option("--max-peers", type=click.IntRange(1), default=2, show_default=True, help="Webcams at a time.")
+@click.option("-v", "--verbose", count=True, help="Say more; -vv still more.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.pass_context
+def serve(
+    ctx: click.Context,
+    host: str,
+    port: int,
+    token: str | None,
+    model: str | None,
+    device: str,
+    precision: str,
+    max_upload: int,
+    max_jobs: int,
+    max_peers: int,
+    verbose: int,
+    quiet: bool,
+) -> None:
+    """Serve a page that restores the browser's webcam, and videos dropped on it.
+
+    Needs the extra: pip install 'vdeblur[serve]'.
+    """
+    _set_up_logging(verbose, quiet)
+    from .serve import ServeOptions, serve_forever
+
+    options = ServeOptions(
+        host=host,
+        port=port,
+        token=token,
+        model=model,
+        device=device,
+        precision=precision,
+        max_upload_bytes=max_upload << 20,
+        max_jobs=max_jobs,
+        max_peers=max_peers,
+    )
+    ctx.exit(128 + serve_forever(options, lambda url: click.echo(f"vdeblur: serving {url} (Ctrl-C ends)", err=True)))
 
 
 @cli.command(context_settings=CONTEXT)

@@ -63,6 +63,21 @@ class KeyValue(click.ParamType):  # type: ignore[type-arg]
         return key, text
 
 
+class PictureSize(click.ParamType):  # type: ignore[type-arg]
+    """Width and height as 1280x720."""
+
+    name = "WxH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Return (width, height)."""
+        if isinstance(value, tuple):
+            return value
+        width, _, height = str(value).lower().partition("x")
+        if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+            self.fail(f"{value!r} is not a size such as 1280x720", param, ctx)
+        return int(width), int(height)
+
+
 def load_config(ctx: click.Context, param: click.Parameter, path: str | None) -> str | None:
     """Fill the options of a command from a TOML file; command line and environment come first. A click callback.
 

@@ -1,0 +1,303 @@
+"""Live without a window: a file plays as a camera; the newest frame wins; recordings are whole and in time."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+from click.testing import CliRunner
+from footage import count_frames, footage
+from media import Recipe, frames, write
+from streams import Identity
+
+from vdeblur.cameras import CameraOptions, FileCamera, open_camera
+from vdeblur.cli import cli
+from vdeblur.errors import DeviceError, InputError, OutputError, UsageError
+from vdeblur.frames import Frame
+from vdeblur.live import Live, Newest, open_recording, percentile, watch
+from vdeblur.live_stream import LiveStream, Rung
+from vdeblur.pace import Step
+from vdeblur.restorer import State
+from vdeblur.windows import Window
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass
+class Slow(Identity):
+    """Takes its time."""
+
+    seconds: float = 0.0
+
+    def restore(self, window: Window, state: State) -> tuple[Frame, State]:
+        time.sleep(self.seconds)
+        return super().restore(window, state)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return footage(tmp_path_factory.mktemp("live") / "clip.mp4", frames=15)
+
+
+def stream_of(*seconds: float) -> LiveStream:
+    rungs = [Rung(Step(f"step {i}"), Slow(seconds=s), s or 1.0) for i, s in enumerate(seconds)]
+    return LiveStream(rungs, is_cut=lambda a, b: False)
+
+
+def our_threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("vdeblur")]
+
+
+def pts_of(path: Path) -> list[float]:
+    with av.open(str(path)) as container:
+        return [float(frame.pts * frame.time_base) for frame in container.decode(container.streams.video[0])]
+
+
+# -- the slot of one --------------------------------------------------------------------------------------------------
+
+
+def test_the_newest_item_wins() -> None:
+    slot: Newest[int] = Newest()
+    assert [slot.put(item) for item in (1, 2, 3)] == [False, True, True]
+    assert slot.take(0) == 3
+    assert slot.take(0) is None
+    slot.put(4)
+    slot.end(ValueError("over"))
+    assert slot.take() == 4
+    assert slot.has_ended
+    with pytest.raises(ValueError, match="over"):
+        slot.take()
+
+
+def test_percentiles() -> None:
+    assert percentile([], 0.5) == 0
+    assert percentile([1, 2, 3, 4], 0.5) == 3
+    assert percentile([1, 2, 3, 4], 0.95) == 4
+
+
+# -- a file as a camera -----------------------------------------------------------------------------------------------
+
+
+def test_a_file_plays_in_real_time_with_its_own_times(clip: Path) -> None:
+    start = time.perf_counter()
+    with FileCamera(str(clip)) as camera:
+        times = [(frame.seconds, time.perf_counter() - start) for frame in camera]
+    assert [round(stated, 3) for stated, _ in times] == [round(i / 25, 3) for i in range(15)]
+    assert all(came >= stated - 0.001 for stated, came in times)
+
+
+def test_a_loop_goes_on_in_time(clip: Path) -> None:
+    seconds = []
+    with FileCamera(str(clip), CameraOptions(loop=True)) as camera:
+        for frame in camera:
+            seconds.append(frame.seconds)
+            if len(seconds) == 32:
+                break
+    assert seconds == pytest.approx([i / 25 for i in range(32)])
+
+
+def test_a_camera_that_is_closed_ends_from_another_thread(clip: Path) -> None:
+    camera = FileCamera(str(clip), CameraOptions(loop=True))
+    threading.Timer(0.1, camera.close).start()
+    start = time.perf_counter()
+    assert 0 < len(list(camera)) < 15
+    assert time.perf_counter() - start < 1
+
+
+@pytest.mark.parametrize(
+    ("spec", "error", "words"),
+    [
+        ("missing.mp4", InputError, "no such file"),
+        ("97", DeviceError, "camera 97"),
+        ("no camera of mine", DeviceError, "no camera has this name"),
+        ("tcp://127.0.0.1:9", InputError, "gives no picture"),
+    ],
+)
+def test_what_is_not_there_is_one_line(spec: str, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words) as caught:
+        open_camera(spec)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_screen_needs_a_display(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not sys.platform.startswith("linux"):
+        pytest.skip("only Linux can be without a screen")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    with pytest.raises(DeviceError, match="DISPLAY is not set"):
+        open_camera("screen")
+
+
+# -- in time ----------------------------------------------------------------------------------------------------------
+
+
+def test_all_frames_come_out_when_there_is_time(clip: Path) -> None:
+    with Live(FileCamera(str(clip)), stream_of(0.0)) as live:
+        watch(live)
+    stats = live.stats()
+    assert stats.captured == 15
+    assert stats.restored + stats.dropped == 15
+    assert stats.restored >= 13  # a busy machine may miss one
+    assert our_threads() == []
+
+
+def test_a_slow_model_leaves_frames_out_and_stays_in_time(clip: Path) -> None:
+    with Live(FileCamera(str(clip), CameraOptions(loop=True)), stream_of(0.1)) as live:
+        watch(live, 1.5)
+    stats = live.stats()
+    assert stats.dropped > stats.restored
+    assert stats.latency_p95_ms < 1000 * (0.1 + 0.04) + 60  # the work, one frame of the camera, and a busy machine
+
+
+def test_the_ladder_goes_down_and_says_so(clip: Path) -> None:
+    with Live(FileCamera(str(clip), CameraOptions(loop=True)), stream_of(0.1, 0.001)) as live:
+        watch(live, 1.6)
+        stats = live.stats()
+    assert stats.step == "step 1"
+    assert stats.stepped_down == 1
+    assert stats.to_json()["step"] == "step 1"
+
+
+def test_alternate_frames_are_left_out_on_purpose(clip: Path) -> None:
+    rung = Rung(Step("half", every=2), Identity(), 1.0)
+    with Live(FileCamera(str(clip)), LiveStream([rung], is_cut=lambda a, b: False)) as live:
+        watch(live)
+    assert live.stats().restored in (7, 8)
+
+
+def test_a_failing_restorer_ends_it_with_its_error(clip: Path) -> None:
+    class Failing(Identity):
+        def restore(self, window: Window, state: State) -> tuple[Frame, State]:
+            raise RuntimeError("broken weights")
+
+    stream = LiveStream([Rung(Step("failing"), Failing(), 1.0)])
+    with pytest.raises(RuntimeError, match="broken weights"), Live(FileCamera(str(clip)), stream) as live:
+        watch(live)
+    assert our_threads() == []
+
+
+# -- recording --------------------------------------------------------------------------------------------------------
+
+
+def test_a_recording_has_the_cameras_times(tmp_path: Path) -> None:
+    pts = [0, 40, 80, 200, 210, 300]
+    source = write(tmp_path / "vfr.mkv", Recipe(frames(6, pts=pts, time_base=Fraction(1, 1000))))
+    camera = FileCamera(source)
+    live = Live(camera, stream_of(0.0))
+    live.record(open_recording(str(tmp_path / "out.mkv"), camera))
+    with live:
+        watch(live)
+    recorded = pts_of(tmp_path / "out.mkv")
+    assert len(recorded) == live.stats().restored
+    assert set(recorded) <= {round(p / 1000, 3) for p in pts}
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.mkv", "vfr.mkv"]
+
+
+def test_both_sides_are_recorded(clip: Path, tmp_path: Path) -> None:
+    camera = FileCamera(str(clip))
+    live = Live(camera, stream_of(0.0))
+    live.record(open_recording(str(tmp_path / "out.mp4"), camera, "side"))
+    with live:
+        watch(live)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert (container.streams.video[0].width, container.streams.video[0].height) == (128, 48)
+
+
+def test_an_existing_recording_and_the_cameras_own_file_are_refused(clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "out.mkv").write_bytes(b"mine")
+    with FileCamera(str(clip)) as camera:
+        with pytest.raises(OutputError, match="exists already"):
+            open_recording(str(tmp_path / "out.mkv"), camera)
+        with pytest.raises(UsageError, match="own file"):
+            open_recording(str(clip), camera, overwrite=True)
+
+
+# -- the command ------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_records_and_reports(clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.mkv"
+    words = ["live", "--camera", str(clip), "-m", "unsharp", "--preview", "none", "-o", str(out), "--json"]
+    result = CliRunner().invoke(cli, [*words, "--progress", "json"])
+    assert result.exit_code == 0
+    said = json.loads(result.stdout)
+    assert said["captured"] == 15
+    assert said["restored"] == count_frames(out)
+    assert json.loads(result.stderr.splitlines()[0])["step"] == "unsharp"
+    assert "recorded" in result.stderr
+
+
+def test_without_a_display_it_is_one_line_and_exit_4(clip: Path) -> None:
+    if not sys.platform.startswith("linux"):
+        pytest.skip("only Linux can be without a display")
+    environment = {"DISPLAY": "", "WAYLAND_DISPLAY": ""}
+    result = CliRunner(env=environment).invoke(cli, ["live", "--camera", str(clip), "-m", "unsharp"])
+    assert result.exit_code == 4
+    (line,) = result.stderr.splitlines()
+    assert "DISPLAY is not set" in line
+    assert "vdeblur serve" in line
+
+
+def test_a_display_that_does_not_answer_is_exit_4(clip: Path) -> None:
+    if not sys.platform.startswith("linux"):
+        pytest.skip("only Linux has X displays")
+    result = CliRunner(env={"DISPLAY": ":4711"}).invoke(cli, ["live", "--camera", str(clip), "-m", "unsharp"])
+    assert result.exit_code == 4
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_stop_leaves_a_whole_recording(clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.mkv"
+    words = ["live", "--camera", str(clip), "--loop", "-m", "unsharp", "--preview", "none", "-o", str(out)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "vdeblur", *words, "--progress", "json"],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        while json.loads(process.stderr.readline())["restored"] < 10:
+            pass
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 130
+    assert count_frames(out) >= 10
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mkv"]
+
+
+def test_stdout_carries_the_stream_until_its_reader_has_enough(clip: Path) -> None:
+    words = ["live", "--camera", str(clip), "--loop", "-m", "unsharp", "--preview", "none", "-o", "-", "-q"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "vdeblur", *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        with av.open(process.stdout, "r", options={"analyzeduration": "0"}) as container:
+            pictures = container.decode(container.streams.video[0])
+            seen = [next(pictures).width for _ in range(5)]
+        process.stdout.close()
+        assert process.wait(timeout=10) == 0
+        assert process.stderr.read() == b""
+    assert seen == [64] * 5
+
+
+def test_no_virtual_camera_is_one_line(clip: Path) -> None:
+    if any(Path("/dev").glob("video*")) or not sys.platform.startswith("linux"):
+        pytest.skip("this machine may have a virtual camera")
+    words = ["live", "--camera", str(clip), "-m", "unsharp", "--preview", "none", "--virtual-camera"]
+    result = CliRunner().invoke(cli, words)
+    assert result.exit_code in (2, 4)  # without the extra, or without v4l2loopback
+    (line,) = result.stderr.splitlines()
+    assert "virtual" in line

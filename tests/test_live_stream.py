@@ -1,0 +1,184 @@
+"""A live stream's state: carried over dropped frames, dropped after long gaps, cuts and changes; small sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from media import frames as moving
+from streams import YUV420, Identity, picture
+
+from vdeblur.frames import Color, Frame, Layout
+from vdeblur.live_stream import LiveStream, Rung, ladder
+from vdeblur.pace import Step
+from vdeblur.restorer import Restorer, State
+from vdeblur.scaled import MULTIPLE, Scaled, shrunk
+from vdeblur.windows import Window
+
+
+@dataclass
+class Brighter:
+    """Adds to luma; what it saw and which states it got are kept."""
+
+    amount: int = 10
+    name: str = "brighter"
+    device: str = "cpu"
+    precision: str = "native"
+    past: int = 1
+    future: int = 0
+    windows: list[Window] = field(default_factory=list)
+    states: list[State] = field(default_factory=list)
+
+    def restore(self, window: Window, state: State) -> tuple[Frame, State]:
+        self.windows.append(window)
+        self.states.append(state)
+        luma = window.centre.planes[0]
+        top = (1 << window.centre.layout.bits) - 1
+        brighter = np.minimum(luma.astype(np.int32) + self.amount, top).astype(luma.dtype)
+        return replace(window.centre, planes=(brighter, *window.centre.planes[1:])), len(self.states)
+
+
+def stream_of(*restorers: Restorer, every: int = 1) -> LiveStream:
+    rungs = [Rung(Step(r.name, every=every), r, 1 / (i + 1)) for i, r in enumerate(restorers)]
+    return LiveStream(rungs, is_cut=lambda a, b: False)
+
+
+def test_each_frame_meets_the_last_one_and_its_state() -> None:
+    brighter = Brighter()
+    stream = stream_of(brighter)
+    given_frames = moving(4)
+    for frame in given_frames:
+        stream.restore(frame)
+    assert brighter.states == [None, 1, 2, 3]
+    assert [w.is_scene_start for w in brighter.windows] == [True, False, False, False]
+    assert [w.frames for w in brighter.windows[1:]] == [tuple(given_frames[i - 1 : i + 1]) for i in (1, 2, 3)]
+    assert stream.resets == 0
+
+
+def test_dropped_frames_age_the_state_and_a_long_gap_drops_it() -> None:
+    brighter = Brighter()
+    stream = stream_of(brighter)
+    for frame in moving(4, pts=[0, 5, 16, 30]):  # gaps of 0.2, 0.44 and 0.56 s
+        stream.restore(frame)
+    assert brighter.states == [None, 1, 2, None]
+    assert stream.resets == 1
+
+
+def test_time_that_runs_backwards_and_another_size_start_anew() -> None:
+    brighter = Brighter()
+    stream = stream_of(brighter)
+    for frame in [*moving(2), *moving(1), *moving(1, size=(32, 32), pts=[1])]:
+        stream.restore(frame)
+    assert brighter.states == [None, 1, None, None]
+
+
+def test_a_cut_starts_anew() -> None:
+    brighter = Brighter()
+    stream = LiveStream([Rung(Step("brighter"), brighter, 1.0)])
+    blocks = [picture(seed, (16, 12)) for seed in (1, 2)]
+    large = [
+        replace(f, planes=tuple(np.kron(p, np.ones((8, 8), np.uint8)) for p in f.planes), pts=i)
+        for i, f in enumerate([blocks[0], blocks[0], blocks[1]])
+    ]
+    for frame in large:
+        stream.restore(frame)
+    assert brighter.states == [None, 1, None]
+
+
+def test_without_look_ahead_the_centre_stands_for_the_future() -> None:
+    identity = Identity()
+    stream = stream_of(identity)
+    for frame in moving(3):
+        assert stream.restore(frame) is frame
+    assert identity.states == [0, 1, 2]
+
+
+def test_strength_draws_back() -> None:
+    stream = stream_of(Brighter(10))
+    frame = moving(1)[0]
+    stream.strength = 0.5
+    assert np.array_equal(stream.restore(frame).planes[0], frame.planes[0] + 5)
+
+
+def test_another_ladder_or_step_starts_with_no_state() -> None:
+    first, second, third = Brighter(), Brighter(), Brighter()
+    stream = stream_of(first, second)
+    frames = iter(moving(40))
+    stream.restore(next(frames))
+    while stream.stepped_down == 0:
+        stream.restore(next(frames))
+        stream.took(1.0, 0.04, 1.0, now=0.0)
+    stream.restore(next(frames))
+    assert first.states[0] is None
+    assert second.states == [None]
+    assert second.windows[0].frames[0] is not second.windows[0].frames[1]  # the past frame still serves
+    stream.use([Rung(Step("brighter"), third, 1.0)])
+    stream.restore(next(frames))
+    assert third.states == [None]
+    assert stream.stepped_down == 0
+
+
+def test_the_ladder_of_a_filter_gets_cheaper_and_ends_on_alternate_frames() -> None:
+    rungs = ladder("unsharp")
+    assert [rung.step.scale for rung in rungs[:4]] == [1, Fraction(2, 3), Fraction(1, 2), Fraction(1, 3)]
+    assert rungs[-1].step.every == 2
+    costs = [rung.cost / rung.step.every for rung in rungs]
+    assert costs == sorted(costs, reverse=True)
+    assert [str(rung.step) for rung in ladder("unsharp", fixed=True)] == ["unsharp"]
+
+
+def test_a_network_goes_down_the_ladder_and_up_without_look_ahead(tmp_path: Path) -> None:
+    from vdeblur import checkpoints
+    from vdeblur.models import build
+
+    small = {"half": 8, "quarter": 8, "eighth": 8, "hidden": 8, "neighbour": 8}
+    names = build("convlstm", {}).config.__dataclass_fields__
+    network = build("convlstm", {k: v for k, v in small.items() if k in names})
+    path = tmp_path / "small.safetensors"
+    checkpoints.save(path, network, "convlstm", network.state_dict(), {})
+    rungs = ladder(str(path), "cpu", "fp32")
+    assert all(rung.restorer.future == 0 for rung in rungs)
+    for rung in rungs:
+        stream = LiveStream([rung], is_cut=lambda a, b: False)
+        for frame in moving(3, size=(70, 50)):
+            restored = stream.restore(frame)
+            assert [p.shape for p in restored.planes] == [p.shape for p in frame.planes]
+            assert restored.pts == frame.pts
+
+
+LAYOUTS = (YUV420, Layout("yuv", 10, (1, 0)), Layout("rgb", 8), Layout("gray", 16))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 80), st.integers(1, 80), st.sampled_from(LAYOUTS), st.sampled_from([2, 3, 4]))
+def test_a_small_working_size_changes_no_sample_that_is_left_alone(w: int, h: int, layout: Layout, part: int) -> None:
+    frame = replace(picture(3, (w, h), layout), color=Color())
+    restored, _ = Scaled(Identity(past=0, future=0), Fraction(1, part)).restore(Window((frame,), 0, True), None)
+    assert all(np.array_equal(a, b) for a, b in zip(frame.planes, restored.planes, strict=True))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_residual_is_enlarged_and_added(layout: Layout) -> None:
+    frame = moving(1, layout, (64, 48))[0]
+    restored, _ = Scaled(Brighter(4, past=0), Fraction(1, 2)).restore(Window((frame,), 0, True), None)
+    top = (1 << layout.bits) - 1
+    assert np.array_equal(restored.planes[0], np.minimum(frame.planes[0].astype(int) + 4, top))
+    assert shrunk(frame, Fraction(1, 2)).size == (32, 24)
+    assert min(shrunk(frame, Fraction(1, 100)).size) == MULTIPLE
+
+
+def test_a_small_frame_is_made_once() -> None:
+    brighter = Brighter(past=1)
+    stream = LiveStream(
+        [Rung(Step("b", Fraction(1, 2)), Scaled(brighter, Fraction(1, 2)), 1)], is_cut=lambda a, b: False
+    )
+    for frame in moving(3):
+        stream.restore(frame)
+    seen = [w.frames for w in brighter.windows]
+    assert seen[1][0] is seen[0][1]
+    assert seen[2][0] is seen[1][1]

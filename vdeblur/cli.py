@@ -436,8 +436,7 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 @click.option("--progress", type=click.Choice(["json", "none"]), default="none", help="On stderr, each second.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object on stdout at the end.")
 @click.option("--config", is_eager=True, callback=load_config, metavar="FILE", help="TOML file with these options.")
-@click.option("-v", "--verbose", count=True, help="Say more; -vv still more.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@verbosity
 @click.pass_context
 def live(
     ctx: click.Context,
@@ -462,14 +461,11 @@ def live(
     progress: str,
     as_json: bool,
     config: str | None,
-    verbose: int,
-    quiet: bool,
 ) -> None:
     """Restore a camera, stream, screen or file in time, with a before/after window.
 
     Keys in the window: c compare, space pause, s snapshot, r record, m model, + - strength, f full screen, q quit.
     """
-    _set_up_logging(verbose, quiet)
     if as_json and "-" in record:
         raise UsageError("--json and -o - would both write to stdout: leave one of them out")
     from .live_job import LiveJob, run_live
@@ -521,8 +517,7 @@ def live(
 @click.option("--max-upload", type=click.IntRange(1), default=2048, show_default=True, help="MiB of one video.")
 @click.option("--max-jobs", type=click.IntRange(1), default=8, show_default=True, help="Videos kept at a time.")
 @click.option("--max-peers", type=click.IntRange(1), default=2, show_default=True, help="Webcams at a time.")
-@click.option("-v", "--verbose", count=True, help="Say more; -vv still more.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@verbosity
 @click.pass_context
 def serve(
     ctx: click.Context,
@@ -535,14 +530,11 @@ def serve(
     max_upload: int,
     max_jobs: int,
     max_peers: int,
-    verbose: int,
-    quiet: bool,
 ) -> None:
     """Serve a page that restores the browser's webcam, and videos dropped on it.
 
     Needs the extra: pip install 'vdeblur[serve]'.
     """
-    _set_up_logging(verbose, quiet)
     from .serve import ServeOptions, serve_forever
 
     options = ServeOptions(

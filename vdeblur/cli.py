@@ -497,7 +497,7 @@ def live(
     )
     report = (lambda stats: click.echo(json.dumps(stats.to_json()), err=True)) if progress == "json" else None
     stats, stopped = run_live(job, report)
-    if not quiet:
+    if not _quiet():
         click.echo(f"vdeblur: {camera}: {stats}", err=True)
         for path in record:
             click.echo(f"vdeblur: {'stdout' if path == '-' else path}: recorded", err=True)

@@ -244,7 +244,7 @@ def test_a_bad_input_is_one_line_with_code_3(bad: Path, name: str) -> None:
         (("-o", "taken.mkv", "-n"), 5, "taken.mkv"),
         (("-o", "nowhere/out.mkv"), 5, "nowhere"),
         (("-o", "out.mkv", "--codec", "libx246"), 2, "libx246"),
-        (("-o", "out.mkv", "-m", "unsharpen"), 3, "did you mean "unsharp"?"),
+        (("-o", "out.mkv", "-m", "unsharpen"), 3, 'did you mean "unsharp"?'),
         (("-o", "out.mkv", "-m", "none.safetensors"), 3, "none.safetensors"),
         (("-o", "out.mkv", "--strength", "1.5"), 2, "--strength"),
         (("-o", "out.mkv", "--frobnicate"), 2, "--frobnicate"),

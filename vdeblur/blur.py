@@ -36,7 +36,7 @@ class BlurConfig:
     """Exposure time over frame time."""
     layers: int = 3
     """At most this many things that move by themselves."""
-    minify: tuple[float, float] = (1.0, 2.0)
+    minify: tuple[float, float] = (1.0, 3.0)
     """Source pixels per clip pixel; over 1 hides the source's own softness."""
     unsteady: float = 0.6
     """Share of clips whose motion swells and ebbs, so that sharp frames lie between blurred ones."""

@@ -34,7 +34,7 @@ from .errors import (
     VdeblurError,
     did_you_mean,
 )
-from .flags import KeyValue, PictureSize, Rate, Seconds, load_config
+from .flags import KeyValue, PictureSize, Rate, Seconds, TileSize, load_config
 from .signals import Stopped, StopSignals, stop_signals
 
 if TYPE_CHECKING:
@@ -188,6 +188,14 @@ def cli() -> None:
 @click.option(
     "--strength", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="0 is the input, 1 the full effect."
 )
+@click.option(
+    "--tile",
+    type=TileSize(),
+    default="auto",
+    show_default=True,
+    metavar="auto|N|0",
+    help="Restore in tiles of N pixels; 0 is never, auto by the memory that is free.",
+)
 @click.option("--compare", type=click.Choice(["split", "side"]), help="Show input and result in one picture.")
 @click.option(
     "--scene-cuts",
@@ -195,6 +203,20 @@ def cli() -> None:
     default="auto",
     show_default=True,
     help="Whether the recurrent state starts anew at cuts.",
+)
+@click.option(
+    "--deinterlace",
+    type=click.Choice(["auto", "off", "bwdif"]),
+    default="auto",
+    show_default=True,
+    help="Part the fields of pictures flagged as interlaced, of none, or of all.",
+)
+@click.option(
+    "--hwaccel",
+    default="none",
+    show_default=True,
+    metavar="auto|none|NAME",
+    help="Decode in hardware where there is some; auto takes the first that works.",
 )
 @click.option("--ss", type=Seconds(), help="Start here: seconds or hh:mm:ss.ms.")
 @click.option("--to", type=Seconds(), help="End here, in the input's time.")
@@ -231,6 +253,9 @@ def restore(
     strength: float,
     compare: Any,
     scene_cuts: str,
+    tile: int | None,
+    deinterlace: str,
+    hwaccel: str,
     ss: float | None,
     to: float | None,
     duration: float | None,
@@ -273,7 +298,15 @@ def restore(
         strength=strength,
         compare=compare,
         scene_cuts=scene_cuts == "auto",
-        source=SourceOptions(start_seconds=ss, end_seconds=to, frame_rate=frame_rate, container=input_format),
+        tile=tile,
+        source=SourceOptions(
+            start_seconds=ss,
+            end_seconds=to,
+            frame_rate=frame_rate,
+            deinterlace=deinterlace,
+            hwaccel=hwaccel,
+            container=input_format,
+        ),
         sink=SinkOptions(
             codec=codec,
             crf=crf,

@@ -48,6 +48,21 @@ class Rate(click.ParamType):  # type: ignore[type-arg]
         return rate
 
 
+class TileSize(click.ParamType):  # type: ignore[type-arg]
+    """The side of tiles in pixels: "auto" is None, 0 the whole picture."""
+
+    name = "tile"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        """Return the side."""
+        text = str(value)
+        if text == "auto":
+            return None
+        if not text.isdecimal() or 0 < int(text) < 64:
+            self.fail(f"{value!r} is neither auto, 0 (no tiles) nor a side of 64 pixels or more", param, ctx)
+        return int(text)
+
+
 class KeyValue(click.ParamType):  # type: ignore[type-arg]
     """A setting as key=value."""
 

@@ -45,6 +45,8 @@ class Job:
     compare: Literal["split", "side"] | None = None
     scene_cuts: bool = True
     """Whether the state starts anew at scene cuts; changes of the picture's size always do that."""
+    tile: int | None = None
+    """Side of tiles in pixels; 0: the whole picture at once, None: by the memory that is free."""
     source: SourceOptions = field(default_factory=SourceOptions)
     sink: SinkOptions = field(default_factory=SinkOptions)
 
@@ -68,6 +70,8 @@ class Summary:
     """The input was not whole: frames were concealed or are missing."""
     output: str
     warnings: tuple[str, ...] = ()
+    retreats: tuple[str, ...] = ()
+    """How the network went on where memory did not do: in smaller tiles, on the CPU."""
 
     @property
     def fps(self) -> float:
@@ -98,6 +102,7 @@ class Summary:
             parts.append(_count(self.scene_cuts, "scene cut"))
         if self.fallbacks:
             parts.append(f"{_count(self.fallbacks, 'fallback')} to the per-frame model")
+        parts += self.retreats
         if self.damaged:
             parts.append("the input was damaged")
         if self.concealed:
@@ -118,10 +123,13 @@ def restore_file(job: Job, on_frame: OnFrame | None = None) -> Summary:
         info = side_by_side_info(file.info) if job.compare == "side" else file.info
         sink = stack.enter_context(write_behind(open_sink(output, file, job.sink, info)))
 
-        fallback = WithFallback(
-            load_restorer(job.model or default_model(), job.device, job.precision),
-            lambda: load_restorer(PER_FRAME_MODEL, job.device, job.precision),
-        )
+        retreats: list[str] = []
+
+        def load(name: str) -> Restorer:
+            return load_restorer(name, job.device, job.precision, tile=job.tile, on_retreat=retreats.append)
+
+        loaded = load(job.model or default_model())
+        fallback = WithFallback(loaded, lambda: load(PER_FRAME_MODEL))
         restorer: Restorer = fallback
         if job.strength != 1:
             restorer = Blended(restorer, job.strength)
@@ -136,14 +144,15 @@ def restore_file(job: Job, on_frame: OnFrame | None = None) -> Summary:
         frames=tally.frames,
         seconds=time.perf_counter() - start,
         model=restorer.name,
-        device=restorer.device,
-        precision=restorer.precision,
+        device=loaded.device,
+        precision=loaded.precision,
         fallbacks=fallback.fallbacks,
         scene_cuts=max(tally.scenes - 1, 0),
         concealed=source.concealed,
         damaged=source.damaged,
         output=output,
         warnings=(*source.warnings, *sink.warnings),
+        retreats=tuple(retreats),
     )
 
 

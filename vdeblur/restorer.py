@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
 from .errors import ModelError, did_you_mean
@@ -29,10 +30,20 @@ class Restorer(Protocol):
         ...
 
 
-def load_restorer(name: str, device: str = "auto", precision: str = "auto", *, look_ahead: bool = True) -> Restorer:
+def load_restorer(
+    name: str,
+    device: str = "auto",
+    precision: str = "auto",
+    *,
+    look_ahead: bool = True,
+    tile: int | None = None,
+    on_retreat: Callable[[str], None] = lambda _: None,
+) -> Restorer:
     """The restorer that `-m` calls `name`: a published model, a .safetensors file, or a classical filter.
 
-    `look_ahead` False makes a network do without future frames, for live streams. Raises ModelError for an unknown name
+    `look_ahead` False makes a network do without future frames, for live streams. `tile` is the side of tiles in
+    pixels; 0 is the whole picture at once, None goes by the memory that is free. `on_retreat` is told when a network
+    went to smaller tiles or to the CPU, because memory did not do. Raises ModelError for an unknown name
     or a file that cannot be trusted, DeviceError and UsageError for a device or precision that is not to be had.
     """
     from .classical import CLASSICAL
@@ -51,4 +62,5 @@ def load_restorer(name: str, device: str = "auto", precision: str = "auto", *, l
 
     model = models.get(name)
     checkpoint = load(model.path, model.sha256) if model else load(name)
-    return TorchRestorer(name, checkpoint.network(), device, precision, look_ahead=look_ahead)
+    network = checkpoint.network()
+    return TorchRestorer(name, network, device, precision, look_ahead=look_ahead, tile=tile, on_retreat=on_retreat)

@@ -16,8 +16,9 @@ from torch.nn import functional as F
 
 from ..errors import NonFiniteResult
 from ..frames import Frame, Plane
+from ..models import CELL
 
-MULTIPLE = 8
+MULTIPLE = CELL
 """Pictures are padded to multiples of this many pixels, by repeating their edges."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -11,6 +13,9 @@ from ..frames import Frame
 from ..models import StreamNetwork
 from ..windows import Window
 from .folding import fold, unfold
+from .tiles import MIN_TILE, Tiled, choose_tile, each_tensor
+
+log = logging.getLogger(__name__)
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -23,7 +28,10 @@ class StreamState(NamedTuple):
 
 
 class TorchRestorer:
-    """A network of `vdeblur.models` as a restorer."""
+    """A network of `vdeblur.models` as a restorer.
+
+    Out of memory, it goes on in smaller tiles, and in the end on the CPU; `device` and `precision` say where it is.
+    """
 
     def __init__(
         self,
@@ -33,39 +41,101 @@ class TorchRestorer:
         precision: str = "auto",
         *,
         look_ahead: bool = True,
+        tile: int | None = None,
+        on_retreat: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`look_ahead` False trades quality for latency: no future frame is wanted, as a live stream needs.
+
+        `tile` is the side of tiles in pixels; 0 is the whole picture at once, None goes by the memory that is free.
+        `on_retreat` is told, in a few words, when memory does not do.
 
         Raises DeviceError for a device that is not there and UsageError for a precision that it cannot do.
         """
         self.name = name
-        self.device = choose_device(device)
-        self.precision = choose_precision(precision, self.device)
-        self._device, self._dtype = torch.device(self.device), PRECISIONS[self.precision]
-        self._network = network.eval().requires_grad_(False).to(self._device, self._dtype)
-        self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.past = network.past
         self.future = network.future if look_ahead else 0
+        self._tile = tile
+        self._chosen: dict[tuple[int, int], int] = {}
+        self._on_retreat = on_retreat
+        self._network = network.eval().requires_grad_(False)
+        self._move(choose_device(device), precision)
+
+    def _move(self, device: str, precision: str) -> None:
+        self.device, self.precision = device, choose_precision(precision, device)
+        self._device, self._dtype = torch.device(self.device), PRECISIONS[self.precision]
+        self._network.to(self._device, self._dtype)
+        self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.inference_mode()
     def restore(self, window: Window, state: StreamState | None) -> tuple[Frame, StreamState]:
-        """Restore the centre; raises NonFiniteResult, and DeviceError when the device runs out of memory."""
-        try:
-            cached = state.features if state else []
-            features: list[tuple[Frame, Any]] = []
-            for frame in window.frames:
-                known = next((entry for entry in (*features, *cached) if entry[0] is frame), None)
-                features.append(known or (frame, self._network.encode(fold(frame, self._device, self._dtype))))
-            seen = [entry[1] for entry in features]
-            seen += [seen[-1]] * (self._network.future - self.future)
-            residual, after = self._network.restore(seen, state.network if state else None)
-            restored = unfold(window.centre, residual)
-        except torch.OutOfMemoryError as error:
-            width, height = window.centre.size
+        """Restore the centre; raises NonFiniteResult, and DeviceError when no way is left to do it in this memory."""
+        while True:
+            try:
+                return self._restore(window, state)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                failure = error.with_traceback(None)  # whose frames would hold on to what was computed so far
+            state = self._retreat(window.centre.size, state, failure)
+
+    def _restore(self, window: Window, state: StreamState | None) -> tuple[Frame, StreamState]:
+        network = self._for_size(window.centre.size)
+        cached = state.features if state else []
+        features: list[tuple[Frame, Any]] = []
+        for frame in window.frames:
+            known = next((entry for entry in (*features, *cached) if entry[0] is frame), None)
+            features.append(known or (frame, network.encode(fold(frame, self._device, self._dtype))))
+        seen = [entry[1] for entry in features]
+        seen += [seen[-1]] * (self._network.future - self.future)
+        residual, after = network.restore(seen, state.network if state else None)
+        return unfold(window.centre, residual), StreamState(after, features[1:])  # no later window holds the first
+
+    def _for_size(self, size: tuple[int, int]) -> StreamNetwork | Tiled:
+        tile = self._tile
+        if tile is None:
+            if size not in self._chosen:
+                self._chosen[size] = choose_tile(self._network, size, self._device, self._dtype.itemsize)
+                log.info("%dx%d on %s: tiles of %d (0: none)", *size, self.device, self._chosen[size])
+            tile = self._chosen[size]
+        return Tiled(self._network, tile) if 0 < tile < max(size) else self._network
+
+    def _retreat(self, size: tuple[int, int], state: StreamState | None, cause: BaseException) -> StreamState | None:
+        """Go on in tiles of half the side, then on the CPU; returns the state where the next try wants it."""
+        width, height = size
+        lacking = f"{self.device}: not enough memory for a {width}x{height} frame"
+        tile = self._tile if self._tile is not None else self._chosen.get(size, 0)
+        smaller = min(tile or max(size), max(size)) // 2
+        if smaller >= MIN_TILE:
+            self._tile = smaller
+            way = f"in tiles of {smaller} pixels"
+        elif self.device != "cpu":
+            self._tile, self._chosen = None, {}
+            self._move("cpu", "auto")
+            state = _moved(state, self._device, self._dtype)
+            way = "on the CPU"
+        else:
             raise DeviceError(
-                f"{self.device}: not enough memory for a {width}x{height} frame; use -d cpu or close other programs"
-            ) from error
-        return restored, StreamState(after, features)
+                f"{lacking}, not even in tiles; close other programs or take a smaller picture"
+            ) from cause
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        log.warning("%s: goes on %s", lacking, way)
+        self._on_retreat(f"{lacking}, went on {way}")
+        return state
+
+
+def _moved(state: StreamState | None, device: torch.device, dtype: torch.dtype) -> StreamState | None:
+    """The state for another device: the network's own stays as exact as it is, features follow the precision."""
+    if state is None:
+        return None
+    network = each_tensor(lambda x: x.to(device), state.network)
+    return StreamState(network, [(f, each_tensor(lambda x: x.to(device, dtype), known)) for f, known in state.features])
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out: a GPU's allocator has a type of its own; the CPU's, Metal's and oneDNN's only words."""
+    words = ("can't allocate memory", "not enough memory", "out of memory", "could not create a primitive")
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(part in str(error) for part in words)
 
 
 def choose_device(wanted: str) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 
 from .cnn import CNN
 from .convlstm import ConvLSTM, ConvLSTMConfig
-from .ladder import LadderConfig, StreamNetwork
+from .ladder import CELL, LadderConfig, StreamNetwork
 
-__all__ = ["MODELS", "StreamNetwork", "build"]
+__all__ = ["CELL", "MODELS", "StreamNetwork", "build"]
 
 MODELS: dict[str, tuple[Callable[[Any], StreamNetwork], Callable[..., LadderConfig]]] = {
     "convlstm": (ConvLSTM, ConvLSTMConfig),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from .ladder import Decoder, Encoder, LadderConfig, StreamNetwork, activate, initialise, residual_blocks
+from .ladder import Decoder, Encoder, LadderConfig, StreamNetwork, activate, initialise, radius, residual_blocks
 
 
 class Features(NamedTuple):
@@ -32,6 +32,11 @@ class CNN(StreamNetwork):
         self.trunk = residual_blocks(config.eighth, config.trunk_blocks)
         self.decoder = Decoder(config)
         initialise(self)
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Cells."""
+        return self.encoder.reach, radius(self.trunk) + self.decoder.reach
 
     def encode(self, picture: Tensor) -> Features:
         """Features of a frame, (n, 6, h, w)."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .ladder import Decoder, Encoder, LadderConfig, StreamNetwork, activate, initialise, residual_blocks
+from .ladder import Decoder, Encoder, LadderConfig, StreamNetwork, activate, initialise, radius, residual_blocks
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,12 @@ class ConvLSTM(StreamNetwork):
             bias = self.cell.from_input.bias
             assert bias is not None
             bias[config.hidden : 2 * config.hidden] = 1.0
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Cells."""
+        coarse = radius(self.fuse) + radius(self.cell.from_hidden) + radius(self.trunk)
+        return self.encoder.reach, coarse + self.decoder.reach
 
     def encode(self, picture: Tensor) -> Features:
         """(n, 6, h, w) -> its features."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, ClassVar
 
 import torch
@@ -20,6 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 SLOPE = 0.1
+CELL = 8
+"""Pixels per sample of the coarsest features; sizes and tiles are multiples of it."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,15 @@ class StreamNetwork(nn.Module, ABC):
     config: LadderConfig
     encoder: Encoder
     decoder: Decoder
+
+    @property
+    @abstractmethod
+    def reach(self) -> tuple[int, int]:
+        """How many cells beyond a sample's own `encode` and `restore` look, the latter into features and state alike.
+
+        Features, state and residual are tensors (n, c, h, w), or tuples of them, of which every cell has the same
+        number of samples: so a tile of them, with margins of this width, stands for the whole.
+        """
 
     @abstractmethod
     def encode(self, picture: Tensor) -> Any:
@@ -123,6 +135,12 @@ class Encoder(nn.Module):
         self.down = nn.Conv2d(config.quarter, config.eighth, 3, stride=2, padding=1)
         self.blocks = residual_blocks(config.eighth, config.encoder_blocks)
 
+    @property
+    def reach(self) -> int:
+        """Cells; a convolution at 1/4 scale looks half a cell far."""
+        fine = radius(self.stem) + radius(self.quarter_blocks) + radius(self.down)
+        return ceil(fine / 2) + radius(self.blocks)
+
     def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
         """(n, 6, h, w) -> (n, quarter, h/2, w/2), (n, eighth, h/4, w/4)."""
         skip = self.quarter_blocks(activate(self.stem(space_to_depth(picture))))
@@ -144,11 +162,21 @@ class Decoder(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
 
+    @property
+    def reach(self) -> int:
+        """Cells, all of them in convolutions at 1/4 scale."""
+        return ceil((radius(self.blocks) + radius(self.head)) / 2)
+
     def forward(self, features: Tensor, skip: Tensor) -> Tensor:
         """(n, eighth, h/4, w/4), (n, quarter, h/2, w/2) -> (n, 6, h, w)."""
         scale, shift = depth_to_space(self.up(features)).chunk(2, dim=1)
         x = activate(skip * (1 + scale) + shift)
         return depth_to_space(self.head(activate(self.blocks(x))))
+
+
+def radius(module: nn.Module) -> int:
+    """How many samples far the convolutions of a module look, one after another."""
+    return sum(conv.kernel_size[0] // 2 for conv in module.modules() if isinstance(conv, nn.Conv2d))
 
 
 def initialise(network: nn.Module) -> None:

@@ -1,0 +1,186 @@
+"""Tiled equals untiled: over both kinds of network, odd sizes, every sub-sampling, and a clip's length of state."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from networks import CONFIGS, TINY, tiny
+from streams import picture
+
+from vdeblur.backends import tiles
+from vdeblur.backends.pytorch import TorchRestorer
+from vdeblur.backends.tiles import MIN_TILE, bytes_needed, choose_tile, spans
+from vdeblur.frames import Frame, Layout
+from vdeblur.models import CELL, MODELS, StreamNetwork, build
+from vdeblur.windows import windows
+
+CPU = torch.device("cpu")
+LAYOUTS = [
+    Layout("yuv", 8, (1, 1)),
+    Layout("yuv", 10, (1, 0)),
+    Layout("yuv", 8, (2, 0)),
+    Layout("yuv", 8, (0, 0), alpha=True),
+    Layout("rgb", 8),
+    Layout("gray", 16),
+]
+
+
+def restored(restorer: TorchRestorer, frames: list[Frame]) -> list[Frame]:
+    state: Any = None
+    result = []
+    for window in windows(frames, restorer.past, restorer.future):
+        frame, state = restorer.restore(window, state)
+        result.append(frame)
+    return result
+
+
+def difference(one: list[Frame], other: list[Frame]) -> float:
+    """The largest, in units of 1/255."""
+    pairs = [(a, b) for f, g in zip(one, other, strict=True) for a, b in zip(f.planes, g.planes, strict=True)]
+    steps = max(int(np.abs(a.astype(np.int64) - b.astype(np.int64)).max()) for a, b in pairs)
+    return steps / (1 << (one[0].layout.bits - 8))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: f"{layout.model}{layout.bits}{layout.chroma_shift}")
+@pytest.mark.parametrize("kind", MODELS)
+def test_tiled_equals_untiled(kind: str, layout: Layout) -> None:
+    network = tiny(kind)
+    frames = [picture(i, (331, 205), layout) for i in range(5)]
+    whole = restored(TorchRestorer("whole", network, "cpu", "fp32", tile=0), frames)
+    tiled = restored(TorchRestorer("tiled", network, "cpu", "fp32", tile=64), frames)
+    assert difference(whole, frames) > 20
+    assert difference(whole, tiled) <= 1
+    assert [(f.size, f.layout, f.pts) for f in tiled] == [(f.size, f.layout, f.pts) for f in frames]
+
+
+@pytest.mark.parametrize(("width", "height"), [(64, 64), (65, 1), (1, 200), (136, 72), (200, 7)])
+def test_tiles_of_any_size(width: int, height: int) -> None:
+    network = tiny("convlstm")
+    frames = [picture(i, (width, height)) for i in range(3)]
+    whole = restored(TorchRestorer("whole", network, "cpu", "fp32", tile=0), frames)
+    for tile in (1, 50, 64, 4000):
+        tiled = restored(TorchRestorer("tiled", network, "cpu", "fp32", tile=tile), frames)
+        assert difference(whole, tiled) <= 1
+
+
+def test_the_state_does_not_part_along_seams_however_long_the_stream() -> None:
+    """With a state kept for each tile alone, what the margin lacks would come one cell nearer with every frame."""
+    network = tiny("convlstm")
+    frames = [picture(i, (200, 72)) for i in range(40)]
+    whole = restored(TorchRestorer("whole", network, "cpu", "fp32", tile=0), frames)
+    tiled = restored(TorchRestorer("tiled", network, "cpu", "fp32", tile=64), frames)
+    assert difference(whole, tiled) <= 1
+
+
+@pytest.mark.parametrize(
+    "config", [{}, {"quarter_blocks": 1, "encoder_blocks": 2, "trunk_blocks": 3, "decoder_blocks": 2}]
+)
+@pytest.mark.parametrize("kind", MODELS)
+def test_the_reach_is_enough_and_no_more_than_a_cell_too_wide(kind: str, config: dict[str, int]) -> None:
+    torch.manual_seed(0)
+    network = build(kind, CONFIGS.get(kind, TINY) | config).eval()
+    torch.nn.init.normal_(network.decoder.head.weight, std=0.1)
+    encode, restore = network.reach
+    length = 2 * (encode + restore) + 9  # cells
+    strip = torch.rand(1, 6, CELL // 2, length * CELL // 2)
+    strip[..., : CELL // 2] += 1e3  # in the first cell
+
+    def far(column: int) -> tuple[int, int]:
+        """The last cells that features and residual of a changed cell still touch."""
+        changed = strip.clone()
+        changed[..., column * CELL // 2 : (column + 1) * CELL // 2] += 1.0
+        with torch.inference_mode():
+            before, after = network.encode(strip), network.encode(changed)
+            window = network.past + 1 + network.future
+            one, other = (network.restore([f] * window, None)[0] for f in (before, after))
+        moved = (before.deep - after.deep).abs().amax((0, 1, 2)).nonzero()
+        touched = (one - other).abs().amax((0, 1, 2)).nonzero()
+        return int(moved.max()), int(touched.max()) // (CELL // 2)
+
+    features, residual = far(1)
+    assert encode - 1 <= features - 1 <= encode
+    # (one cell of the restoring reach is the state's own, which one frame alone does not show)
+    assert encode + restore - 3 <= residual - 1 <= encode + restore
+
+
+@given(st.integers(1, 400), st.integers(1, 80), st.integers(0, 20))
+def test_cores_cover_an_axis_once(length: int, tile: int, margin: int) -> None:
+    cut = list(spans(length, tile, margin))
+    assert [i for span in cut for i in range(span.core.start, span.core.stop)] == list(range(length))
+    for span in cut:
+        assert 0 < span.core.stop - span.core.start <= tile
+        assert span.seen == slice(max(span.core.start - margin, 0), min(span.core.stop + margin, length))
+
+
+@given(st.integers(64, 8000), st.integers(64, 8000), st.integers(1 << 28, 1 << 36))
+def test_auto_takes_what_fits_into_half_of_what_is_free(width: int, height: int, free: int) -> None:
+    network = tiny("convlstm")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiles, "free_bytes", lambda _: free)
+        tile = choose_tile(network, (width, height), CPU, 4)
+    assert tile == 0 or tile >= MIN_TILE
+    if tile != MIN_TILE:
+        assert bytes_needed(network, (width, height), tile, 4) <= free // 2
+
+
+def test_free_memory_is_a_plausible_number() -> None:
+    assert 1 << 26 < tiles.free_bytes(CPU) < 1 << 46
+
+
+STARVED = """
+import resource, sys
+from networks import tiny
+from streams import picture
+from test_tiles import difference, restored, wide
+from vdeblur.backends.pytorch import TorchRestorer
+frames = [picture(i, (800, 600)) for i in range(2)]
+network = wide()
+whole = restored(TorchRestorer("whole", network, "cpu", "fp32", tile=0), frames)
+pages = int(open("/proc/self/statm").read().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (pages * 4096 + (int(sys.argv[1]) << 20),) * 2)
+restorer = TorchRestorer("tiled", network, "cpu", "fp32", tile=0, on_retreat=print)
+print(difference(whole, restored(restorer, frames)))
+"""
+
+
+def wide() -> StreamNetwork:
+    """One whose features take far more memory than the picture."""
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    network = build("cnn", {"quarter": 192, "eighth": 8, "encoder_blocks": 0, "trunk_blocks": 0}).eval()
+    torch.nn.init.normal_(network.decoder.head.weight, std=0.01)
+    return network
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can hold a process to an amount of memory")
+def test_out_of_memory_goes_on_in_tiles_and_says_so() -> None:
+    """In a process that may grow no further: the real allocator fails, and tiles give the same picture."""
+    done = starved(megabytes=64)
+    assert done.returncode == 0, done.stderr
+    said, result = done.stdout.splitlines()[0], done.stdout.splitlines()[-1]
+    assert said == "cpu: not enough memory for a 800x600 frame, went on in tiles of 400 pixels"
+    assert "goes on in tiles of 400 pixels" in done.stderr
+    assert float(result) <= 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can hold a process to an amount of memory")
+def test_too_little_memory_for_any_tile_is_one_error() -> None:
+    done = starved(megabytes=1)
+    assert done.returncode == 1
+    assert "DeviceError: cpu: not enough memory for a 800x600 frame, not even in tiles" in done.stderr.splitlines()[-1]
+
+
+def starved(megabytes: int) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", STARVED, str(megabytes)]
+    paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parent.parent)])
+    environment = os.environ | {"PYTHONPATH": paths}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)

@@ -109,10 +109,16 @@ def serve_forever(options: ServeOptions, tell: Callable[[str], None]) -> int:
 async def _serve(options: ServeOptions, tell: Callable[[str], None]) -> int:
     loop = asyncio.get_running_loop()
     stopped: asyncio.Future[int] = loop.create_future()
+
+    def end(signum: int) -> None:
+        if not stopped.done():
+            stopped.set_result(signum)
+
     for signum in (signal.SIGINT, signal.SIGTERM):
-        # An exception raised by a handler would end in whichever task runs at that moment. (Windows has no other way.)
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(signum, lambda n=signum: stopped.done() or stopped.set_result(n))
+        # An exception raised by a handler would end in whichever task runs at that moment. Windows has no other way, and
+        # threads have none at all.
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(signum, end, signum)
     async with running(options) as url:
         tell(url)
         return await stopped

@@ -1,0 +1,129 @@
+"""A headless Chromium for tests, driven over the DevTools protocol; its camera plays a Y4M file."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import itertools
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+    "--remote-debugging-port=0",
+)
+
+
+def chromium() -> str | None:
+    return next(
+        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+    )
+
+
+class Page:
+    """One tab."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._socket = socket
+        self._numbers = itertools.count(1)
+        self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self.said: list[str] = []
+        """Errors and console messages of the page."""
+        self._reader = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        async for message in self._socket:
+            said = message.json()
+            if "id" in said:
+                self._answers.pop(said["id"]).set_result(said)
+            elif said["method"] == "Runtime.exceptionThrown":
+                self.said.append(str(said["params"]["exceptionDetails"]))
+            elif said["method"] in ("Log.entryAdded", "Runtime.consoleAPICalled"):
+                self.said.append(str(said["params"]))
+
+    async def send(self, method: str, **parameters: Any) -> Any:
+        number = next(self._numbers)
+        self._answers[number] = answer = asyncio.get_running_loop().create_future()
+        await self._socket.send_json({"id": number, "method": method, "params": parameters})
+        said = await asyncio.wait_for(answer, 30)
+        assert "error" not in said, said["error"]
+        return said["result"]
+
+    async def evaluate(self, code: str) -> Any:
+        found = await self.send("Runtime.evaluate", expression=code, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in found, found["exceptionDetails"]
+        return found["result"].get("value")
+
+    async def until(self, code: str, seconds: float = 30) -> None:
+        """Wait until the code gives something that JavaScript takes for true."""
+        async with asyncio.timeout(seconds):
+            while not await self.evaluate(f"!!({code})"):
+                await asyncio.sleep(0.1)
+
+    async def open(self, url: str) -> None:
+        await self.send("Page.navigate", url=url)
+        await self.until("document.readyState === 'complete' && document.documentElement.dataset.ready === 'yes'")
+
+    async def choose_file(self, selector: str, path: Path) -> None:
+        root = (await self.send("DOM.getDocument"))["root"]["nodeId"]
+        node = (await self.send("DOM.querySelector", nodeId=root, selector=selector))["nodeId"]
+        await self.send("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
+
+    async def look(self, width: int, height: int, scheme: str = "light", is_phone: bool = False) -> None:
+        """Take on a size and a colour scheme."""
+        await self.send(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=is_phone
+        )
+        await self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    async def screenshot(self, path: Path) -> None:
+        shot = await self.send("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        path.write_bytes(base64.b64decode(shot["data"]))
+
+
+@contextlib.asynccontextmanager
+async def browser(folder: Path, camera: Path | None = None) -> AsyncIterator[Page]:
+    """A fresh Chromium whose profile lies in `folder`."""
+    program = chromium()
+    assert program is not None
+    flags = [*FLAGS, f"--user-data-dir={folder / 'profile'}"]
+    if camera is not None:
+        flags.append(f"--use-file-for-fake-video-capture={camera}")
+    process = subprocess.Popen([program, *flags, "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        port_file = folder / "profile" / "DevToolsActivePort"
+        async with asyncio.timeout(60):
+            while not port_file.exists() or len(port_file.read_text().split()) < 2:
+                await asyncio.sleep(0.1)
+        port = port_file.read_text().split()[0]
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"http://127.0.0.1:{port}/json/list") as response:
+                targets = await response.json()
+            url = next(target["webSocketDebuggerUrl"] for target in targets if target["type"] == "page")
+            async with session.ws_connect(url, max_msg_size=0) as socket:
+                page = Page(socket)
+                for domain in ("Page", "Runtime", "DOM", "Log"):
+                    await page.send(f"{domain}.enable")
+                yield page
+                page._reader.cancel()
+    finally:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        process.kill()
+        process.wait()

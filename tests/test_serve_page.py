@@ -1,0 +1,85 @@
+"""The page in a real browser: webcam, dropped video, comparison, download, keyboard, and no errors."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("aiohttp", reason="needs the extra `serve`")
+pytest.importorskip("aiortc", reason="needs the extra `serve`")
+
+from browser import browser, chromium
+from footage import footage
+from media import Recipe, frames, write
+
+from vdeblur.serve import ServeOptions, running
+
+pytestmark = pytest.mark.skipif(chromium() is None, reason="needs Chromium (apt-get install chromium)")
+
+RESTORED = "document.getElementById('restored')"
+
+
+def test_the_page_restores_a_webcam_and_a_dropped_video(tmp_path: Path) -> None:
+    camera = write(tmp_path / "camera.y4m", Recipe(frames(20, size=(160, 120)), codec="rawvideo"))
+    clip = footage(tmp_path / "my clip.mp4", frames=50, size=(160, 96))
+
+    async def run() -> None:
+        async with running(ServeOptions(port=0, model="unsharp")) as url, browser(tmp_path, Path(camera)) as page:
+            await page.look(1200, 900)
+            await page.open(url)
+            assert await page.evaluate("document.getElementById('model').value") == "unsharp"
+
+            await page.evaluate("document.getElementById('webcam-switch').click()")
+            await page.until(f"{RESTORED}.videoWidth === 160 && {RESTORED}.currentTime > 0.5")
+            await page.until("parseFloat(document.getElementById('fps').textContent) > 1")
+            await page.until("document.getElementById('fps-plot').getAttribute('aria-label').includes('restored')")
+            await page.evaluate("document.querySelector('#webcam-stage .divider').focus()")
+            for _ in range(3):
+                await page.send("Input.dispatchKeyEvent", type="keyDown", key="ArrowRight")
+            place = "document.querySelector('#webcam-stage .divider').getAttribute('aria-valuenow')"
+            assert await page.evaluate(place) == "56"
+            await page.evaluate("document.getElementById('webcam-switch').click()")
+            await page.until(f"{RESTORED}.srcObject === null")
+
+            await page.choose_file("#file", clip)
+            await page.until("document.querySelector('#jobs a')", 60)
+            size = await page.evaluate(
+                "fetch(document.querySelector('#jobs a').href).then(r => r.blob()).then(b => b.size)"
+            )
+            assert size > 1000
+            assert await page.evaluate("document.querySelector('#jobs a').download") == "my clip.deblur.mp4"
+            await page.evaluate("document.querySelector('#jobs button').click()")
+            both = "['before', 'after'].map(id => document.getElementById(id))"
+            await page.until(f"{both}.every(video => video.readyState >= 2)")
+            await page.evaluate(
+                "seek = document.getElementById('seek'); seek.value = 0.5; seek.dispatchEvent(new Event('input'))"
+            )
+            await page.until(f"{both}.every(video => Math.abs(video.currentTime - 1) < 0.06)")
+            await page.evaluate("document.getElementById('play').click()")
+            await page.until(f"!{both}[0].paused && !{both}[1].paused")
+            await page.evaluate("document.querySelector('#jobs button:last-child').click()")
+            await page.until("document.querySelectorAll('#jobs li').length === 0")
+
+            await page.look(360, 700, "dark", is_phone=True)
+            assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+            ground = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+            assert ground == "rgb(16, 21, 20)"
+            assert page.said == []
+
+    asyncio.run(run())
+
+
+def test_what_fails_is_said_on_the_page(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no video")
+
+    async def run() -> None:
+        async with running(ServeOptions(port=0, model="unsharp")) as url, browser(tmp_path) as page:
+            await page.open(url)
+            await page.choose_file("#file", tmp_path / "notes.txt")
+            await page.until("document.querySelector('#jobs .detail.bad')")
+            text = await page.evaluate("document.querySelector('#jobs .detail.bad').textContent")
+            assert text.startswith("notes.txt: ")
+
+    asyncio.run(run())

@@ -1,0 +1,95 @@
+"""A webcam over WebRTC, with a peer of our own in the browser's place."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+aiohttp = pytest.importorskip("aiohttp", reason="needs the extra `serve`")
+aiortc = pytest.importorskip("aiortc", reason="needs the extra `serve`")
+
+import av  # noqa: E402
+
+from vdeblur.serve import ServeOptions, running  # noqa: E402
+
+
+class Gray(aiortc.VideoStreamTrack):  # type: ignore[misc,name-defined]
+    """A flat picture, 30 times a second."""
+
+    async def recv(self) -> av.VideoFrame:
+        pts, time_base = await self.next_timestamp()
+        picture = av.VideoFrame.from_ndarray(np.full((144, 96), 100, np.uint8), format="yuv420p")
+        picture.pts, picture.time_base = pts, Fraction(time_base)
+        return picture
+
+
+async def call(session: Any, url: str, peer: Any, **settings: Any) -> int:
+    """Offer, as the page does; the HTTP status."""
+    await peer.setLocalDescription(await peer.createOffer())
+    async with session.post(f"{url}api/peers", json={"sdp": peer.localDescription.sdp, **settings}) as response:
+        said = await response.json()
+        if response.status == 200:
+            await peer.setRemoteDescription(aiortc.RTCSessionDescription(said["sdp"], said["type"]))
+        return int(response.status)
+
+
+def new_peer() -> Any:
+    return aiortc.RTCPeerConnection(aiortc.RTCConfiguration(iceServers=[]))
+
+
+def test_a_webcam_comes_back_restored_with_figures_and_controls() -> None:
+    async def run() -> None:
+        async with running(ServeOptions(port=0, model="unsharp")) as url, aiohttp.ClientSession() as session:
+            peer = new_peer()
+            came: asyncio.Queue[Any] = asyncio.Queue()
+            said: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+            peer.on("track", came.put_nowait)
+            channel = peer.createDataChannel("control")
+            channel.on("message", lambda message: said.put_nowait(json.loads(message)))
+            peer.addTrack(Gray())
+            async with asyncio.timeout(30):
+                assert await call(session, url, peer) == 200
+                track = await came.get()
+                for _ in range(3):
+                    picture = await track.recv()
+                assert (picture.width, picture.height) == (96, 96)
+                luma = picture.to_ndarray(format="gray")
+                assert luma[:, 48].mean() > luma[:, 10].mean() + 60  # the dividing line
+                while (stats := await said.get())["restored_fps"] == 0:
+                    pass
+                assert stats["step"] == "unsharp"
+                for wrong in ("no json", "[1]", '{"divider": 7}', "x" * 5000, '{"model": "/etc/passwd"}'):
+                    channel.send(wrong)
+                channel.send(json.dumps({"divider": 0, "strength": 0.5, "model": "richardson-lucy"}))
+                while (await said.get()).get("step") != "richardson-lucy":
+                    pass
+                while abs(int(luma[:, 48].mean()) - int(luma[:, 10].mean())) > 8:
+                    luma = (await track.recv()).to_ndarray(format="gray")
+            await peer.close()
+
+    asyncio.run(run())
+
+
+def test_the_number_of_webcams_is_bounded_and_bad_offers_are_refused() -> None:
+    async def run() -> None:
+        options = ServeOptions(port=0, model="unsharp", max_peers=1)
+        async with running(options) as url, aiohttp.ClientSession() as session, asyncio.timeout(30):
+            for wrong in ({}, [], {"sdp": "v=0"}, {"sdp": "nonsense"}, {"sdp": "v=0", "model": "../x"}):
+                async with session.post(f"{url}api/peers", json=wrong) as response:
+                    assert response.status == 400
+            deaf = new_peer()
+            deaf.createDataChannel("control")
+            assert await call(session, url, deaf) == 400  # no video in it
+            peers = [new_peer(), new_peer()]
+            for peer in peers:
+                peer.addTrack(Gray())
+            assert [await call(session, url, peer) for peer in peers] == [200, 429]
+            for peer in (deaf, *peers):
+                await peer.close()
+
+    asyncio.run(run())

@@ -20,6 +20,7 @@ PLAIN = BlurConfig(
     duty=(1, 1),
     layers=0,
     minify=(1, 1),
+    unsteady=0,
     rolling_shutter=0,
     identity=0,
     static=0,
@@ -52,8 +53,8 @@ def straight(monkeypatch: pytest.MonkeyPatch) -> float:
         return torch.stack([8 * times, zero, zero, zero], dim=-1)
 
     monkeypatch.setattr(Path, "at", at)
-    curve = blur._Curve
-    monkeypatch.setattr(blur, "_Curve", lambda gamma: curve(1.0))
+    curve = blur.ToneCurve
+    monkeypatch.setattr(blur, "ToneCurve", lambda gamma: curve(1.0))
     return 8.0
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from vdeblur.blur import BlurConfig, Clip
-from vdeblur.clips import Pool, SharpPictures, augment, pack, to_network
+from vdeblur.clips import Pool, SharpPictures, Sources, augment, pack, to_network
 from vdeblur.errors import InputError
 
 SMALL = BlurConfig(size=16, frames=3, layers=1)
@@ -122,7 +122,7 @@ def test_folders_that_cannot_be_learnt_from(tmp_path: Path) -> None:
 def test_a_pool_is_the_same_however_many_render_it(tmp_path: Path, photographs: Path) -> None:
     contents = []
     for processes in (1, 2):
-        pool = Pool(tmp_path / str(processes), 4, SMALL, [str(photographs)], seed=3)
+        pool = Pool(tmp_path / str(processes), 4, SMALL, Sources((str(photographs),)), seed=3)
         pool.start_rendering(processes)
         batch = pool.batch(np.random.default_rng(0), 5, available=4, frames=2, patch=8)
         pool.close()
@@ -133,18 +133,18 @@ def test_a_pool_is_the_same_however_many_render_it(tmp_path: Path, photographs: 
 
 
 def test_a_pool_of_other_settings_is_refused_and_an_older_one_is_not(tmp_path: Path, photographs: Path) -> None:
-    Pool(tmp_path / "pool", 2, SMALL, [str(photographs)], seed=0)
+    Pool(tmp_path / "pool", 2, SMALL, Sources((str(photographs),)), seed=0)
     with pytest.raises(InputError, match="other settings"):
-        Pool(tmp_path / "pool", 2, SMALL, [str(photographs)], seed=1)
+        Pool(tmp_path / "pool", 2, SMALL, Sources((str(photographs),)), seed=1)
     stamp_file = tmp_path / "pool" / "pool.json"
     stamp: dict[str, Any] = json.loads(stamp_file.read_text())
     del stamp["blur"]["codec"]  # written before there was such a setting
     stamp_file.write_text(json.dumps(stamp))
-    Pool(tmp_path / "pool", 2, SMALL, [str(photographs)], seed=0)
+    Pool(tmp_path / "pool", 2, SMALL, Sources((str(photographs),)), seed=0)
 
 
 def test_only_clips_that_are_blurred_enough_are_chosen(tmp_path: Path, photographs: Path) -> None:
-    pool = Pool(tmp_path / "pool", 6, SMALL, [str(photographs)], seed=0)
+    pool = Pool(tmp_path / "pool", 6, SMALL, Sources((str(photographs),)), seed=0)
     pool.data[:] = np.arange(6, dtype=np.uint8)[:, None, None, None, None]
     pool.done[:] = [20, 40, 25, 41, 30, 42]
     rng = np.random.default_rng(0)
@@ -154,6 +154,6 @@ def test_only_clips_that_are_blurred_enough_are_chosen(tmp_path: Path, photograp
 
 
 def test_waiting_for_clips_that_nobody_renders_is_an_error(tmp_path: Path, photographs: Path) -> None:
-    pool = Pool(tmp_path / "pool", 2, SMALL, [str(photographs)], seed=0)
+    pool = Pool(tmp_path / "pool", 2, SMALL, Sources((str(photographs),)), seed=0)
     with pytest.raises(RuntimeError, match="renderers have stopped"):
         pool.batch(np.random.default_rng(0), 1, available=1, frames=1, patch=8)

@@ -149,9 +149,7 @@ def test_interleaved_streams_do_not_touch_and_repeat_to_the_byte(kind: str) -> N
 
 @KINDS
 @settings(max_examples=25, deadline=None)
-@given(
-    width=st.integers(1, 40), height=st.integers(1, 40), layout=st.sampled_from(LAYOUTS), full=st.booleans()
-)
+@given(width=st.integers(1, 40), height=st.integers(1, 40), layout=st.sampled_from(LAYOUTS), full=st.booleans())
 def test_any_size_and_layout_comes_back_the_same_size(
     kind: str, width: int, height: int, layout: Layout, full: bool
 ) -> None:

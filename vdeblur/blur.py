@@ -52,6 +52,10 @@ class BlurConfig:
     """Share of clips with sensor noise."""
     highlights: float = 0.5
     """Share of clips whose highlights are lifted above white."""
+    codec: float = 0.0
+    """Share of clips whose blurred side has been through H.264 or H.265; needs PyAV."""
+    footage: float = 0.0
+    """Share of clips that are real motion: footage with interpolated sub-frames. For folders that hold videos."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +154,7 @@ class _Layer:
 
 
 @dataclass(frozen=True, eq=False)
-class _Curve:
+class ToneCurve:
     """Tone curve of a camera: code value = linear ** (1 / gamma), or the sRGB curve (IEC 61966-2-1) for gamma 0."""
 
     gamma: float
@@ -185,7 +189,7 @@ def render_clip(
     duty = 0.0 if identity else float(rng.uniform(*config.duty))
     blur_px = float(np.exp(rng.uniform(*np.log(config.blur_px))))
     speed = 0.0 if static else blur_px / max(duty, 0.5 if identity else duty)
-    curve = _Curve(0.0 if rng.random() < 0.5 else float(rng.uniform(1.8, 2.6)))
+    curve = ToneCurve(0.0 if rng.random() < 0.5 else float(rng.uniform(1.8, 2.6)))
     lift = float(rng.uniform(1, 8)) if rng.random() < config.highlights else 1.0
 
     unsteady = bool(rng.random() < config.unsteady)
@@ -204,23 +208,27 @@ def render_clip(
     motion = camera.at(times)
     minify = float(rng.uniform(*config.minify))
     picture, view = _crop(rng, photograph(rng), motion, config.size, pivot, minify)
-    background = _linear(picture, curve, lift, device)
+    background = linear_light(picture, curve, lift, device)
     own_motions = [motion + layer.path.at(times) for layer in layers]
     blurred, sharp = [], []
-    for frame in range(config.frames):  # one at a time: a frame's sub-frames fit a processor's cache, a clip's do not
-        grid = _grid(motion[frame], config.size, pivot, view, picture.shape[:2])
-        world = _sample(background, grid, "reflection")
+    # A frame's sub-frames fit a processor's cache, and a clip's do not; a GPU wants as much as possible at once.
+    at_once = 1 if torch.device(device).type == "cpu" else config.frames
+    for start in range(0, config.frames, at_once):
+        part = slice(start, start + at_once)
+        grid = _grid(motion[part].flatten(0, 1), config.size, pivot, view, picture.shape[:2])
+        world = _sample(background, grid, "reflection")  # (3, frames * count, size, size)
         for layer, own in zip(layers, own_motions, strict=True):
             shape = layer.texture.shape[1], layer.texture.shape[2]
             place = _View(1.0, shape[1] / 2 - layer.place[0], shape[0] / 2 - layer.place[1])
-            over = _sample(layer.texture, _grid(own[frame], config.size, pivot, place, shape), "zeros")
+            over = _sample(layer.texture, _grid(own[part].flatten(0, 1), config.size, pivot, place, shape), "zeros")
             world = world.mul_(1 - over[3:]).add_(over[:3])
-        sharp.append(world[:, count // 2])
-        blurred.append(world.mean(dim=1))
-    light = torch.stack(blurred).clamp(max=1)
+        exposures = world.unflatten(1, (-1, count))
+        sharp.append(exposures[:, :, count // 2].transpose(0, 1))
+        blurred.append(exposures.mean(dim=2).transpose(0, 1))
+    light = torch.cat(blurred).clamp(max=1)
     if rng.random() < config.noise:
-        light = _noisy(rng, light)
-    return Clip(curve.encode(light).clamp(0, 1), curve.encode(torch.stack(sharp)).clamp(max=1))
+        light = sensor_noise(rng, light)
+    return Clip(curve.encode(light).clamp(0, 1), curve.encode(torch.cat(sharp)).clamp(max=1))
 
 
 def _crop(
@@ -251,7 +259,7 @@ def _crop(
     return picture[window], _View(scale, x - window[1].start, y - window[0].start)
 
 
-def _linear(picture: Picture, curve: _Curve, lift: float, device: torch.device | str) -> Tensor:
+def linear_light(picture: Picture, curve: ToneCurve, lift: float, device: torch.device | str) -> Tensor:
     """(h, w, 3) code values -> (3, h, w) linear light, highlights over 0.9 lifted by up to `lift`."""
     table = curve.decode(torch.arange(256, dtype=torch.float32) / 255)
     codes = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))).to(device)
@@ -266,7 +274,7 @@ def _layers(
     rng: np.random.Generator,
     photograph: Callable[[np.random.Generator], Picture],
     config: BlurConfig,
-    curve: _Curve,
+    curve: ToneCurve,
     lift: float,
     speed: float,
     device: torch.device | str,
@@ -278,7 +286,7 @@ def _layers(
         minify = int(rng.integers(1, 3))
         y = int(rng.integers(0, max(1, picture.shape[0] - h * minify)))
         x = int(rng.integers(0, max(1, picture.shape[1] - w * minify)))
-        crop = _linear(picture[y : y + h * minify, x : x + w * minify], curve, lift, device)
+        crop = linear_light(picture[y : y + h * minify, x : x + w * minify], curve, lift, device)
         crop = F.interpolate(crop[None], (h, w), mode="area")[0]
         alpha = torch.from_numpy(_shape(rng, h, w)).to(device)
         own = speed * float(np.exp(rng.uniform(np.log(0.2), np.log(1.5))))
@@ -309,7 +317,7 @@ def _shape(rng: np.random.Generator, height: int, width: int) -> NDArray[np.floa
     return np.clip(np.minimum(inside, edge) * sharpness + 0.5, 0, 1).astype(np.float32)
 
 
-def _noisy(rng: np.random.Generator, linear: Tensor) -> Tensor:
+def sensor_noise(rng: np.random.Generator, linear: Tensor) -> Tensor:
     """Poisson-Gaussian sensor noise (Foi et al. 2008) with the grain that demosaicing leaves."""
     shot, read = float(np.exp(rng.uniform(*np.log([1e-5, 6e-4])))), float(np.exp(rng.uniform(*np.log([2e-4, 3e-3]))))
     grain = torch.from_numpy(rng.normal(size=linear.shape).astype(np.float32)).to(linear.device)

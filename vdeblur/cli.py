@@ -97,7 +97,7 @@ def _run(group: click.Group, args: list[str]) -> int:
         except VdeblurError as error:
             return _fail(str(error), error, error.exit_code)
         except Stopped as stop:
-            click.echo("vdeblur: stopped; nothing was written under the output's name", err=True)
+            click.echo(f"vdeblur: stopped; {stop.what_is_left}", err=True)
             return stop.exit_code
         except BrokenPipeError:
             # The reader of stdout has had enough: no fault. Python would still complain when it flushes at the end.
@@ -423,6 +423,127 @@ def evaluate_models(
         click.echo(json.dumps(objects[0] if len(objects) == 1 else objects))
     else:
         click.echo(to_markdown(results), nl=False)
+
+
+@cli.command(context_settings=CONTEXT)
+@click.option("--config", metavar="FILE", help="TOML file with the run's settings, such as weights/fast.toml.")
+@click.option("--data", metavar="DIR", multiple=True, help="Sharp photographs and footage; may be repeated.")
+@click.option("--pairs", metavar="DIR", multiple=True, help="Blurred and sharp pictures to learn from instead.")
+@click.option("--run", "run_folder", metavar="DIR", default="run", show_default=True, help="Checkpoint, log and plot.")
+@click.option("--init", metavar="MODEL", help="Begin with these weights: a name of `vdeblur models` or a file.")
+@click.option("--steps", type=click.IntRange(1), help="How far to train.  [default: as --config says]")
+@click.option("--seed", type=click.IntRange(0), help="Of all that is random.  [default: as --config says]")
+@click.option("--max-minutes", type=click.FloatRange(0, min_open=True), help="Stop here; the same command goes on.")
+@click.option("-d", "--device", default="auto", show_default=True, help="auto, cpu, cuda:0 or mps.")
+@click.option("--renderers", type=click.IntRange(1), default=1, show_default=True, help="Processes that make clips.")
+@click.option("--progress", type=click.Choice(["auto", "json", "none"]), default="auto", show_default=True)
+@verbosity
+@click.pass_context
+def train(
+    ctx: click.Context,
+    config: str | None,
+    data: tuple[str, ...],
+    pairs: tuple[str, ...],
+    run_folder: str,
+    init: str | None,
+    steps: int | None,
+    seed: int | None,
+    max_minutes: float | None,
+    device: str,
+    renderers: int,
+    progress: str,
+) -> None:
+    """Train a network on sharp photographs and footage, or fine-tune one on pairs.
+
+    The run's folder holds all there is: give the same command again and it goes on where it was.
+    """
+    from math import inf
+    from pathlib import Path
+
+    from .backends.pytorch import choose_device
+    from .published import published
+    from .recipe import read_recipe
+    from .train import train as run_training
+    from .training_log import to_text
+
+    named = {model.name: str(model.path) for model in published()}
+    given = {"data": data, "pairs": pairs, "init": named.get(init or "", init), "steps": steps, "seed": seed}
+    recipe = read_recipe(config, **{name: value for name, value in given.items() if value not in (None, ())})
+
+    def report(line: dict[str, Any]) -> None:
+        if progress == "json":
+            click.echo(json.dumps(line), err=True)
+        elif progress == "auto" and not _quiet():
+            click.echo(f"vdeblur: {to_text(line, recipe.steps)}", err=True)
+
+    folder, stop = Path(run_folder), ctx.obj
+    try:
+        with stop.held():
+            trainer = run_training(
+                recipe,
+                folder,
+                device=choose_device(device),
+                max_minutes=max_minutes or inf,
+                renderers=renderers,
+                report=report,
+                check=stop.check,
+            )
+    except Stopped as stopped:
+        stopped.what_is_left = f"the same command goes on from the checkpoint in {folder}"
+        raise
+    if not _quiet():
+        reached = f"{trainer.step} of {recipe.steps} steps"
+        click.echo(f"vdeblur: {reached} done; use it with -m {folder / 'model.safetensors'}", err=True)
+
+
+@cli.command(context_settings=CONTEXT)
+@click.argument("source", metavar="IN")
+@click.option("-o", "--output", metavar="DIR", required=True, help="A new or empty folder for the clips.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed, the same pairs.")
+@click.option("--frames", type=click.IntRange(2), default=24, show_default=True, help="At most, per clip.")
+@click.option("--clips", type=click.IntRange(1), help="At most.  [default: all footage; 8 of photographs]")
+@click.option("--size", type=click.IntRange(8), default=320, show_default=True, help="Side of photographs' clips, px.")
+@click.option("--blur-px", type=(float, float), default=(4.0, 16.0), show_default=True, help="Camera's path, px.")
+@click.option("--duty", type=(float, float), default=(0.5, 1.0), show_default=True, help="Exposure over frame time.")
+@click.option("--noise", is_flag=True, help="Add sensor noise to the blurred side.")
+@click.option("--interpolate", is_flag=True, help="Let footage move within the exposure, along optical flow.")
+@click.option(
+    "--kind",
+    type=click.Choice(["auto", "photographs", "footage"]),
+    default="auto",
+    show_default=True,
+    help="What IN is.",
+)
+@verbosity
+def synth(
+    source: str,
+    output: str,
+    seed: int,
+    frames: int,
+    clips: int | None,
+    size: int,
+    blur_px: tuple[float, float],
+    duty: tuple[float, float],
+    noise: bool,
+    interpolate: bool,
+    kind: str,
+) -> None:
+    """Blur sharp photographs or footage, and keep the truth beside it, for `vdeblur eval --pairs`.
+
+    IN is a folder of photographs, a video, or a folder of videos or of pictures in sequence.
+    """
+    if not 0 < blur_px[0] <= blur_px[1] or not 0 < duty[0] <= duty[1] <= 1:
+        raise UsageError("--blur-px and --duty take a low and a high value above 0, and a duty is at most 1")
+
+    from .synth import SynthConfig, synthesise
+
+    config = SynthConfig(seed, clips, frames, size, blur_px, duty, noise, interpolate)
+    names = []
+    for name in synthesise(source, output, config, kind):
+        names.append(name)
+        log.info("%s written", name)
+    if not _quiet():
+        click.echo(f"vdeblur: {len(names)} clips in {output}, seed {seed}; vdeblur eval --pairs {output}", err=True)
 
 
 @cli.command(context_settings=CONTEXT)

@@ -10,9 +10,10 @@ import json
 import math
 import multiprocessing
 import os
+import signal
 import time
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from . import pairs
 from .blur import BlurConfig, Clip, Picture, render_clip
-from .errors import InputError
+from .errors import InputError, UsageError
 from .frames import LUMA_WEIGHTS, MATRIX_BT709, MATRIX_SMPTE170M
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
@@ -114,17 +116,143 @@ def to_network(folded: Tensor) -> Tensor:
     return scaled
 
 
+@dataclass(frozen=True)
+class Sources:
+    """Where clips come from: `data` is blurred by synthesis; `pairs`, where there are any, are taken as they are."""
+
+    data: tuple[str, ...] = ()
+    """Folders of sharp photographs and footage."""
+    pairs: tuple[str, ...] = ()
+    """Folders of blur/sharp pairs as `vdeblur.pairs` reads them."""
+
+
+class ClipMaker:
+    """Makes packed clips (2, frames, 3/2 size, size), each determined by the generator that it is given."""
+
+    def __init__(self, sources: Sources, config: BlurConfig, device: torch.device | str = "cpu") -> None:
+        """Raises InputError for folders that cannot be learnt from, UsageError where there are none."""
+        if not (sources.data or sources.pairs):
+            raise UsageError("nothing to learn from: name folders of sharp pictures with --data, or of --pairs")
+        self.config, self.device = config, device
+        self._pairs = PairedClips(sources.pairs, config) if sources.pairs else None
+        self._pictures = None if sources.pairs else SharpPictures(sources.data)
+        self._footage = None
+        if config.footage and not sources.pairs:
+            from .footage import Footage
+
+            self._footage = Footage(sources.data, config)
+
+    def __call__(self, rng: np.random.Generator) -> NDArray[np.uint8]:
+        """A clip at random."""
+        if self._pairs:
+            return pack(rng, self._pairs(rng))
+        assert self._pictures is not None
+        if self._footage and rng.random() < self.config.footage:
+            packed = pack(rng, self._footage.render(rng, self.device))
+        else:
+            packed = pack(rng, render_clip(rng, self._pictures, self.config, self.device))
+        if self.config.codec and rng.random() < self.config.codec:
+            from .compression import compress
+
+            packed[0] = compress(rng, packed[0])
+        return packed
+
+
+class PairedClips:
+    """Crops of a user's own blurred and sharp pictures."""
+
+    def __init__(self, folders: Iterable[str | Path], config: BlurConfig) -> None:
+        """InputError where no clip is as long as training asks for."""
+        self._size, self._frames = config.size, config.frames
+        found = [clip for folder in folders for clip in pairs.find_clips(folder)]
+        self._clips = [clip for clip in found if len(clip.blur) >= config.frames]
+        if not self._clips:
+            longest = max(len(clip.blur) for clip in found)
+            raise InputError(
+                f"{', '.join(map(str, folders))}: the longest clip has {longest} frames, training asks for "
+                f"{config.frames}; set a smaller blur.frames"
+            )
+
+    def __call__(self, rng: np.random.Generator) -> Clip:
+        """Consecutive frames of a clip, cropped at random where its pictures are larger than asked for."""
+        clip = self._clips[int(rng.integers(len(self._clips)))]
+        start = int(rng.integers(len(clip.blur) - self._frames + 1))
+        place = rng.random(2)
+        return Clip(*(self._read(side[start : start + self._frames], place) for side in (clip.blur, clip.sharp)))
+
+    def _read(self, files: tuple[Path, ...], place: NDArray[np.float64]) -> Tensor:
+        """(frames, 3, size, size) in 0..1 of the crop at `place`, a share of the room there is."""
+        pictures = np.stack([pairs.picture_of(frame) for frame in pairs.read_frames(files)])
+        room = [side - self._size for side in pictures.shape[1:3]]
+        if min(room) < 0:
+            height, width = pictures.shape[1:3]
+            raise InputError(f"{files[0]}: {width}x{height} is smaller than blur.size, {self._size}; set a smaller one")
+        y, x = (int(share * (most + 1)) for share, most in zip(place, room, strict=True))
+        crop = pictures[:, y : y + self._size, x : x + self._size]
+        return torch.from_numpy(np.ascontiguousarray(crop.transpose(0, 3, 1, 2))).float() / 255
+
+
+def psnr_of(packed: NDArray[np.uint8]) -> float:
+    """PSNR of a packed clip's blurred side, dB, over all samples."""
+    error = np.square(packed[0].astype(np.float32) - packed[1]).mean()
+    return float(10 * np.log10(255**2 / (error + 1e-3)))
+
+
+class FreshClips:
+    """Clips made for each batch anew on the device that trains: for GPUs, which render faster than they would read."""
+
+    ATTEMPTS = 12
+    """To make a clip that is blurred enough, where one is asked for."""
+
+    def __init__(self, sources: Sources, config: BlurConfig, device: torch.device | str) -> None:
+        self._make = ClipMaker(sources, config, device)
+        self.rendered = 0
+
+    def batch(
+        self, rng: np.random.Generator, size: int, available: int, frames: int, patch: int, worse_than: float = math.inf
+    ) -> Tensor:
+        """As `Pool.batch`, but there is no pool that `available` would limit. Slot i depends on `rng` and i alone."""
+        return torch.from_numpy(
+            np.stack([augment(slot, self._blurred(slot, worse_than), frames, patch) for slot in rng.spawn(size)])
+        )
+
+    def _blurred(self, rng: np.random.Generator, worse_than: float) -> NDArray[np.uint8]:
+        for _ in range(self.ATTEMPTS):
+            packed = self._make(rng)
+            self.rendered += 1
+            if psnr_of(packed) < worse_than:
+                break
+        return packed
+
+    def close(self) -> None:
+        """Nothing runs beside it."""
+
+
 class Pool:
     """Rendered clips in a folder: `clips` places, filled in order by `start_rendering`'s processes."""
 
-    def __init__(self, folder: Path, clips: int, config: BlurConfig, sources: list[str], seed: int) -> None:
-        """Opens or creates the pool; a folder that holds a pool of other settings is an InputError."""
+    def __init__(
+        self,
+        folder: Path,
+        clips: int,
+        config: BlurConfig,
+        sources: Sources,
+        seed: int,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Opens or creates the pool; a folder that holds a pool of other settings is an InputError.
+
+        `check` is called while a batch waits for clips, and may raise.
+        """
         self.folder, self.clips, self.config, self.sources, self.seed = folder, clips, config, sources, seed
+        self._check = check
         folder.mkdir(parents=True, exist_ok=True)
-        stamp: dict[str, Any] = {"clips": clips, "blur": asdict(config), "sources": sources, "seed": seed}
+        stamp: dict[str, Any] = {"clips": clips, "blur": asdict(config), "sources": sources.data, "seed": seed}
+        if sources.pairs:
+            stamp["pairs"] = sources.pairs
         stamp = json.loads(json.dumps(stamp))
         stamp_file = folder / "pool.json"
-        if stamp_file.exists() and json.loads(stamp_file.read_text()) != stamp:
+        if stamp_file.exists() and _read_stamp(stamp_file) != stamp:
             raise InputError(f"{folder}: holds clips of other settings; name another pool folder or delete this one")
         stamp_file.write_text(json.dumps(stamp, indent=1))
         shape = (clips, 2, config.frames, config.size * 3 // 2, config.size)
@@ -142,20 +270,27 @@ class Pool:
             process.start()
             self._renderers.append(process)
 
+    @property
+    def rendered(self) -> int:
+        """Clips that are there."""
+        return int(np.count_nonzero(self.done))
+
     def batch(
         self, rng: np.random.Generator, size: int, available: int, frames: int, patch: int, worse_than: float = math.inf
     ) -> Tensor:
         """`size` augmented clips out of the first `available`: (size, 2, frames, 6, patch/2, patch/2) uint8.
 
         `worse_than` leaves out clips whose blurred PSNR, in dB, is not under it. Waits for clips that are not rendered
-        yet; raises RuntimeError where nobody renders them.
+        yet; raises RuntimeError where nobody renders them. Where no clip is blurred that much, all are taken.
         """
         asked = self.done[: min(available, self.clips)]
         while not asked.all():
+            self._check()
             if not any(process.is_alive() for process in self._renderers):
                 raise RuntimeError("the clips' renderers have stopped before the pool was full")
             time.sleep(0.05)
-        chosen = rng.choice(np.flatnonzero(asked < worse_than), size)
+        wanted = np.flatnonzero(asked < worse_than)
+        chosen = rng.choice(wanted if len(wanted) else np.arange(len(asked)), size)
         return torch.from_numpy(np.stack([augment(rng, self.data[i], frames, patch) for i in chosen]))
 
     def close(self) -> None:
@@ -173,20 +308,27 @@ def _memmap(file: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.ui
     return np.memmap(file, np.uint8, "r+", shape=shape)
 
 
+def _read_stamp(file: Path) -> dict[str, Any]:
+    """A pool's settings; those that it was made before knowing have their defaults."""
+    stamp: dict[str, Any] = json.loads(file.read_text())
+    new = {"codec": 0.0, "footage": 0.0}
+    return stamp | {"blur": new | stamp["blur"]}
+
+
 def _render_into(
-    folder: Path, clips: int, config: BlurConfig, sources: list[str], seed: int, worker: int, workers: int, parent: int
+    folder: Path, clips: int, config: BlurConfig, sources: Sources, seed: int, worker: int, workers: int, parent: int
 ) -> None:
-    os.nice(10)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the trainer too, which ends its renderers
+    if hasattr(os, "nice"):
+        os.nice(10)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     pool = Pool(folder, clips, config, sources, seed)
-    pictures = SharpPictures(sources)
+    make = ClipMaker(sources, config)
     for i in range(worker, clips, workers):
         if os.getppid() != parent:  # the trainer is gone
             return
         if not pool.done[i]:
-            rng = np.random.default_rng([seed, i])
-            packed = pack(rng, render_clip(rng, pictures, config))
+            packed = make(np.random.default_rng([seed, i]))
             pool.data[i] = packed
-            error = np.square(packed[0].astype(np.float32) - packed[1]).mean()
-            pool.done[i] = np.clip(10 * np.log10(255**2 / (error + 1e-3)), 1, 255)
+            pool.done[i] = np.clip(psnr_of(packed), 1, 255)

@@ -88,3 +88,25 @@ def _ticks(low: float, high: float) -> list[float]:
 def _svg(title: str, height: float, parts: Sequence[str]) -> str:
     label = escape(title, quote=True)
     return f'<svg viewBox="0 0 {WIDTH} {height:g}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
+
+
+def standalone(panels: Mapping[str, tuple[str, Sequence[str]]]) -> str:
+    """A file of its own: each panel's title, the names of its series, and its plot by `lines`, one under another."""
+    parts, y = [], 0
+    for title, (plot, names) in panels.items():
+        parts.append(f'<text x="{LEFT}" y="{y + 18}"><tspan class="title">{escape(title)}</tspan>')
+        for number, name in enumerate(names):
+            parts.append(f'<tspan dx="14" class="s{number % SERIES_COLOURS}">{escape(name)}</tspan>')
+        parts.append("</text>")
+        parts.append(plot.replace("<svg ", f'<svg y="{y + 24}" width="{WIDTH}" height="{HEIGHT}" ', 1))
+        y += HEIGHT + 32
+    box = f'viewBox="0 0 {WIDTH} {y}" width="{WIDTH}" height="{y}"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {box}><style>{STANDALONE_CSS}</style>{"".join(parts)}</svg>\n'
+
+
+STANDALONE_CSS = (
+    "svg{background:#fff;font:12px system-ui,sans-serif}text{fill:#555}.title{fill:#111;font-weight:600}"
+    ".grid{stroke:#ddd}.line{fill:none;stroke:currentColor;stroke-width:1.6}circle{fill:currentColor}"
+    "tspan[class^=s]{fill:currentColor}.s0{color:#777}.s0 .line{stroke-dasharray:5 3}.s1{color:#0a6cbd}"
+    ".s2{color:#c2410c}.s3{color:#15803d}.s4{color:#7c3aed}.s5{color:#be185d}.s6{color:#0e7490}.s7{color:#854d0e}"
+)

@@ -19,6 +19,8 @@ class Stopped(Exception):
     def __init__(self, signum: int) -> None:
         super().__init__(signum)
         self.signum = signum
+        self.what_is_left = "nothing was written under the output's name"
+        """For people."""
 
     @property
     def exit_code(self) -> int:
@@ -31,12 +33,23 @@ class StopSignals:
 
     def __init__(self) -> None:
         self.signum: int | None = None
+        self._held = False
 
     def on_signal(self, signum: int, _: FrameType | None) -> None:
         """Handle a signal."""
         if self.signum is None:
             self.signum = signum
-            raise Stopped(signum)
+            if not self._held:
+                raise Stopped(signum)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Within the block a signal waits for the next `check`, so that nothing is left half done."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
 
     def check(self, cause: BaseException | None = None) -> None:
         """Raise `Stopped` again if a signal has come: an exception raised while Python frees an object is lost."""

@@ -16,16 +16,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from . import checkpoints
 from .blur import BlurConfig
-from .clips import Pool, to_network
-from .errors import InputError
+from .clips import FreshClips, Pool, Sources, to_network
+from .errors import DeviceError, InputError, UsageError
 from .models import StreamNetwork, build
 from .muon import Muon
+from .signals import Stopped
+from .training_log import TrainingLog
 
 FLOOR = 1e-4
 """Added to the squared error before its logarithm (40 dB): an error's weight is 1 / (MSE + floor), so without it the
@@ -36,8 +38,10 @@ clips that are sharp already would rule the gradient, and the network would lear
 class TrainConfig:
     """One run. A published model's is in `weights/NAME.toml`."""
 
-    data: tuple[str, ...]
-    """Folders of sharp photographs and footage."""
+    data: tuple[str, ...] = ()
+    """Folders of sharp photographs and footage, to be blurred by synthesis."""
+    pairs: tuple[str, ...] = ()
+    """Folders of blurred and sharp pictures, to learn from in place of `data`."""
     kind: str = "convlstm"
     model: dict[str, Any] = field(default_factory=dict)
     """Settings of the kind's configuration."""
@@ -62,6 +66,9 @@ class TrainConfig:
     ema: float = 0.999
     look_ahead: float = 0.7
     """Share of clips that may see one future frame."""
+    render: str = "auto"
+    """"pool": clips are rendered once, by other processes, and kept; "device": each step's on the device that trains;
+    "auto": "device" on a GPU."""
     pool: int = 6000
     """Clips rendered in all."""
     pool_start: int = 300
@@ -76,6 +83,21 @@ class TrainConfig:
     """Share of the later steps that take only those, too."""
     init: str = ""
     """A model file whose fitting weights to begin with."""
+
+    def __post_init__(self) -> None:
+        blur, frames = self.blur, self.frames + self.burn_in
+        positive = ("steps", "batch", "frames", "warm_up", "pool", "pool_start")
+        problems = [f'"{name}" must be at least 1' for name in positive if getattr(self, name) < 1]
+        if self.render not in ("auto", "pool", "device"):
+            problems.append(f'"render" is "{self.render}"; choose auto, pool or device')
+        if self.burn_in < 0 or frames > blur.frames:
+            problems.append(f'"frames" and "burn_in" make {frames}, but clips have {blur.frames} ("blur.frames")')
+        if self.patch < 8 or self.patch % 8 or self.patch > blur.size:
+            problems.append(f'"patch" must be a multiple of 8 up to "blur.size", {blur.size}; it is {self.patch}')
+        if blur.size % 4:
+            problems.append(f'"blur.size" must be a multiple of 4; it is {blur.size}')
+        if problems:
+            raise UsageError("; ".join(problems))
 
     def rate(self, step: int) -> float:
         """Learning rate at a step: warm up, stay, cool down (Hu et al. 2024, warm-up, stable, decay)."""
@@ -126,7 +148,7 @@ class Trainer:
             residual = network(clip, state, look_ahead)[0]
         return clip + residual.float()
 
-    def take_step(self, pool: Pool) -> dict[str, float]:
+    def take_step(self, clips: Pool | FreshClips) -> dict[str, float]:
         """One step of the optimiser; what to log, in dB."""
         config = self.config
         rng = np.random.default_rng([config.seed, 1, self.step])
@@ -135,7 +157,7 @@ class Trainer:
         hard = self.step < config.hard_steps or rng.random() < config.hard_share
         worse_than = config.hard_psnr if hard else math.inf
         frames = config.frames + burn_in
-        batch = pool.batch(rng, config.batch, available, frames, config.patch, worse_than).to(self.device)
+        batch = clips.batch(rng, config.batch, available, frames, config.patch, worse_than).to(self.device)
         blurred, sharp = to_network(batch[:, 0]), to_network(batch[:, 1])[:, burn_in:]
         look_ahead = torch.from_numpy(rng.random(config.batch) < config.look_ahead).to(self.device)
         for optimiser in self.optimisers:
@@ -159,12 +181,13 @@ class Trainer:
         return {"loss": float(loss.detach()), "gain": float(before - loss.detach()), "norm": float(norm)}
 
     @torch.no_grad()
-    def validate(self, clips: Tensor) -> dict[str, float]:
+    def validate(self, clips: Tensor, check: Callable[[], None] = lambda: None) -> dict[str, float]:
         """Mean gain of the averaged weights, dB, on clips (n, 2, t, 6, h, w), with the state carried and without."""
         network = build(self.config.kind, self.config.model).to(self.device).eval()
         network.to(memory_format=torch.channels_last).load_state_dict(self.average)  # type: ignore[call-overload]
         totals = {"gain": 0.0, "gain_no_state": 0.0}
         for clip in clips.split(4):
+            check()
             blurred, sharp = to_network(clip[:, 0].to(self.device)), to_network(clip[:, 1].to(self.device))
             before = loss_of(blurred, sharp)
             carried = loss_of(self.forward(network, blurred, 0, None), sharp)
@@ -193,7 +216,7 @@ class Trainer:
         _replace(folder / "resume.safetensors", lambda path: save_file(_plain(state), path, header))
         provenance = {
             "steps": self.step,
-            "data": [Path(folder).name for folder in self.config.data],
+            "data": [Path(folder).name for folder in self.config.pairs or self.config.data],
             "seed": self.config.seed,
         }
         _replace(
@@ -203,15 +226,19 @@ class Trainer:
 
     def resume(self, file: Path) -> None:
         """Continue from resume.safetensors, on whatever device; InputError where it is of another model."""
-        with safe_open(str(file), "pt") as stored:
-            header = stored.metadata()
-            state = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-        then = json.loads(header["config"])
+        try:
+            with safe_open(str(file), "pt") as stored:
+                header = stored.metadata()
+                state = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+            then = json.loads(header["config"])
+        except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
+            raise InputError(f"{file}: not a readable checkpoint ({error}); give the run another folder") from error
         if (then["kind"], then["model"]) != (self.config.kind, self.config.model):
             raise InputError(f"{file}: is of a {then['kind']} {then['model']}; give the run another folder")
         self.step = int(header["step"])
         self.network.load_state_dict(_under("weights.", state))
-        self.average = {name: value.to(self.device) for name, value in _under("average.", state).items()}
+        for name, value in _under("average.", state).items():
+            self.average[name].copy_(value)
         for place, optimiser in enumerate(self.optimisers):
             weights = [weight for group in optimiser.param_groups for weight in group["params"]]
             moments: dict[int, dict[str, Tensor]] = {}
@@ -263,52 +290,75 @@ def train(
     save_minutes: float = 3.0,
     validation_clips: int = 24,
     report: Callable[[dict[str, Any]], None] = lambda line: None,
+    check: Callable[[], None] = lambda: None,
 ) -> Trainer:
     """Run or go on with the run in `folder` until `config.steps` or `max_minutes`; a checkpoint is always left.
 
-    Writes log.jsonl (a line per 100 steps and per validation), resume.safetensors and model.safetensors.
+    Writes log.jsonl (a line per 100 steps and per validation), plot.svg, resume.safetensors and model.safetensors.
+    `check` is called where the run can end without loss; if it raises `Stopped`, a checkpoint is left before it goes on.
     """
     folder.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(config, device)
     if (folder / "resume.safetensors").exists():
         trainer.resume(folder / "resume.safetensors")
-    pool = Pool(pool_folder or folder / "pool", config.pool, config.blur, list(config.data), config.seed)
-    pool.start_rendering(renderers)
-    started = saved = time.monotonic()
+    log = TrainingLog(folder, trainer.step)
+
+    def note(line: dict[str, Any]) -> None:
+        log.note(line)
+        report(line)
+
+    clips = _open_clips(config, pool_folder or folder / "pool", trainer.device, check)
+    started = saved = clock = time.monotonic()
     held_out: Tensor | None = None
     sums: dict[str, float] = {}
+    count = 0
     try:
-        with (folder / "log.jsonl").open("a", buffering=1) as log:
-
-            def note(line: dict[str, Any]) -> None:
-                log.write(json.dumps(line) + "\n")
-                report(line)
-
-            count, clock = 0, time.monotonic()
-            while trainer.step < config.steps:
-                for name, value in trainer.take_step(pool).items():
-                    sums[name] = sums.get(name, 0.0) + value
-                count += 1
-                now = time.monotonic()
-                if trainer.step % 100 == 0:
-                    means = {name: round(value / count, 4) for name, value in sums.items()}
-                    rate = round(count / (now - clock), 2)
-                    note(
-                        {"step": trainer.step, **means, "steps_per_s": rate, "clips": int(np.count_nonzero(pool.done))}
-                    )
-                    sums, count, clock = {}, 0, now
-                if now - saved > save_minutes * 60:
-                    if held_out is None:
-                        rng = np.random.default_rng([config.seed, 2])
-                        held_out = pool.batch(
-                            rng, validation_clips, config.pool_start, config.blur.frames, config.patch
-                        )
-                    note({"step": trainer.step, "validation": trainer.validate(held_out)})
-                    trainer.save(folder)
-                    saved = clock = time.monotonic()
-                if now - started > max_minutes * 60:
-                    break
+        if isinstance(clips, Pool):
+            clips.start_rendering(renderers)
+        while trainer.step < config.steps:
+            check()
+            for name, value in trainer.take_step(clips).items():
+                sums[name] = sums.get(name, 0.0) + value
+            count += 1
+            now = time.monotonic()
+            if trainer.step % 100 == 0:
+                means = {name: round(value / count, 4) for name, value in sums.items()}
+                note(
+                    {
+                        "step": trainer.step,
+                        **means,
+                        "steps_per_s": round(count / (now - clock), 2),
+                        "clips": clips.rendered,
+                    }
+                )
+                sums, count, clock = {}, 0, now
+            if now - saved > save_minutes * 60:
+                trainer.save(folder)
+                if held_out is None:
+                    rng = np.random.default_rng([config.seed, 2])
+                    frames = config.blur.frames
+                    held_out = clips.batch(rng, validation_clips, config.pool_start, frames, config.patch)
+                note({"step": trainer.step, "validation": trainer.validate(held_out, check)})
+                log.plot()
+                saved = clock = time.monotonic()
+            if now - started > max_minutes * 60:
+                break
         trainer.save(folder)
+    except Stopped:
+        trainer.save(folder)
+        raise
+    except torch.OutOfMemoryError as error:
+        raise DeviceError(f"{device}: not enough memory; set a smaller batch or patch") from error
     finally:
-        pool.close()
+        clips.close()
+        log.plot()
     return trainer
+
+
+def _open_clips(
+    config: TrainConfig, pool_folder: Path, device: torch.device, check: Callable[[], None]
+) -> Pool | FreshClips:
+    sources = Sources(config.data, config.pairs)
+    if config.render == "device" or (config.render == "auto" and device.type != "cpu"):
+        return FreshClips(sources, config.blur, device)
+    return Pool(pool_folder, config.pool, config.blur, sources, config.seed, check)

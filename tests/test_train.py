@@ -1,0 +1,310 @@
+"""Training: it learns, it goes on to the bit where it was stopped, and settings that cannot be are told at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from vdeblur import checkpoints
+from vdeblur.blur import BlurConfig
+from vdeblur.errors import InputError, UsageError
+from vdeblur.recipe import read_recipe
+from vdeblur.restorer import load_restorer
+from vdeblur.train import TrainConfig, train
+from vdeblur.training_log import to_svg, to_text
+
+ROOT = Path(__file__).parent.parent
+TINY = TrainConfig(
+    model={"quarter": 8, "eighth": 8, "hidden": 8, "neighbour": 4},
+    blur=BlurConfig(size=32, frames=4, layers=1, blur_px=(3, 6), cut=0, identity=0, static=0, unsteady=0),
+    steps=12,
+    batch=2,
+    frames=2,
+    burn_in=2,
+    patch=24,
+    warm_up=2,
+    cool_down=4,
+    pool=6,
+    pool_start=3,
+    pool_growth=0.3,
+    hard_psnr=100.0,
+)
+
+
+def write_pictures(folder: Path, count: int, size: tuple[int, int], seed: int = 0) -> Path:
+    folder.mkdir(parents=True)
+    for i in range(count):
+        rng = np.random.default_rng([seed, i])
+        coarse = rng.integers(0, 256, (size[1] // 6, size[0] // 6, 3)).astype(np.uint8)
+        assert cv2.imwrite(str(folder / f"{i:03}.png"), cv2.resize(coarse, size, interpolation=cv2.INTER_NEAREST))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_pictures(tmp_path_factory.mktemp("data") / "photographs", 2, (120, 90))
+
+
+@pytest.fixture(scope="module")
+def config(photographs: Path) -> TrainConfig:
+    return replace(TINY, data=(str(photographs),))
+
+
+def tensors(file: Path) -> dict[str, Tensor]:
+    with safe_open(str(file), "pt") as stored:
+        return {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+
+
+def same(one: Path, other: Path) -> bool:
+    a, b = tensors(one / "resume.safetensors"), tensors(other / "resume.safetensors")
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.fixture(scope="module")
+def whole(config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was never interrupted."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert train(config, folder).step == config.steps
+    return folder
+
+
+@pytest.mark.parametrize("at", [1, 7])
+def test_a_resumed_run_is_the_run_that_was_never_interrupted(
+    config: TrainConfig, whole: Path, tmp_path: Path, at: int
+) -> None:
+    """The first part stops by its time limit, after a number of steps that the second must not know."""
+    halted = train(config, tmp_path, pool_folder=whole / "pool", max_minutes=0)
+    assert halted.step == 1
+    while halted.step < at:
+        halted = train(config, tmp_path, pool_folder=whole / "pool", max_minutes=0)
+    assert train(config, tmp_path, pool_folder=whole / "pool").step == config.steps
+    assert same(tmp_path, whole)
+
+
+def test_a_run_killed_between_checkpoints_loses_nothing_but_time(
+    config: TrainConfig, whole: Path, tmp_path: Path
+) -> None:
+    """SIGKILL in a real process, before its pool is full and some steps after its last checkpoint."""
+    code = f"""
+import os, signal
+from pathlib import Path
+from test_train import TINY, replace
+from vdeblur.train import train, Trainer
+if __name__ == "__main__":
+    steps = 0
+    def check():
+        global steps
+        steps += 1
+        if steps == 9:
+            print("killed", flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+    config = replace(TINY, data=({str(config.data[0])!r},))
+    folder = Path({str(tmp_path)!r})
+    train(config, folder, max_minutes=0)
+    train(config, folder, check=check)
+"""
+    script = tmp_path / "run.py"
+    script.write_text(code)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+    killed = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, timeout=120)
+    assert (killed.returncode, killed.stdout) == (-signal.SIGKILL, "killed\n"), killed.stderr
+    with safe_open(str(tmp_path / "resume.safetensors"), "pt") as stored:
+        assert stored.metadata()["step"] == "1"
+    assert train(config, tmp_path).step == config.steps
+    assert same(tmp_path, whole)
+    assert bytes((tmp_path / "pool" / "clips.u8").read_bytes()) == (whole / "pool" / "clips.u8").read_bytes()
+
+
+def test_rendering_on_the_device_resumes_to_the_bit_too(config: TrainConfig, tmp_path: Path) -> None:
+    fresh = replace(config, render="device", steps=4)
+    train(fresh, tmp_path / "whole")
+    train(fresh, tmp_path / "parts", max_minutes=0)
+    assert train(fresh, tmp_path / "parts").step == 4
+    assert same(tmp_path / "whole", tmp_path / "parts")
+    assert not (tmp_path / "whole" / "pool").exists()
+
+
+@pytest.mark.parametrize("kind", ["convlstm", "cnn"])
+def test_the_loss_falls(config: TrainConfig, tmp_path: Path, kind: str) -> None:
+    model = TINY.model if kind == "convlstm" else {"quarter": 8, "eighth": 8}
+    longer = replace(config, kind=kind, model=model, steps=200, pool=2, pool_start=2, batch=4, burn_in=0)
+    longer = replace(longer, learning_rate=3e-3, blur=replace(TINY.blur, noise=0, layers=0))
+    lines: list[dict[str, float]] = []
+    train(longer, tmp_path, report=lines.append)
+    assert [line["step"] for line in lines] == [100, 200]
+    assert lines[1]["loss"] < lines[0]["loss"] - 0.2
+    assert lines[1]["gain"] > 0.1
+    assert [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()] == lines
+    ElementTree.parse(tmp_path / "plot.svg")
+
+
+def test_the_model_it_leaves_restores(whole: Path) -> None:
+    checkpoint = checkpoints.load(whole / "model.safetensors")
+    assert checkpoint.provenance == {"steps": 12, "data": ["photographs"], "seed": 0}
+    assert load_restorer(str(whole / "model.safetensors"), "cpu").past == 1
+
+
+def test_fine_tuning_on_pairs_from_a_models_weights(whole: Path, tmp_path: Path) -> None:
+    for kind, seed in (("blur", 1), ("sharp", 2)):
+        write_pictures(tmp_path / "pairs" / "clip" / kind, 5, (40, 36), seed)
+    config = replace(TINY, pairs=(str(tmp_path / "pairs"),), steps=3, init=str(whole / "model.safetensors"))
+    first = train(replace(config, learning_rate=0.0), tmp_path / "still")
+    given = checkpoints.load(whole / "model.safetensors").tensors
+    assert all(torch.equal(value, given[name]) for name, value in first.network.state_dict().items())
+    assert train(config, tmp_path / "run").step == 3
+    assert checkpoints.load(tmp_path / "run" / "model.safetensors").provenance["data"] == ["pairs"]
+
+
+def test_pairs_that_are_too_short_or_too_small_are_named(tmp_path: Path) -> None:
+    for kind in ("blur", "sharp"):
+        write_pictures(tmp_path / "short" / "clip" / kind, 3, (40, 36))
+        write_pictures(tmp_path / "small" / "clip" / kind, 4, (40, 24))
+    for name, message in (("short", "longest clip has 3 frames"), ("small", "40x24 is smaller than blur.size")):
+        config = replace(TINY, pairs=(str(tmp_path / name),), render="device")
+        with pytest.raises(InputError, match=message):
+            train(config, tmp_path / "run")
+
+
+def test_a_run_of_another_model_is_not_continued(config: TrainConfig, whole: Path) -> None:
+    with pytest.raises(InputError, match=r"resume\.safetensors: is of a convlstm .*another folder"):
+        train(replace(config, model=config.model | {"hidden": 4}), whole)
+
+
+def test_a_damaged_checkpoint_is_named(config: TrainConfig, tmp_path: Path) -> None:
+    (tmp_path / "resume.safetensors").write_bytes(b"damaged")
+    with pytest.raises(InputError, match=r"resume\.safetensors: not a readable checkpoint"):
+        train(config, tmp_path)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_checkpoints_move_between_cpu_and_gpu(config: TrainConfig, tmp_path: Path) -> None:
+    train(config, tmp_path, max_minutes=0, device="cuda:0")
+    train(config, tmp_path, max_minutes=0, device="cpu")
+    assert train(config, tmp_path, device="cuda:0").step == config.steps
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("leaning_rate = 1e-3", r'recipe.toml: unknown key "leaning_rate"; did you mean "learning_rate"\?'),
+        ("[blur]\nblurpx = [1, 2]", r'unknown key "blur.blurpx"; did you mean "blur_px"\?'),
+        ("[model]\neigth = 8", r'unknown key "model.eigth"; did you mean "eighth"\?'),
+        ('kind = "cnn"\n[model]\nhidden = 8', r'unknown key "model.hidden"'),
+        ('kind = "convlst"', r'unknown kind "convlst"; did you mean "convlstm"\?'),
+        ('steps = "many"', r'"steps" is \'many\', but must be of type int'),
+        ("steps = true", r'"steps" is True'),
+        ("steps = 0", r'recipe.toml: "steps" must be at least 1'),
+        ("blur = 3", r'"blur" is 3'),
+        ("data = 3", r'"data" is 3'),
+        ("[blur]\nblur_px = [1, 2, 3]", r'"blur.blur_px" is \[1, 2, 3\]'),
+        ("frames = 9", r'"frames" and "burn_in" make 15, but clips have 12'),
+        ("patch = 100", r'"patch" must be a multiple of 8'),
+        ('render = "gpu"', r'"render" is "gpu"; choose auto, pool or device'),
+        ("steps = ", r"recipe.toml: not valid TOML"),
+    ],
+)
+def test_settings_that_cannot_be(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "recipe.toml").write_text(text)
+    with pytest.raises(UsageError, match=message):
+        read_recipe(tmp_path / "recipe.toml")
+
+
+def test_a_missing_recipe_and_nothing_to_learn_from(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_recipe(tmp_path / "none.toml")
+    with pytest.raises(UsageError, match="nothing to learn from"):
+        train(replace(TINY, render="device"), tmp_path)
+
+
+def test_the_published_recipes_are_the_published_models() -> None:
+    fast, cnn = (read_recipe(ROOT / "weights" / f"{name}.toml", data=("photos",)) for name in ("fast", "cnn"))
+    assert (fast.kind, fast.model, fast.learning_rate) == ("convlstm", {"eighth": 80, "neighbour": 24}, 6e-4)
+    assert (cnn.kind, cnn.batch, cnn.frames, cnn.burn_in) == ("cnn", 16, 2, 0)
+    assert fast.data == ("photos",)
+
+
+def test_the_schedule_rises_stays_and_falls() -> None:
+    rates = [TINY.rate(step) / TINY.learning_rate for step in range(TINY.steps)]
+    assert rates == [0.5, *[1.0] * 8, 0.75, 0.5, 0.25]
+
+
+def cli(*arguments: object, **options: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "vdeblur", "train", *map(str, arguments)]
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, **options)  # type: ignore[call-overload,no-any-return]
+
+
+RECIPE = """
+steps = {steps}
+batch = 2
+frames = 2
+burn_in = 1
+patch = 24
+pool = 3
+pool_start = 3
+[model]
+quarter = 8
+eighth = 8
+[blur]
+size = 32
+frames = 4
+"""
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_a_checkpoint(tmp_path: Path, photographs: Path, signum: signal.Signals) -> None:
+    (tmp_path / "recipe.toml").write_text(RECIPE.format(steps=10**6))
+    run = tmp_path / "run"
+    arguments = ["--config", tmp_path / "recipe.toml", "--data", photographs, "--run", run, "--progress", "json"]
+    process = cli(*arguments, "-d", "cpu", start_new_session=True)
+    assert process.stderr is not None
+    assert json.loads(process.stderr.readline())["step"] == 100
+    os.killpg(process.pid, signum)  # as a terminal does: the renderers get it, too
+    start = time.monotonic()
+    said = process.communicate(timeout=30)[1].splitlines()
+    assert time.monotonic() - start < 10
+    assert process.returncode == 128 + signum
+    assert said[-1] == f"vdeblur: stopped; the same command goes on from the checkpoint in {run}"
+    assert "Traceback" not in "".join(said)
+    with safe_open(str(run / "resume.safetensors"), "pt") as stored:
+        assert int(stored.metadata()["step"]) >= 100
+
+
+def test_the_command_trains_resumes_and_reports(tmp_path: Path, photographs: Path) -> None:
+    (tmp_path / "recipe.toml").write_text(RECIPE.format(steps=100))
+    arguments = ["--config", tmp_path / "recipe.toml", "--data", photographs, "--run", tmp_path / "run", "-d", "cpu"]
+    process = cli(*arguments)
+    said = process.communicate(timeout=60)[1].splitlines()
+    assert process.returncode == 0, said
+    assert said[0].startswith("vdeblur: step 100/100: loss -")
+    assert said[1] == f"vdeblur: 100 of 100 steps done; use it with -m {tmp_path / 'run' / 'model.safetensors'}"
+    log = (tmp_path / "run" / "log.jsonl").read_text()
+    again = cli(*arguments)
+    assert again.communicate(timeout=60)[1].splitlines() == said[1:]
+    assert (tmp_path / "run" / "log.jsonl").read_text() == log
+
+
+def test_lines_and_plot_of_a_log() -> None:
+    lines = [{"step": s, "loss": -20.0 - s, "gain": s / 1000, "steps_per_s": 2.0} for s in (100, 200, 300)]
+    validation = {"step": 250, "validation": {"gain": 0.5, "gain_no_state": 0.25}}
+    assert to_text(lines[0], 300) == "step 100/300: loss -120.00 dB, gain +0.10 dB, 2 steps/s, 1:40 left"
+    assert to_text(validation, 300) == (
+        "step 250: validation gain +0.50 dB, with the state reset at each frame +0.25 dB"
+    )
+    assert to_svg([]) == ""
+    root = ElementTree.fromstring(to_svg([*lines, validation]))
+    text = "".join(root.itertext())
+    assert all(word in text for word in ("loss", "training batches", "validation, state reset", "step 300"))

@@ -160,11 +160,13 @@ class ToneCurve:
     gamma: float
 
     def decode(self, code: Tensor) -> Tensor:
+        """Code values in 0..1 -> linear light."""
         if self.gamma:
             return code**self.gamma
         return torch.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4)
 
     def encode(self, linear: Tensor) -> Tensor:
+        """Linear light -> code values, over 1 where the light is."""
         if self.gamma:
             return linear.clamp(min=0) ** (1 / self.gamma)
         linear = linear.clamp(min=0)

@@ -24,11 +24,12 @@ def compress(rng: np.random.Generator, planes: NDArray[np.uint8]) -> NDArray[np.
     file = io.BytesIO()
     with av.open(file, "w", format="matroska") as container:
         stream = container.add_stream(codec, rate=30, options=options)
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for picture in planes:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="yuv420p")))
         container.mux(stream.encode(None))
     file.seek(0)
-    with av.open(file) as container:
+    with av.open(file, "r") as container:
         decoded = np.stack([frame.to_ndarray() for frame in container.decode(video=0)])
     return decoded.astype(np.uint8, copy=False)

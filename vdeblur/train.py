@@ -295,7 +295,7 @@ def train(
     """Run or go on with the run in `folder` until `config.steps` or `max_minutes`; a checkpoint is always left.
 
     Writes log.jsonl (a line per 100 steps and per validation), plot.svg, resume.safetensors and model.safetensors.
-    `check` is called where the run can end without loss; if it raises `Stopped`, a checkpoint is left before it goes on.
+    `check` is called where the run can end without loss; where it raises `Stopped`, a checkpoint is left first.
     """
     folder.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(config, device)

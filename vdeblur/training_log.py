@@ -66,7 +66,7 @@ def to_text(line: dict[str, Any], steps: int) -> str:
 
 
 def to_svg(lines: list[dict[str, Any]]) -> str:
-    """Loss and gains over the steps; "" while there is nothing to draw. Validation is drawn straight between its dots."""
+    """Loss and gains over the steps; "" while there is nothing to draw. Between validations the line is straight."""
     trained = [line for line in lines if "loss" in line]
     validated = [line for line in lines if "validation" in line]
     if not trained:

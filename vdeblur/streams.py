@@ -32,7 +32,7 @@ JUMP_SECONDS = 1.0
 BAD_PACKETS = 500
 """Packets in a row that may fail to decode."""
 
-_LOW_DELAY = {"fflags": "nobuffer", "flags": "low_delay", "analyzeduration": "1000000", "probesize": "500000"}
+_LOW_DELAY = {"flags": "low_delay", "analyzeduration": "1000000", "probesize": "500000"}
 
 
 class Lost(Exception):
@@ -59,7 +59,8 @@ class Clock:
         if seconds is None:
             place = elapsed
         else:
-            if not abs(seconds + self._offset - elapsed) < JUMP_SECONDS:
+            # No picture comes before its time: the one that came with the least delay ties the two clocks together.
+            if not 0 <= elapsed - (seconds + self._offset) < JUMP_SECONDS:
                 self._offset = elapsed - seconds
             place = seconds + self._offset
         self._last = max(round(place / CLOCK), self._last + 1)
@@ -118,7 +119,7 @@ class StreamCamera:
         cls, file: str, kind: str, settings: dict[str, str], name: str, options: CameraOptions
     ) -> StreamCamera:
         """A device that FFmpeg reads through its input format `kind`. Raises DeviceError."""
-        settings = settings | {"fflags": "nobuffer"}
+        settings = dict(settings)
         if options.size:
             settings["video_size"] = "{}x{}".format(*options.size)
         if options.frame_rate:

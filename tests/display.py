@@ -1,0 +1,72 @@
+"""A private X server for tests of windows: a real one, without a screen."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+PROGRAMS = ("Xvfb", "xwd", "xdotool")
+
+
+def missing() -> list[str]:
+    return [name for name in PROGRAMS if shutil.which(name) is None]
+
+
+@contextlib.contextmanager
+def display(size: tuple[int, int] = (400, 300)) -> Iterator[dict[str, str]]:
+    """An X server on a free number; gives the environment that names it."""
+    reading, writing = os.pipe()
+    screen = "{}x{}x24".format(*size)
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writing), "-screen", "0", screen, "-nolisten", "tcp"],
+        pass_fds=[writing],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writing)
+    try:
+        with open(reading, encoding="ascii") as pipe:
+            number = pipe.readline().strip()
+        yield {**os.environ, "DISPLAY": f":{number}", "LIBGL_ALWAYS_SOFTWARE": "1"}
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def screenshot(environment: dict[str, str]) -> NDArray[np.uint8]:
+    """The whole screen, (height, width, 3) in RGB."""
+    shot = subprocess.run(["xwd", "-root", "-silent"], env=environment, capture_output=True, check=True).stdout
+    # XWD version 7: a header of big-endian words (its own length, ..., width, height, ..., bytes per line, colours).
+    words = np.frombuffer(shot[:100], ">u4")
+    length, width, height, line, colors = int(words[0]), *(int(words[i]) for i in (4, 5, 12, 19))
+    pixels = np.frombuffer(shot, np.uint8, offset=length + 12 * colors).reshape(height, line)
+    bgra = pixels[:, : 4 * width].reshape(height, width, 4)
+    return np.ascontiguousarray(bgra[..., 2::-1])
+
+
+def press(environment: dict[str, str], *words: Any) -> None:
+    subprocess.run(["xdotool", *map(str, words)], env=environment, check=True, capture_output=True)
+
+
+def write_flat(path: Path, luma: int, count: int = 200) -> Path:
+    """A grey film of one brightness, 64 x 48, 25 frames a second."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        for index in range(count):
+            planes = np.concatenate([np.full((48, 64), luma, np.uint8), np.full((24, 64), 128, np.uint8)])
+            frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+            frame.pts = index
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+    return path

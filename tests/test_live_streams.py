@@ -1,0 +1,198 @@
+"""Streams over loopback: received, cut off in mid-stream, called again; their times stay true to the clock."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from media import Recipe, frames, write
+
+from vdeblur.cameras import CLOCK, CameraOptions, open_camera
+from vdeblur.errors import InputError
+from vdeblur.frames import Frame
+from vdeblur.streams import JUMP_SECONDS, Address, Clock, StreamCamera
+
+QUICK = CameraOptions(patience_seconds=6)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("streams") / "clip.ts"
+    options = {"preset": "ultrafast", "g": "5", "tune": "zerolatency"}
+    write(path, Recipe(frames(50, size=(64, 48)), options=options))
+    return path.read_bytes()
+
+
+class Sender:
+    """Sends a transport stream to whoever calls, in real time (about 2 s long), and hangs up at its end."""
+
+    def __init__(self, clip: bytes, share: float = 1.0) -> None:
+        self.clip, self.share, self.calls = clip, share, 0
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._server.settimeout(0.1)
+        self.url = f"tcp://127.0.0.1:{self._server.getsockname()[1]}"
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while not self._is_over.is_set():
+            with contextlib.suppress(TimeoutError, OSError):
+                caller, _ = self._server.accept()
+                self.calls += 1
+                with caller:
+                    self._send(caller)
+
+    def _send(self, caller: socket.socket) -> None:
+        packets = [self.clip[i : i + 188] for i in range(0, len(self.clip), 188)]
+        for packet in packets[: int(len(packets) * self.share)]:
+            if self._is_over.is_set():
+                return
+            caller.sendall(packet)
+            time.sleep(2.0 / len(packets))
+
+    def close(self) -> None:
+        self._is_over.set()
+        self._thread.join()
+        self._server.close()
+
+
+@contextlib.contextmanager
+def sender(clip: bytes, share: float = 1.0) -> Iterator[Sender]:
+    one = Sender(clip, share)
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+def received(camera: StreamCamera, count: int) -> list[tuple[Frame, float]]:
+    """The first frames and when they came."""
+    found = []
+    for frame in camera:
+        found.append((frame, time.perf_counter()))
+        if len(found) == count:
+            break
+    return found
+
+
+def test_a_stream_that_is_cut_off_is_called_again(clip: bytes) -> None:
+    with sender(clip, share=0.5) as one, open_camera(one.url, QUICK) as camera:
+        assert isinstance(camera, StreamCamera)
+        found = received(camera, 45)
+        assert camera.reconnects >= 1
+        assert not camera.is_lost
+        assert one.calls == camera.reconnects + 1
+    assert (camera.info.width, camera.info.height, camera.info.codec) == (64, 48, "h264")
+    pts = [frame.pts for frame, _ in found]
+    assert pts == sorted(set(pts))
+    drift = [float(frame.pts * CLOCK) - (came - found[0][1]) for frame, came in found]
+    assert max(map(abs, drift)) < JUMP_SECONDS + 0.3  # true to the clock, through the gap as well
+
+
+def test_a_stream_that_stays_away_ends_with_one_line(clip: bytes) -> None:
+    one = Sender(clip, share=0.4)
+    with open_camera(one.url, CameraOptions(patience_seconds=1.0)) as camera:
+        pictures = iter(camera)
+        next(pictures)
+        threading.Timer(0.1, one.close).start()
+        with pytest.raises(InputError, match="did not come back within 1 s") as caught:
+            for _ in pictures:
+                pass
+    assert "\n" not in str(caught.value)
+
+
+def test_a_stream_that_falls_silent_is_let_go_of(clip: bytes) -> None:
+    server = socket.create_server(("127.0.0.1", 0))
+    port = server.getsockname()[1]
+
+    def silent() -> None:
+        caller, _ = server.accept()
+        caller.sendall(clip[: len(clip) // 188 // 2 * 188])
+        over.wait(10)
+        caller.close()
+
+    over = threading.Event()
+    thread = threading.Thread(target=silent, daemon=True)
+    thread.start()
+    address = Address(f"tcp://127.0.0.1:{port}", None, {"analyzeduration": "100000"}, 0.5)
+    options = CameraOptions(patience_seconds=0.3)
+    camera = StreamCamera(address, address.url, options, lambda why: InputError(f"it {why}"))
+    start = time.perf_counter()
+    try:
+        with camera:
+            server.close()  # nobody answers the next call
+            with pytest.raises(InputError, match="lost"):
+                list(camera)
+        assert time.perf_counter() - start < 10
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_a_silent_stream_is_left_at_once_when_the_camera_is_closed(clip: bytes) -> None:
+    with sender(clip) as one:
+        camera = open_camera(one.url, QUICK)
+        threading.Timer(0.3, camera.close).start()
+        start = time.perf_counter()
+        assert list(camera)
+        assert time.perf_counter() - start < 1.5
+
+
+def test_datagrams_are_received_and_awaited_again(clip: bytes) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    is_over = threading.Event()
+
+    def send() -> None:
+        packets = [clip[i : i + 7 * 188] for i in range(0, len(clip), 7 * 188)]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+            while not is_over.is_set():
+                for packet in packets:
+                    with contextlib.suppress(ConnectionRefusedError):
+                        out.sendto(packet, ("127.0.0.1", port))
+                    if is_over.wait(2.0 / len(packets)):
+                        return
+
+    thread = threading.Thread(target=send, daemon=True)
+    thread.start()
+    try:
+        with open_camera(f"udp://127.0.0.1:{port}", QUICK) as camera:
+            found = received(camera, 60)  # the sender starts its stream, and its time stamps, over and over
+    finally:
+        is_over.set()
+        thread.join()
+    pts = [frame.pts for frame, _ in found]
+    assert pts == sorted(set(pts))
+
+
+def test_a_plain_file_address_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="plain path"):
+        open_camera(f"file://{tmp_path}/x.mp4")
+
+
+@given(st.lists(st.tuples(st.floats(0, 0.2), st.one_of(st.none(), st.floats(-5, 100_000))), min_size=1, max_size=50))
+def test_times_rise_and_stay_near_the_clock_whatever_a_stream_says(said: list[tuple[float, float | None]]) -> None:
+    clock, now, last = Clock(), 1000.0, -1
+    for gap, seconds in said:
+        now += gap
+        pts = clock.pts(seconds, now)
+        assert pts > last
+        assert abs(float(pts * CLOCK) - (now - 1000.0 - said[0][0])) < JUMP_SECONDS + 0.01 or pts == last + 1
+        last = pts
+
+
+def test_even_time_stamps_stay_even_through_an_uneven_network() -> None:
+    clock = Clock()
+    jitter = [0.0, 0.03, 0.01, 0.08, 0.02]
+    pts = [clock.pts(500 + i / 25, i / 25 + jitter[i % 5]) for i in range(25)]
+    assert {b - a for a, b in pairwise(pts)} == {3600}

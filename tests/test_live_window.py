@@ -1,0 +1,155 @@
+"""The window on a real (screenless) X server: the divider divides, keys and mouse work, and nothing hangs."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from display import display, missing, press, screenshot, write_flat
+from media import frames as moving
+from numpy.typing import NDArray
+
+from vdeblur.live import Captured, Shown, Stats
+
+ROOT = Path(__file__).parent.parent
+needs_x = pytest.mark.skipif(
+    bool(missing()), reason=f"needs {', '.join(missing())} (apt-get install xvfb x11-apps xdotool)"
+)
+
+# A restorer that makes everything white, so that the screen tells the sides apart.
+PROGRAM = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from vdeblur import live_window
+from vdeblur.cameras import CameraOptions, FileCamera
+from vdeblur.live import Live
+from vdeblur.live_stream import LiveStream, Rung
+from vdeblur.pace import Step
+
+class White:
+    name, device, precision, past, future = "white", "cpu", "native", 0, 0
+    def restore(self, window, state):
+        luma = window.centre.planes[0].copy()
+        luma[:] = 235
+        return replace(window.centre, planes=(luma, *window.centre.planes[1:])), None
+
+camera = FileCamera(sys.argv[1], CameraOptions(loop=True))
+with Live(camera, LiveStream([Rung(Step("white"), White(), 1.0)])) as live:
+    live_window.LiveWindow(live, live_window.Look(shows_figures=False), folder=Path(sys.argv[2])).run(60)
+print("ended", live.meter.captured)
+"""
+
+
+@contextlib.contextmanager
+def window(tmp_path: Path) -> Iterator[tuple[dict[str, str], subprocess.Popen[str]]]:
+    clip = write_flat(tmp_path / "flat.mp4", 60)
+    (tmp_path / "made").mkdir()
+    with display() as environment:
+        words = [sys.executable, "-c", PROGRAM, str(clip), str(tmp_path / "made")]
+        process = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+        try:
+            yield environment, process
+        finally:
+            process.kill()
+            process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
+
+
+def bright_columns(environment: dict[str, str]) -> tuple[int, int]:
+    """(first bright column, columns) of the picture's lowest lines, where no text stands."""
+    shot: NDArray[np.uint8] = screenshot(environment)[44:47, :64].mean(axis=(0, 2))
+    bright = np.flatnonzero(shot > 200)
+    return (int(bright[0]) if bright.size else 64, int(bright.size))
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not come about in time"
+        time.sleep(0.1)
+
+
+@needs_x
+def test_the_divider_follows_the_mouse_and_the_keys_work(tmp_path: Path) -> None:
+    with window(tmp_path) as (environment, process):
+        wait_for(lambda: bright_columns(environment) == (32, 32))
+        press(environment, "mousemove", 16, 40)
+        wait_for(lambda: abs(bright_columns(environment)[0] - 16) <= 2)
+        press(environment, "mousemove", 50, 40)
+        wait_for(lambda: abs(bright_columns(environment)[0] - 50) <= 2)
+        press(environment, "key", "s")
+        wait_for(lambda: any((tmp_path / "made").glob("*.png")))
+        press(environment, "key", "r")
+        wait_for(lambda: any((tmp_path / "made").glob(".vdeblur-*.part")))
+        time.sleep(0.5)
+        press(environment, "key", "r")
+        wait_for(lambda: any((tmp_path / "made").glob("*.mkv")))
+        press(environment, "key", "c")
+        press(environment, "key", "c")  # restored alone
+        wait_for(lambda: bright_columns(environment) == (0, 64))
+        press(environment, "key", "q")
+        assert process.wait(10) == 0
+        assert process.stdout is not None
+        assert process.stdout.read().startswith("ended ")
+    (recording,) = (tmp_path / "made").glob("*.mkv")
+    with av.open(str(recording)) as container:
+        assert container.decode(video=0).__next__().to_ndarray(format="gray").min() > 220
+    assert sorted(path.suffix for path in (tmp_path / "made").iterdir()) == [".mkv", ".png"]
+
+
+@needs_x
+def test_the_command_opens_its_window_although_pyav_is_used(tmp_path: Path) -> None:
+    clip = write_flat(tmp_path / "flat.mp4", 60, count=25)
+    words = [sys.executable, "-m", "vdeblur", "live", "--camera", str(clip), "-m", "unsharp"]
+    with display() as environment:
+        done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "frames restored" in done.stderr
+
+
+@needs_x
+def test_the_screen_is_a_camera(tmp_path: Path) -> None:
+    out = tmp_path / "screen.mkv"
+    words = [sys.executable, "-m", "vdeblur", "live", "--camera", "screen", "--fps", "10", "-t", "1", "-m", "unsharp"]
+    with display((96, 64)) as environment:
+        done = subprocess.run(
+            [*words, "--preview", "none", "-o", str(out)],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    with av.open(str(out)) as container:
+        assert (container.streams.video[0].width, container.streams.video[0].height) == (96, 64)
+
+
+def test_views_and_figures() -> None:
+    from vdeblur.live_window import Look, draw, figures, write_lines
+
+    before, after = moving(2)
+    shown = Shown(Captured(before, 0.0, 0), after)
+    whole = draw(shown, Look("restored"))
+    assert whole.shape == (48, 64, 3)
+    assert draw(shown, Look("side")).shape == (48, 128, 3)
+    split = draw(shown, Look("split", divider=0.0))
+    assert np.array_equal(split[:, 4:], whole[:, 4:])
+    assert np.array_equal(
+        draw(shown, Look("split", divider=1.0)), draw(Shown(shown.captured, before), Look("restored"))
+    )
+    stats = Stats(10, 8, 2, 30.0, 24.0, 40.0, 55.0, "fast at 1/2 size", 2, "cpu", 0, 0, True)
+    text = " ".join(figures(stats, 0.5))
+    for part in ("30.0", "24.0", "40 ms", "p95 55", "dropped 2", "fast at 1/2 size", "stepped down 2", "0.5", "lost"):
+        assert part in text
+    assert not np.array_equal(write_lines(whole, ["x"]), whole)

@@ -356,7 +356,7 @@ def open_recording(path: str, camera: Camera, view: View = "restored", *, overwr
     info = recorded_info(camera.info, view)
     # A transport stream carries each picture as it comes, where Matroska would gather a second of them.
     options = SinkOptions(overwrite=overwrite, container="mpegts" if path == "-" else None)
-    if not is_image_output(path) or path == "-":
+    if path == "-" or not is_image_output(path, of_images=False):
         encoder = choose_encoder("mpegts" if path == "-" else format_of(path), info, options, path)
         if encoder in ("libx264", "libx265"):
             tune = {"tune": "zerolatency"} if path == "-" else {}

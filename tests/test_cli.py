@@ -302,14 +302,14 @@ def test_an_internal_error_is_one_line_and_v_shows_where(
 
 
 def test_a_damaged_input_is_restored_as_far_as_it_goes_with_code_6(tmp_path: Path) -> None:
-    whole = footage(tmp_path / "whole.ts", frames=50, size=(160, 120)).read_bytes()
-    (tmp_path / "cut.ts").write_bytes(whole[: 2 * len(whole) // 3])
-    result = run(tmp_path / "cut.ts", *FILTER, "--json")
+    whole = footage(tmp_path / "whole.mkv", frames=50, size=(160, 120)).read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(whole[: 2 * len(whole) // 3])
+    result = run(tmp_path / "cut.mkv", *FILTER, "--json")
     assert result.exit_code == 6
     assert "the input was damaged" in result.stderr
     restored = json.loads(result.stdout)["frames"]
     assert 10 < restored < 50
-    assert count_frames(tmp_path / "cut.deblur.ts") == restored
+    assert count_frames(tmp_path / "cut.deblur.mkv") == restored
 
 
 def test_scene_cuts_are_counted_unless_turned_off(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from test_deinterlace import comb, interlaced
 from vdeblur.checkpoints import save
 from vdeblur.cli import cli
 from vdeblur.frames import Frame
-from vdeblur.sources import open_source
+from vdeblur.sources import SourceOptions, open_source
 
 LOSSLESS = ("--codec", "ffv1", "-y")
 
@@ -25,7 +25,7 @@ def run(*words: str | Path) -> Result:
 
 
 def shown(path: Path) -> list[Frame]:
-    with open_source(str(path)) as source:
+    with open_source(str(path), SourceOptions(deinterlace="off")) as source:
         return list(source)
 
 
@@ -88,7 +88,7 @@ def test_hardware_is_tried_and_software_does_it(tmp_path: Path) -> None:
 def test_a_container_is_named_for_input_and_output(tmp_path: Path) -> None:
     raw = tmp_path / "film"
     raw.write_bytes(Path(write(tmp_path / "in.h264", Recipe(frames(5), container="h264"))).read_bytes())
-    words = ("--input-format", "h264", "-r", "50", "-f", "nut", "-m", "unsharp")
+    words = ("--input-format", "h264", "-r", "50", "-f", "mkv", "-m", "unsharp")
     result = run(raw, "-o", tmp_path / "out.film", *words)
     assert result.exit_code == 0, result.stderr
     assert [f.seconds for f in shown(tmp_path / "out.film")] == [0, 0.02, 0.04, 0.06, 0.08]

@@ -37,6 +37,7 @@ TAIL_SECONDS = 10
 """After the last wanted frame, other streams are followed until they catch up, at most this far."""
 
 _CHROMA_LOCATIONS = {(1, 2): 1, (2, 2): 2, (1, 1): 3, (2, 1): 4}  # left, centre, top left, top
+_NO_TIMESTAMPS = 0x0080  # AVFMT_NOTIMESTAMPS
 _COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
@@ -307,11 +308,12 @@ class VideoSource:
         rate = self._options.frame_rate or self.video.average_rate or self.video.guessed_rate or Fraction(25)
         self._nominal = max(round(1 / (rate * self._time_base)), 1)
         following = 0
+        counted = bool(self._options.frame_rate) and bool(self._container.format.flags & _NO_TIMESTAMPS)
         for decoded in frames:
             pts = decoded.pts if decoded.pts is not None else decoded.dts
-            if pts is None:
+            if pts is None or counted:  # (FFmpeg makes times up for raw streams, by the rate that the codec states)
                 pts = following
-            following = pts + (decoded.duration or self._nominal)
+            following = pts + (self._nominal if counted else decoded.duration or self._nominal)
             if decoded.is_corrupt:  # mended by the decoder: worth more than the frame before
                 self.concealed += 1
                 self.damaged = True

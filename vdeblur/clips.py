@@ -11,8 +11,10 @@ import math
 import multiprocessing
 import os
 import signal
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -264,11 +266,12 @@ class Pool:
     def start_rendering(self, processes: int) -> None:
         """Fill the pool in the background; `close` ends it."""
         context = multiprocessing.get_context("spawn")
-        for worker in range(processes if not self.done.all() else 0):
-            arguments = (self.folder, self.clips, self.config, self.sources, self.seed, worker, processes, os.getpid())
-            process = context.Process(target=_render_into, args=arguments, daemon=True)
-            process.start()
-            self._renderers.append(process)
+        with _children_ignore_interrupts():
+            for worker in range(processes if not self.done.all() else 0):
+                arguments = (self.folder, self.clips, self.config, self.sources, self.seed, worker, processes)
+                process = context.Process(target=_render_into, args=(*arguments, os.getpid()), daemon=True)
+                process.start()
+                self._renderers.append(process)
 
     @property
     def rendered(self) -> int:
@@ -308,6 +311,19 @@ def _memmap(file: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.ui
     return np.memmap(file, np.uint8, "r+", shape=shape)
 
 
+@contextmanager
+def _children_ignore_interrupts() -> Iterator[None]:
+    """Processes started within leave Ctrl-C, which a terminal sends to all, to the trainer: it ends its renderers."""
+    if threading.current_thread() is not threading.main_thread():  # which alone may say so
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _read_stamp(file: Path) -> dict[str, Any]:
     """A pool's settings; those that it was made before knowing have their defaults."""
     stamp: dict[str, Any] = json.loads(file.read_text())
@@ -318,7 +334,6 @@ def _read_stamp(file: Path) -> dict[str, Any]:
 def _render_into(
     folder: Path, clips: int, config: BlurConfig, sources: Sources, seed: int, worker: int, workers: int, parent: int
 ) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the trainer too, which ends its renderers
     if hasattr(os, "nice"):
         os.nice(10)
     torch.set_num_threads(1)

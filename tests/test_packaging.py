@@ -1,0 +1,65 @@
+"""The wheel carries all that an installed vdeblur needs: code, types and the published weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built offline, from a copy, with the build backend that is installed here."""
+    for needed in ("setuptools", "pip"):
+        if find_spec(needed) is None:
+            pytest.skip(f"{needed} is not installed, and building without it needs a network")
+    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in ("vdeblur", "weights"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        if (ROOT / name).exists():
+            shutil.copy(ROOT / name, source)
+    command = [sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--no-index", "-q"]
+    built = subprocess.run([*command, "-w", target, source], capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    return next(target.glob("vdeblur-*.whl"))
+
+
+def test_the_wheel_holds_every_module_and_the_weights(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        files = {file.relative_to(ROOT) for file in (ROOT / "vdeblur").rglob("*") if file.is_file()}
+        assert {file.as_posix() for file in files if "__pycache__" not in file.parts} <= names
+        manifest = json.loads(archive.read("vdeblur/weights/manifest.json"))
+        assert {entry["file"] for entry in manifest} >= {"fast.safetensors", "cnn.safetensors"}
+        for entry in manifest:
+            weights = archive.read(f"vdeblur/weights/{entry['file']}")
+            assert hashlib.sha256(weights).hexdigest() == entry["sha256"]
+            assert f"vdeblur/weights/{entry['name']}.toml" in names
+    assert not [name for name in names if name.startswith(("tests", "benchmarks"))]
+
+
+def test_what_is_installed_finds_its_weights(wheel: Path, tmp_path: Path) -> None:
+    """Unpacked as pip does it, and run from another folder."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    command = [sys.executable, "-P", "-m", "vdeblur", "models", "--json"]
+    environment = {"PYTHONPATH": str(tmp_path / "site"), "PATH": ""}
+    listed = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert listed.returncode == 0, listed.stderr
+    default = [model["name"] for model in json.loads(listed.stdout) if model["default"]]
+    assert default == ["fast"]
+    code = "import vdeblur.published as p; print(p.weights_folder())"
+    where = subprocess.run(
+        [sys.executable, "-P", "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert Path(where.stdout.strip()) == tmp_path / "site" / "vdeblur" / "weights"

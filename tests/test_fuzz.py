@@ -7,7 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from fuzz import case
+
 HERE = Path(__file__).parent
+
+
+@pytest.mark.parametrize("seed", [2028, 2331, 2637, 2712])
+def test_findings_stay_mended(tmp_path: Path, seed: int) -> None:
+    """Sound and covers whose times run backwards once ended the whole job."""
+    assert case(seed, tmp_path) == []
 
 
 def test_damaged_clips_end_in_frames_or_one_clear_line() -> None:

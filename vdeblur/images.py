@@ -19,7 +19,7 @@ from .errors import InputError, OutputError, UsageError
 from .frames import MATRIX_RGB, Color, Frame, Layout, Plane, StreamInfo
 from .planes import Decoded, convert, native_format, planes_of, video_frame
 from .sinks import Partial
-from .sources import IMAGE_SUFFIXES, Source, SourceOptions
+from .sources import IMAGE_SUFFIXES, Source, SourceOptions, check_size
 
 DEFAULT_RATE = Fraction(25)
 JPEG_QUALITY = 97
@@ -145,7 +145,10 @@ class ImageSink:
         target = self._partial.path if self._renames else self._partial.path / name
         data = encode_image(frame, Path(name).suffix.lower())
         if original in self._originals:
-            data = with_tags_of(self._originals[original], data, Path(name).suffix.lower())
+            try:
+                data = with_tags_of(self._originals[original], data, Path(name).suffix.lower())
+            except OSError as error:  # gone since it was decoded
+                self.warnings.append(f"{self.name}: {name} goes without its tags: {error.strerror}")
         try:
             target.write_bytes(data)
         except OSError as error:
@@ -200,6 +203,7 @@ def read_image(file: Path) -> NDArray[Any]:
 
     try:
         data = np.fromfile(file, np.uint8)
+        check_size(str(file), *claimed_size(data[:1_000_000].tobytes()))
         image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
     except (OSError, cv2.error) as error:
         raise InputError(f"{file}: cannot be read: {error}".splitlines()[0]) from error
@@ -280,6 +284,19 @@ def with_tags_of(original: Path, data: bytes, suffix: str) -> bytes:
         first = next((len(segment) for marker, segment in _jpeg_segments(data) if marker == 0xE0), 0)
         return data[: 2 + first] + tags + comments + data[2 + first :]
     return data
+
+
+def claimed_size(data: bytes) -> tuple[int, int]:
+    """(width, height) that the header of PNG or JPEG data states; (0, 0) where there is none."""
+    if data.startswith(_PNG_SIGNATURE) and len(data) >= 24:
+        width, height = struct.unpack_from(">II", data, 16)
+        return width, height
+    if data.startswith(b"\xff\xd8"):
+        for marker, segment in _jpeg_segments(data):
+            if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and len(segment) >= 9:  # start of frame
+                height, width = struct.unpack_from(">HH", segment, 5)
+                return width, height
+    return 0, 0
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

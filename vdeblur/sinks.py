@@ -87,7 +87,9 @@ def default_output(path: str) -> str:
     if path == "-":
         return "-"
     given = Path(path)
-    if "%" in given.name or "*" in given.name:  # a pattern stands for its folder
+    if (
+        ("%" in given.name or "*" in given.name) and is_image_input(path) and not given.is_file()
+    ):  # a pattern stands for its folder
         given = given.parent
         return str(given.parent / f"{given.resolve().name}.deblur") + os.sep
     if given.is_dir():

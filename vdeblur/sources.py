@@ -15,6 +15,9 @@ from .frames import Frame, StreamInfo
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
+MAX_PIXELS = 1 << 28
+"""Pictures larger than this (30,000 x 8,947) are refused by what their header claims, before memory is taken."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
@@ -106,6 +109,13 @@ def open_source(path: str, options: SourceOptions = SourceOptions()) -> Source:
     from .video_source import VideoSource
 
     return VideoSource(path, path, options)
+
+
+def check_size(name: str, width: int, height: int) -> None:
+    """Raise InputError for a picture that no honest file holds and no machine should try to."""
+    if width * height > MAX_PIXELS:
+        limit = f"{MAX_PIXELS / 1e6:.0f} million pixels"
+        raise InputError(f"{name}: claims a picture of {width}x{height}; more than {limit} are not taken, cut it first")
 
 
 def is_image_input(path: str) -> bool:

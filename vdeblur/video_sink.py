@@ -279,7 +279,16 @@ class VideoSink:
 
     def _mux_copy(self, packet: av.Packet[Any], stream: Any) -> None:
         packet.stream = stream
-        self._container.mux(packet)
+        if packet.pts is not None and packet.dts is not None and packet.pts < packet.dts:
+            packet.pts = packet.dts  # damage: nothing is shown before it is decoded
+        try:
+            self._container.mux(packet)
+        except av.ArgumentError:  # its time runs backwards, which no container takes: the rest is worth keeping
+            assert self._media is not None
+            self._media.damaged = True
+            warning = f"{self.name}: packets of {stream.type} stream {stream.index} are out of order: dropped"
+            if warning not in self.warnings:
+                self.warnings.append(warning)
 
     def close(self) -> None:
         """Drain the encoder, write the rest of the other streams and the index, and move the file into place."""

@@ -25,7 +25,7 @@ from .deinterlace import deinterlaced
 from .errors import InputError, UsageError
 from .frames import MATRIX_RGB, MATRIX_UNSPECIFIED, Color, Frame, StreamInfo
 from .planes import frame_of, readable
-from .sources import SourceOptions
+from .sources import SourceOptions, check_size
 
 REORDER_DEPTH = 4
 """Frames held back to put wrongly ordered pts right; decoders already give presentation order."""
@@ -67,6 +67,7 @@ class VideoSource:
         try:
             self.video = _video_stream(self._container, self.name)
             self.others = [s for s in self._container.streams if s.index != self.video.index]
+            check_size(self.name, self.video.width, self.video.height)
             self._decoder = _decoder(self.video)
             self._start, self._end, self.shift = self._cut()
             seekable = self._start is not None and isinstance(file, str)

@@ -123,7 +123,8 @@ async def browser(folder: Path, camera: Path | None = None) -> AsyncIterator[Pag
                 page._reader.cancel()
     finally:
         process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        try:
             process.wait(10)
-        process.kill()
-        process.wait()
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)

@@ -66,9 +66,9 @@ def window(tmp_path: Path) -> Iterator[tuple[dict[str, str], subprocess.Popen[st
 
 def bright_columns(environment: dict[str, str]) -> tuple[int, int]:
     """(first bright column, columns) of the picture's lowest lines, where no text stands."""
-    shot: NDArray[np.uint8] = screenshot(environment)[44:47, :64].mean(axis=(0, 2))
+    shot: NDArray[np.uint8] = screenshot(environment)[88:94, :160].mean(axis=(0, 2))
     bright = np.flatnonzero(shot > 200)
-    return (int(bright[0]) if bright.size else 64, int(bright.size))
+    return (int(bright[0]) if bright.size else 160, int(bright.size))
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
@@ -81,11 +81,11 @@ def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
 @needs_x
 def test_the_divider_follows_the_mouse_and_the_keys_work(tmp_path: Path) -> None:
     with window(tmp_path) as (environment, process):
-        wait_for(lambda: bright_columns(environment) == (32, 32))
-        press(environment, "mousemove", 16, 40)
-        wait_for(lambda: abs(bright_columns(environment)[0] - 16) <= 2)
-        press(environment, "mousemove", 50, 40)
-        wait_for(lambda: abs(bright_columns(environment)[0] - 50) <= 2)
+        wait_for(lambda: bright_columns(environment) == (80, 80))
+        press(environment, "mousemove", 40, 80)
+        wait_for(lambda: abs(bright_columns(environment)[0] - 40) <= 2)
+        press(environment, "mousemove", 125, 80)
+        wait_for(lambda: abs(bright_columns(environment)[0] - 125) <= 2)
         press(environment, "key", "s")
         wait_for(lambda: any((tmp_path / "made").glob("*.png")))
         press(environment, "key", "r")
@@ -95,7 +95,7 @@ def test_the_divider_follows_the_mouse_and_the_keys_work(tmp_path: Path) -> None
         wait_for(lambda: any((tmp_path / "made").glob("*.mkv")))
         press(environment, "key", "c")
         press(environment, "key", "c")  # restored alone
-        wait_for(lambda: bright_columns(environment) == (0, 64))
+        wait_for(lambda: bright_columns(environment) == (0, 160))
         press(environment, "key", "q")
         assert process.wait(10) == 0
         assert process.stdout is not None
@@ -144,7 +144,7 @@ def test_views_and_figures() -> None:
     assert whole.shape == (48, 64, 3)
     assert draw(shown, Look("side")).shape == (48, 128, 3)
     split = draw(shown, Look("split", divider=0.0))
-    assert np.array_equal(split[:, 4:], whole[:, 4:])
+    assert np.array_equal(split[:, 8:], whole[:, 8:])
     assert np.array_equal(
         draw(shown, Look("split", divider=1.0)), draw(Shown(shown.captured, before), Look("restored"))
     )

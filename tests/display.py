@@ -44,7 +44,7 @@ def display(size: tuple[int, int] = (400, 300)) -> Iterator[dict[str, str]]:
 def screenshot(environment: dict[str, str]) -> NDArray[np.uint8]:
     """The whole screen, (height, width, 3) in RGB."""
     shot = subprocess.run(["xwd", "-root", "-silent"], env=environment, capture_output=True, check=True).stdout
-    # XWD version 7: big-endian words, of which these say its own length, width, height, bits of a pixel, bytes of a line
+    # XWD version 7: big-endian words, of which these say its own length, width, height, bits of a pixel, bytes a line
     # and the number of colours (12 bytes each) before the pixels.
     words = np.frombuffer(shot[:100], ">u4")
     length, width, height, bits, line, colors = (int(words[i]) for i in (0, 4, 5, 11, 12, 19))

@@ -26,7 +26,7 @@ def display(size: tuple[int, int] = (400, 300)) -> Iterator[dict[str, str]]:
     reading, writing = os.pipe()
     screen = "{}x{}x24".format(*size)
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writing), "-screen", "0", screen, "-nolisten", "tcp"],
+        ["Xvfb", "-displayfd", str(writing), "-screen", "0", screen, "-nolisten", "tcp", "-noreset"],
         pass_fds=[writing],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -44,12 +44,13 @@ def display(size: tuple[int, int] = (400, 300)) -> Iterator[dict[str, str]]:
 def screenshot(environment: dict[str, str]) -> NDArray[np.uint8]:
     """The whole screen, (height, width, 3) in RGB."""
     shot = subprocess.run(["xwd", "-root", "-silent"], env=environment, capture_output=True, check=True).stdout
-    # XWD version 7: a header of big-endian words (its own length, ..., width, height, ..., bytes per line, colours).
+    # XWD version 7: big-endian words, of which these say its own length, width, height, bits of a pixel, bytes a line
+    # and the number of colours (12 bytes each) before the pixels.
     words = np.frombuffer(shot[:100], ">u4")
-    length, width, height, line, colors = int(words[0]), *(int(words[i]) for i in (4, 5, 12, 19))
-    pixels = np.frombuffer(shot, np.uint8, offset=length + 12 * colors).reshape(height, line)
-    bgra = pixels[:, : 4 * width].reshape(height, width, 4)
-    return np.ascontiguousarray(bgra[..., 2::-1])
+    length, width, height, bits, line, colors = (int(words[i]) for i in (0, 4, 5, 11, 12, 19))
+    lines = np.frombuffer(shot, np.uint8, offset=length + 12 * colors).reshape(height, line)
+    pixels = lines[:, : width * bits // 8].reshape(height, width, bits // 8)
+    return np.ascontiguousarray(pixels[..., 2::-1])  # B, G, R first
 
 
 def press(environment: dict[str, str], *words: Any) -> None:
@@ -57,14 +58,14 @@ def press(environment: dict[str, str], *words: Any) -> None:
 
 
 def write_flat(path: Path, luma: int, count: int = 200) -> Path:
-    """A grey film of one brightness, 64 x 48, 25 frames a second."""
+    """A grey film of one brightness, 160 x 96, 25 frames a second."""
     import av
 
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
-        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        video.width, video.height, video.pix_fmt = 160, 96, "yuv420p"
         for index in range(count):
-            planes = np.concatenate([np.full((48, 64), luma, np.uint8), np.full((24, 64), 128, np.uint8)])
+            planes = np.concatenate([np.full((96, 160), luma, np.uint8), np.full((48, 160), 128, np.uint8)])
             frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
             frame.pts = index
             container.mux(video.encode(frame))

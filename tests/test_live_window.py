@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import av
 import numpy as np
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 
 from vdeblur.live import Captured, Shown, Stats
 
+T = TypeVar("T")
 ROOT = Path(__file__).parent.parent
 needs_x = pytest.mark.skipif(
     bool(missing()), reason=f"needs {', '.join(missing())} (apt-get install xvfb x11-apps xdotool)"
@@ -28,6 +31,7 @@ PROGRAM = """
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 from vdeblur import live_window
 from vdeblur.cameras import CameraOptions, FileCamera
 from vdeblur.live import Live
@@ -66,26 +70,27 @@ def window(tmp_path: Path) -> Iterator[tuple[dict[str, str], subprocess.Popen[st
 
 def bright_columns(environment: dict[str, str]) -> tuple[int, int]:
     """(first bright column, columns) of the picture's lowest lines, where no text stands."""
-    shot: NDArray[np.uint8] = screenshot(environment)[44:47, :64].mean(axis=(0, 2))
+    shot: NDArray[np.uint8] = screenshot(environment)[88:94, :160].mean(axis=(0, 2))
     bright = np.flatnonzero(shot > 200)
-    return (int(bright[0]) if bright.size else 64, int(bright.size))
+    return (int(bright[0]) if bright.size else 160, int(bright.size))
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+def wait_for(look: Callable[[], T], is_right: Callable[[T], bool] = bool, seconds: float = 60) -> None:
     until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not come about in time"
+    while not is_right(seen := look()):
+        assert time.monotonic() < until, f"it did not come about in time; last seen: {seen}"
         time.sleep(0.1)
 
 
 @needs_x
 def test_the_divider_follows_the_mouse_and_the_keys_work(tmp_path: Path) -> None:
     with window(tmp_path) as (environment, process):
-        wait_for(lambda: bright_columns(environment) == (32, 32))
-        press(environment, "mousemove", 16, 40)
-        wait_for(lambda: abs(bright_columns(environment)[0] - 16) <= 2)
-        press(environment, "mousemove", 50, 40)
-        wait_for(lambda: abs(bright_columns(environment)[0] - 50) <= 2)
+        columns = partial(bright_columns, environment)
+        wait_for(columns, lambda seen: seen == (80, 80))
+        press(environment, "mousemove", 40, 80)
+        wait_for(columns, lambda seen: abs(seen[0] - 40) <= 2)
+        press(environment, "mousemove", 125, 80)
+        wait_for(columns, lambda seen: abs(seen[0] - 125) <= 2)
         press(environment, "key", "s")
         wait_for(lambda: any((tmp_path / "made").glob("*.png")))
         press(environment, "key", "r")
@@ -95,7 +100,7 @@ def test_the_divider_follows_the_mouse_and_the_keys_work(tmp_path: Path) -> None
         wait_for(lambda: any((tmp_path / "made").glob("*.mkv")))
         press(environment, "key", "c")
         press(environment, "key", "c")  # restored alone
-        wait_for(lambda: bright_columns(environment) == (0, 64))
+        wait_for(columns, lambda seen: seen == (0, 160))
         press(environment, "key", "q")
         assert process.wait(10) == 0
         assert process.stdout is not None
@@ -144,7 +149,7 @@ def test_views_and_figures() -> None:
     assert whole.shape == (48, 64, 3)
     assert draw(shown, Look("side")).shape == (48, 128, 3)
     split = draw(shown, Look("split", divider=0.0))
-    assert np.array_equal(split[:, 4:], whole[:, 4:])
+    assert np.array_equal(split[:, 8:], whole[:, 8:])
     assert np.array_equal(
         draw(shown, Look("split", divider=1.0)), draw(Shown(shown.captured, before), Look("restored"))
     )

@@ -42,6 +42,7 @@ class Rung:
 def ladder(model: str, device: str = "auto", precision: str = "auto", *, fixed: bool = False) -> list[Rung]:
     """The rungs for a wanted model: itself, then `fast` at smaller and smaller sizes, then the per-frame network.
 
+    A model that is not published goes down by size alone, and at last restores every second frame.
     `fixed` gives the first rung alone. Raises what `load_restorer` raises.
     """
 
@@ -50,7 +51,9 @@ def ladder(model: str, device: str = "auto", precision: str = "auto", *, fixed: 
         return load_restorer(name, device, precision, look_ahead=False)
 
     known = {entry.name: entry for entry in published()}
-    light = LIGHT_MODEL if LIGHT_MODEL in known and model in known else model
+    if model not in known:  # the work of a filter, or of a user's file, cannot be weighed against that of ours
+        known = {}
+    light = LIGHT_MODEL if LIGHT_MODEL in known else model
     steps = [Step(model)]
     if not fixed:
         steps += [Step(light, scale) for scale in SCALES if scale != 1 or light != model]

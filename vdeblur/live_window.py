@@ -31,6 +31,8 @@ STRENGTH_STEP, DIVIDER_STEP = 0.1, 0.02
 OVERLAY_SECONDS = 0.5
 """The figures change this often, so that they can be read."""
 NOTICE_SECONDS = 3.0
+LARGEST = 1280
+"""Pixels of the longer side that a window takes by itself."""
 IDLE_MS = 8
 """How long the window waits for keys and mouse between two looks for a picture."""
 HELP = (
@@ -97,8 +99,6 @@ class LiveWindow:
     def run(self, seconds: float | None = None) -> None:
         """Open the window and show what comes. Raises what ends the stream."""
         cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
-        info = self._live.camera.info
-        cv2.resizeWindow(TITLE, info.width, info.height)
         cv2.setMouseCallback(TITLE, self._on_mouse)
         start = time.perf_counter()
         try:
@@ -117,8 +117,11 @@ class LiveWindow:
         if is_new:
             self._shown = came
         if self._shown is not None:
-            self._picture = draw(self._shown, self.look)
-            cv2.imshow(TITLE, self._with_text(self._picture))
+            picture = draw(self._shown, self.look)
+            cv2.imshow(TITLE, self._with_text(picture))
+            if self._picture is None or self._picture.shape != picture.shape:
+                self._fit(picture)  # only once it has a picture does the window keep its proportions
+            self._picture = picture
         key = cv2.waitKeyEx(1)
         if self._on_stats is not None and time.perf_counter() >= self._report_due:
             self._report_due = time.perf_counter() + REPORT_SECONDS
@@ -132,6 +135,11 @@ class LiveWindow:
         elif key != -1 and (action := self._keys.get(key & 0xFF)):
             action()
         return True
+
+    def _fit(self, picture: Picture) -> None:
+        height, width = picture.shape[:2]
+        share = min(1.0, LARGEST / max(width, height))
+        cv2.resizeWindow(TITLE, round(width * share), round(height * share))
 
     # -- keys and mouse -----------------------------------------------------------------------------------------------
 

@@ -115,7 +115,7 @@ async def _serve(options: ServeOptions, tell: Callable[[str], None]) -> int:
             stopped.set_result(signum)
 
     for signum in (signal.SIGINT, signal.SIGTERM):
-        # An exception raised by a handler would end in whichever task runs at that moment. Windows has no other way, and
+        # An exception raised by a handler would end in whichever task runs just then. Windows has no other way, and
         # threads have none at all.
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
             loop.add_signal_handler(signum, end, signum)

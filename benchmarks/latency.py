@@ -1,0 +1,119 @@
+"""Latency from capture to shown, rate and drops of `vdeblur live`, for each step of the ladder and for the ladder.
+
+    python benchmarks/latency.py [-m fast] [--sizes 640x360 1280x720] [--seconds 20] [--json]
+
+The camera is simulated: a moving picture with a little noise comes 30 times a second, whatever happens to it. A frame
+counts as shown when the loop that would draw it takes it; drawing itself (some milliseconds) is not in the figures.
+Each step runs alone first, then the ladder chooses. The first seconds of each run warm up and do not count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from threading import Event
+
+import numpy as np
+from machine import describe_machine
+
+from vdeblur.frames import Color, Frame, Layout, StreamInfo
+from vdeblur.job import default_model
+from vdeblur.live import Live, Meter, Stats
+from vdeblur.live_stream import LiveStream, Rung, ladder
+
+YUV420 = Layout("yuv", 8, (1, 1))
+CLOCK = Fraction(1, 90000)
+WARM_UP_SECONDS = 3.0
+RATE = 30
+
+
+@dataclass
+class SimulatedCamera:
+    """Thirty frames a second of a picture that moves, made beforehand so that making them takes no time."""
+
+    size: tuple[int, int]
+    name: str = "simulated"
+    is_lost: bool = False
+    reconnects: int = 0
+    concealed: int = 0
+    damaged: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        width, height = self.size
+        self._closed = Event()
+        self.info = StreamInfo(width, height, YUV420, Color(), CLOCK, frame_rate=Fraction(RATE))
+        rng = np.random.default_rng(0)
+        wide = rng.integers(40, 200, (height // 8 + 1, width // 8 + 16)).repeat(8, 0).repeat(8, 1)
+        noise = rng.integers(-4, 5, wide.shape)
+        picture = np.clip(wide + noise, 16, 235).astype(np.uint8)
+        chroma = np.full((height // 2, width // 2), 128, np.uint8)
+        shifts = [*range(0, 96, 6), *range(96, 0, -6)]
+        self._pictures = [(np.ascontiguousarray(picture[:height, x : x + width]), chroma, chroma) for x in shifts]
+
+    def __iter__(self) -> Iterator[Frame]:
+        start, number = time.perf_counter(), 0
+        while not self._closed.wait(max(start + number / RATE - time.perf_counter(), 0)):
+            planes = self._pictures[number % len(self._pictures)]
+            yield Frame(planes, YUV420, Color(), number * 90000 // RATE, CLOCK)
+            number += 1
+
+    def close(self) -> None:
+        self._closed.set()
+
+    def __enter__(self) -> SimulatedCamera:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def run(size: tuple[int, int], rungs: list[Rung], seconds: float) -> Stats:
+    """How a stream of this size does on these rungs."""
+    with Live(SimulatedCamera(size), LiveStream(rungs)) as live:
+        end = time.perf_counter() + WARM_UP_SECONDS
+        is_warm = False
+        while time.perf_counter() < end:
+            shown = live.next(timeout=0.2)
+            if shown is not None:
+                live.meter.shown(time.perf_counter() - shown.captured.at)
+            if not is_warm and time.perf_counter() >= end:
+                is_warm, end = True, time.perf_counter() + seconds
+                live.meter = Meter()
+        return live.stats()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-m", "--model", default=None)
+    parser.add_argument("-d", "--device", default="auto")
+    parser.add_argument("--sizes", nargs="+", default=["640x360", "1280x720"])
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    rungs = ladder(options.model or default_model(), options.device)
+    rows: list[dict[str, object]] = []
+    for text in options.sizes:
+        width, height = map(int, text.split("x"))
+        for name, chosen in [*((str(rung.step), [rung]) for rung in rungs), ("the ladder", rungs)]:
+            rows.append({"size": text, "run": name, **run((width, height), chosen, options.seconds).to_json()})
+    if options.json:
+        print(json.dumps({"machine": describe_machine(), "seconds": options.seconds, "rows": rows}))
+        return
+    print(f"{describe_machine()}; {options.seconds:g} s each\n")
+    print("| size | step | p50 ms | p95 ms | shown fps | dropped |\n|---|---|---|---|---|---|")
+    for row in rows:
+        step = row["run"] if row["run"] != "the ladder" else f"the ladder: {row['step']}"
+        share = int(str(row["dropped"])) / max(int(str(row["captured"])), 1)
+        print(
+            f"| {row['size']} | {step} | {row['latency_p50_ms']:.0f} | {row['latency_p95_ms']:.0f} "
+            f"| {row['restored_fps']:.1f} | {share:.0%} |"
+        )
+
+
+if __name__ == "__main__":
+    main()

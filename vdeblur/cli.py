@@ -34,7 +34,7 @@ from .errors import (
     VdeblurError,
     did_you_mean,
 )
-from .flags import KeyValue, PictureSize, Rate, Seconds, TileSize, load_config
+from .flags import BlurThreshold, KeyValue, PictureSize, Rate, Seconds, TileSize, load_config
 from .signals import Stopped, StopSignals, stop_signals
 
 if TYPE_CHECKING:
@@ -239,6 +239,9 @@ def cli() -> None:
     show_default=True,
     help="On stderr.",
 )
+@click.option("--resume/--no-resume", default=True, help="Go on where a stopped run of the same job was.")
+@click.option("--keep-temp", is_flag=True, help="Leave the segments of a long job beside its output.")
+@click.option("--only-blurred", type=BlurThreshold(), help="auto or pixels of blur: sharper frames pass as they are.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object on stdout at the end.")
 @click.option("--config", is_eager=True, callback=load_config, metavar="FILE", help="TOML file with these options.")
 @verbosity
@@ -269,6 +272,9 @@ def restore(
     encoder_option: tuple[tuple[str, str], ...],
     overwrite: bool,
     progress: str,
+    resume: bool,
+    keep_temp: bool,
+    only_blurred: float | None,
     as_json: bool,
     config: str | None,
 ) -> None:
@@ -285,7 +291,8 @@ def restore(
     if as_json and output == "-":
         raise UsageError("--json and -o - would both write to stdout: leave one of them out")
 
-    from .job import Job, restore_file
+    from .job import Job
+    from .resume import restore_resumable
     from .sinks import SinkOptions
     from .sources import SourceOptions
 
@@ -298,6 +305,7 @@ def restore(
         strength=strength,
         compare=compare,
         scene_cuts=scene_cuts == "auto",
+        only_blurred=only_blurred,
         tile=tile,
         source=SourceOptions(
             start_seconds=ss,
@@ -329,7 +337,7 @@ def restore(
             stop.check()
             shown.update(info, frame)
 
-        summary = restore_file(job, on_frame)
+        summary = restore_resumable(job, on_frame, resume=resume, keep_temp=keep_temp)
     for warning in summary.warnings:
         log.warning("%s", warning)
     if not _quiet():

@@ -145,6 +145,30 @@ class VideoSource:
         else:
             self._check_claim(whole)
 
+    def packet_times(self) -> tuple[list[int], set[int]] | None:
+        """The pts of every picture in order and those of keyframes, read from the packets; None where they cannot say.
+
+        Nothing is decoded, and the source cannot be iterated afterwards.
+        """
+        for stream in self.others:
+            stream.discard = Discard.all
+        times: list[int] = []
+        keyframes: set[int] = set()
+        try:
+            self._container.seek(self.video.start_time or 0, stream=self.video)
+            for packet in self._container.demux(self.video):
+                if packet.size == 0 or packet.is_discard:
+                    continue
+                if packet.pts is None:
+                    return None
+                times.append(packet.pts)
+                if packet.is_keyframe:
+                    keyframes.add(packet.pts)
+        except av.FFmpegError:  # damaged from here on, or a format that cannot go back
+            if not times:
+                return None
+        return (sorted(times), keyframes) if len(set(times)) == len(times) else None
+
     def read_others(self, until: Fraction | None) -> None:
         """Without decoding a picture: hold in `packets` what the kept streams have up to a time (None: to the end).
 
@@ -300,7 +324,8 @@ class VideoSource:
             self._read += 1
             if pts is not None and not packet.is_discard:
                 heapq.heappush(self._expected, pts)
-            if packet.is_corrupt and pts is not None and self._is_wanted(pts):  # the container noticed: a checksum or a counter is off
+            if packet.is_corrupt and pts is not None and self._is_wanted(pts):
+                # The container noticed: a checksum or a counter is off.
                 self._failed.append(pts)
         try:
             frames = self._decoder.decode(packet)

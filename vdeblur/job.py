@@ -122,9 +122,9 @@ def restore_file(
 ) -> Summary:
     """Restore one file, pattern or pipe in one go. The output appears under its name only when it is whole.
 
-    `loaded` is the job's restorer, where the caller has it already; `around` may wrap what is made of it. Raises what `open_source`, `open_sink` and
-    `load_restorer` raise for wrong input, output and model; whatever is raised, also by `on_frame`, leaves neither a
-    thread nor an output.
+    `loaded` is the job's restorer, where the caller has it already; `around` may wrap what is made of it. Raises what
+    `open_source`, `open_sink` and `load_restorer` raise for wrong input, output and model; whatever is raised, also by
+    `on_frame`, leaves neither a thread nor an output.
     """
     output = job.output if job.output is not None else default_output(job.input)
     with ExitStack() as stack:

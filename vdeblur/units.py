@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .frames import Frame, StreamInfo
+from .hashes import file_sha256
 from .job import Job, OnFrame, Summary, load_for, restore_file
 from .joining import join
 from .restorer import Restorer
@@ -63,6 +64,7 @@ class Prepared:
 
     frames: tuple[int, ...]
     done: frozenset[int]
+    input_sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +114,9 @@ def _restorer(job: Job, device: str) -> Restorer:
 def _prepare(unit: Prepare) -> Prepared:
     folder = prepare(unit.job, unit.output, Path(unit.folder), unit.cutting)
     if folder is None:
-        return Prepared((), frozenset())
+        return Prepared((), frozenset(), file_sha256(unit.job.input))
     done = frozenset(s.index for s in folder.segments if folder.manifest(s.index) is not None)
-    return Prepared(tuple(segment.frames for segment in folder.segments), done)
+    return Prepared(tuple(segment.frames for segment in folder.segments), done, folder.input_sha256)
 
 
 def _join(folder: JobFolder) -> Finished:

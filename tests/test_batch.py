@@ -1,4 +1,4 @@
-"""A batch: every good file is there once, faults stay with their file, and no stop or kill costs more than a segment."""
+"""A batch: every good file is there once, faults stay with their file, and a kill costs no more than a segment."""
 
 from __future__ import annotations
 
@@ -287,7 +287,7 @@ def test_files_folders_patterns_and_lists_are_taken(folder: Path, monkeypatch: p
         "00000-b.restored.mp4",
         "00001-c.restored.mkv",
     ]
-    with pytest.raises(InputError, match="nothing.mp4"):
+    with pytest.raises(InputError, match=r"nothing\.mp4"):
         collect(["nothing.mp4"], "out")
     with pytest.raises(UsageError, match="would both become"):
         collect(["."], "out", name="same{suffix}")

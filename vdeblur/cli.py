@@ -365,14 +365,24 @@ def _progress_kind(kind: str) -> str:
 
 @cli.command(context_settings=CONTEXT)
 @click.argument("path", metavar="FILE")
+@click.option("--blur", is_flag=True, help="Measure and plot how blurred its frames are, in pixels.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @verbosity
-def info(path: str, as_json: bool) -> None:
+def info(path: str, blur: bool, as_json: bool) -> None:
     """Show what is in a file and what would be kept of it."""
-    from .probe import probe, to_json, to_text
+    from .probe import blur_of, blur_text, probe, to_json, to_text
 
     found = probe(path)
-    click.echo(json.dumps(to_json(found)) if as_json else to_text(found))
+    described = to_json(found)
+    if blur:
+        from .blurriness import auto_threshold
+
+        times, lengths = blur_of(path)
+        threshold = auto_threshold((found.video.width, found.video.height))
+        described["blur"] = {"seconds": times, "pixels": lengths, "threshold": threshold}
+    click.echo(json.dumps(described) if as_json else to_text(found))
+    if blur and not as_json:
+        click.echo(blur_text(times, lengths, threshold))
 
 
 @cli.command(context_settings=CONTEXT)

@@ -51,9 +51,8 @@ class RayActors:
         on_gpu = gpus > 0 and device in ("auto", "cuda")
         share = min(cpus, cores)
         self.width = actors or (gpus if on_gpu else max(cores // share, 1))
-        needs: dict[str, Any] = (
-            {"num_gpus": 1, "num_cpus": 0} if on_gpu else {"num_cpus": share if actors is None else 1}
-        )
+        cores_each = {"num_cpus": share if actors is None else 1}
+        needs: dict[str, Any] = {"num_gpus": 1, "num_cpus": 0} if on_gpu else cores_each
         kind: Any = self._ray.remote(max_restarts=-1, max_task_retries=0, **needs)(Actor)
         self._actors = [kind.remote("cuda:0" if on_gpu else device) for _ in range(self.width)]
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()

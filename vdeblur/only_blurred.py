@@ -38,7 +38,7 @@ class OnlyBlurred:
     def restore(self, window: Window, state: State) -> tuple[Frame, State]:
         """Restore the centre where it is blurred, else give it back."""
         paused = state if isinstance(state, Paused) else Paused(None, ())
-        if blur_length(window.centre) < (self._threshold or auto_threshold(window.centre)):
+        if blur_length(window.centre) < (self._threshold or auto_threshold(window.centre.size)):
             waiting = (*paused.waiting, window)
             if len(waiting) > WARM_UP_FRAMES:  # the state is too old to go on from: start anew with these
                 return window.centre, Paused(None, waiting[-WARM_UP_FRAMES:])

@@ -32,7 +32,9 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     here = Path(__file__).parent
     monkeypatch.setenv("PYTHONPATH", f"{here.parent}:{here}")
-    started = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    soon = {"health_check_initial_delay_ms": 2000, "health_check_period_ms": 500, "health_check_timeout_ms": 2000}
+    head = {"num_cpus": 1, "include_dashboard": False, "_system_config": soon | {"health_check_failure_threshold": 3}}
+    started = Cluster(initialize_head=True, head_node_args=head)
     started.second = started.add_node(num_cpus=1)
     ray.init(address=started.address, log_to_driver=False)
     yield started

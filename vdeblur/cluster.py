@@ -19,8 +19,8 @@ from .errors import DeviceError, UsageError
 from .units import do
 from .workers import WorkerDied
 
-READY_SECONDS = 30.0
-"""How long an actor may take to say that it lives before another one is asked."""
+READY_SECONDS = 5.0
+"""How long an actor may take to say that it lives before another one is asked; one that starts anew may take longer."""
 
 
 class RayActors:

@@ -15,8 +15,9 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from vdeblur.checkpoints import file_sha256, load, save
+from vdeblur.checkpoints import load, save
 from vdeblur.evaluate import do_no_harm, evaluate
+from vdeblur.hashes import file_sha256
 from vdeblur.models import StreamNetwork
 from vdeblur.published import PublishedModel, published, weights_folder
 from vdeblur.restorer import load_restorer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .errors import ModelError
+from .hashes import file_sha256
 from .models import MODELS, StreamNetwork, build
 
 FORMAT = "vdeblur/1"
@@ -76,9 +76,3 @@ def load(path: str | Path, sha256: str | None = None) -> Checkpoint:
         return Checkpoint(header["kind"], config, tensors, provenance)
     except (KeyError, ValueError) as error:
         raise ModelError(f"{path}: its header is damaged ({error}); take another copy") from error
-
-
-def file_sha256(path: str | Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -34,7 +34,7 @@ from .errors import (
     VdeblurError,
     did_you_mean,
 )
-from .flags import KeyValue, PictureSize, Rate, Seconds, TileSize, load_config
+from .flags import BlurThreshold, KeyValue, PictureSize, Rate, Seconds, TileSize, load_config
 from .signals import Stopped, StopSignals, stop_signals
 
 if TYPE_CHECKING:
@@ -239,6 +239,9 @@ def cli() -> None:
     show_default=True,
     help="On stderr.",
 )
+@click.option("--resume/--no-resume", default=True, help="Go on where a stopped run of the same job was.")
+@click.option("--keep-temp", is_flag=True, help="Leave the segments of a long job beside its output.")
+@click.option("--only-blurred", type=BlurThreshold(), help="auto or pixels of blur: sharper frames pass as they are.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object on stdout at the end.")
 @click.option("--config", is_eager=True, callback=load_config, metavar="FILE", help="TOML file with these options.")
 @verbosity
@@ -269,6 +272,9 @@ def restore(
     encoder_option: tuple[tuple[str, str], ...],
     overwrite: bool,
     progress: str,
+    resume: bool,
+    keep_temp: bool,
+    only_blurred: float | None,
     as_json: bool,
     config: str | None,
 ) -> None:
@@ -285,7 +291,8 @@ def restore(
     if as_json and output == "-":
         raise UsageError("--json and -o - would both write to stdout: leave one of them out")
 
-    from .job import Job, restore_file
+    from .job import Job
+    from .resume import restore_resumable
     from .sinks import SinkOptions
     from .sources import SourceOptions
 
@@ -298,6 +305,7 @@ def restore(
         strength=strength,
         compare=compare,
         scene_cuts=scene_cuts == "auto",
+        only_blurred=only_blurred,
         tile=tile,
         source=SourceOptions(
             start_seconds=ss,
@@ -329,7 +337,7 @@ def restore(
             stop.check()
             shown.update(info, frame)
 
-        summary = restore_file(job, on_frame)
+        summary = restore_resumable(job, on_frame, resume=resume, keep_temp=keep_temp)
     for warning in summary.warnings:
         log.warning("%s", warning)
     if not _quiet():
@@ -343,24 +351,157 @@ def restore(
 def _progress(kind: str) -> Progress:
     from .progress import Bar, JsonLines, Silent
 
-    on_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-    if kind == "json":
+    shown = _progress_kind(kind)
+    if shown == "json":
         return JsonLines(lambda line: click.echo(line, err=True))
-    if kind == "bar" or (kind == "auto" and on_terminal and not _quiet()):
-        return Bar(force=kind == "bar")
-    return Silent()
+    return Bar(force=kind == "bar") if shown == "bar" else Silent()
+
+
+def _progress_kind(kind: str) -> str:
+    """What "auto" comes to."""
+    on_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return kind if kind != "auto" else "bar" if on_terminal and not _quiet() else "none"
 
 
 @cli.command(context_settings=CONTEXT)
 @click.argument("path", metavar="FILE")
+@click.option("--blur", is_flag=True, help="Measure and plot how blurred its frames are, in pixels.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @verbosity
-def info(path: str, as_json: bool) -> None:
+def info(path: str, blur: bool, as_json: bool) -> None:
     """Show what is in a file and what would be kept of it."""
-    from .probe import probe, to_json, to_text
+    from .probe import blur_of, blur_text, probe, to_json, to_text
 
     found = probe(path)
-    click.echo(json.dumps(to_json(found)) if as_json else to_text(found))
+    described = to_json(found)
+    if blur:
+        from .blurriness import auto_threshold
+
+        times, lengths = blur_of(path)
+        threshold = auto_threshold((found.video.width, found.video.height))
+        described["blur"] = {"seconds": times, "pixels": lengths, "threshold": threshold}
+    click.echo(json.dumps(described) if as_json else to_text(found))
+    if blur and not as_json:
+        click.echo(blur_text(times, lengths, threshold))
+
+
+@cli.command(context_settings=CONTEXT)
+@click.argument("paths", nargs=-1, required=True, metavar="PATHS...")
+@click.option("-o", "--output", required=True, metavar="DIR", help="Folder for outputs, report and journal.")
+@click.option("-m", "--model", help="As for INPUT.")
+@click.option("-d", "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:0 or mps.")
+@click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True)
+@click.option("--strength", type=click.FloatRange(0, 1), default=1.0, show_default=True)
+@click.option("--only-blurred", type=BlurThreshold(), help="auto or pixels of blur: sharper frames pass as they are.")
+@click.option("--codec", metavar="NAME", help="Video encoder, such as libx265.  [default: near each input's]")
+@click.option("--crf", type=float, help="Quality, as the encoder counts it.")
+@click.option("--preset", help="Speed against size, as the encoder names it.")
+@click.option("-e", "--encoder-option", type=KeyValue(), multiple=True, metavar="KEY=VALUE")
+@click.option("--recursive", is_flag=True, help="Search folders below, and keep their structure.")
+@click.option("--include", multiple=True, metavar="PATTERN", help="Only names (or paths below a folder) like this.")
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="No names (or paths below a folder) like this.")
+@click.option("--name", default="{stem}{suffix}", show_default=True, help="Of outputs; {index} counts.")
+@click.option("--overwrite", is_flag=True, help="Restore anew what is done, and replace files that stand in the way.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, with an estimate of frames and hours.")
+@click.option("--jobs", default="auto", show_default=True, metavar="N|auto", help="Processes; auto: one per GPU.")
+@click.option("--ray", metavar="ADDRESS|local", help="Work on a Ray cluster instead; needs vdeblur[ray].")
+@click.option("--tries", type=click.IntRange(1), default=3, show_default=True, help="Before a segment is set aside.")
+@click.option("--min-free", type=click.FloatRange(0), default=1.0, show_default=True, help="GiB of disk to leave free.")
+@click.option("--watch", is_flag=True, help="Go on for ever with files that appear; needs vdeblur[watch].")
+@click.option("--progress", type=click.Choice(["auto", "bar", "json", "none"]), default="auto", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on stdout at the end.")
+@click.option("--config", is_eager=True, callback=load_config, metavar="FILE", help="TOML file with these options.")
+@verbosity
+@click.pass_context
+def batch(
+    ctx: click.Context,
+    paths: tuple[str, ...],
+    output: str,
+    model: str | None,
+    device: str,
+    precision: str,
+    strength: float,
+    only_blurred: float | None,
+    codec: str | None,
+    crf: float | None,
+    preset: str | None,
+    encoder_option: tuple[tuple[str, str], ...],
+    recursive: bool,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    name: str,
+    overwrite: bool,
+    dry_run: bool,
+    jobs: str,
+    ray: str | None,
+    tries: int,
+    min_free: float,
+    watch: bool,
+    progress: str,
+    as_json: bool,
+    config: str | None,
+) -> None:
+    """Restore many files: skip what is done, go on after failures, and report.
+
+    PATHS are files, folders, patterns, and @list.txt with a path a line. The same command goes on after any stop.
+    Exit code 7 says that something failed, 6 that an input was damaged.
+    """
+    from .batch import BatchOptions
+    from .batch_run import Request, run_batch
+    from .job import Job
+    from .sinks import SinkOptions
+
+    sink = SinkOptions(codec=codec, crf=crf, preset=preset, encoder_options=dict(encoder_option))
+    settings = Job("", None, model, device, precision, strength, only_blurred=only_blurred, sink=sink)
+    request = Request(
+        paths=paths,
+        output=output,
+        settings=settings,
+        options=BatchOptions(overwrite=overwrite, tries=tries, min_free_bytes=int(min_free * 2**30)),
+        recursive=recursive,
+        include=include,
+        exclude=exclude,
+        name=name,
+        jobs=jobs,
+        ray=ray,
+        watch=watch,
+    )
+    stop: StopSignals = ctx.obj
+    shown = _progress_kind(progress)
+    ctx.exit(run_batch(request, stop, shown, dry_run=dry_run, as_json=as_json, say=_say, write=click.echo))
+
+
+def _say(line: str) -> None:
+    if not _quiet():
+        click.echo(f"vdeblur: {line}", err=True)
+
+
+@cli.command(context_settings=CONTEXT)
+@click.argument("job", metavar="JOB")
+@click.option("--index", type=click.IntRange(0), help="Restore this segment; without it, say what there is.")
+@click.option("-d", "--device", help="Other than the job's: auto, cpu, cuda:0 or mps.")
+@click.option("--prepare", "source", metavar="INPUT", help="Cut INPUT into segments; JOB is its output file.")
+@click.option("-m", "--model", help="With --prepare, as for INPUT.")
+@click.option("--join", is_flag=True, help="Join all segments into the output.")
+@verbosity
+def segment(job: str, index: int | None, device: str | None, source: str | None, model: str | None, join: bool) -> None:
+    """Restore a single segment of a job, for arrays of Slurm and the like.
+
+    \b
+      vdeblur segment out.mkv --prepare in.mkv     prints the number of segments, N
+      vdeblur segment out.mkv --index 0 ... N-1    in any order, anywhere, as often as need be
+      vdeblur segment out.mkv --join
+    """
+    from .slurm import join_job, prepare_job, restore_one, state_of
+
+    if source is not None:
+        click.echo(prepare_job(source, job, model, device or "auto"))
+    elif index is not None:
+        _say(restore_one(job, index, device))
+    elif join:
+        _say(join_job(job).to_text())
+    else:
+        click.echo(state_of(job))
 
 
 @cli.command(context_settings=CONTEXT)

@@ -105,7 +105,7 @@ def encodes(name: str) -> bool:
 
 
 def _weights() -> tuple[dict[str, bool], list[str]]:
-    from .checkpoints import file_sha256
+    from .hashes import file_sha256
     from .published import published
 
     intact, problems = {}, []

@@ -37,6 +37,8 @@ class SinkOptions:
     overwrite: bool = False
     container: str | None = None
     """FFmpeg's name of the format, where the file name does not say it (`-`)."""
+    picture_only: bool = False
+    """Leave out all other streams, chapters and tags of the file: for a segment, which is joined with them later."""
     hwaccel: str = "none"
     """"auto" tries NVENC, QSV and VideoToolbox for h264, hevc and av1, and stays in software where none works."""
 

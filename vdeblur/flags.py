@@ -93,6 +93,24 @@ class PictureSize(click.ParamType):  # type: ignore[type-arg]
         return int(width), int(height)
 
 
+class BlurThreshold(click.ParamType):  # type: ignore[type-arg]
+    """A length of blur in pixels, or auto."""
+
+    name = "auto|pixels"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the length in pixels; 0 stands for auto, which depends on the picture's size."""
+        if value == "auto":
+            return 0.0
+        try:
+            pixels = float(value)
+        except ValueError:
+            pixels = 0.0
+        if not 0 < pixels <= 1000:
+            self.fail(f"{value!r} is neither auto nor a length of blur in pixels, as in 4.5", param, ctx)
+        return pixels
+
+
 def load_config(ctx: click.Context, param: click.Parameter, path: str | None) -> str | None:
     """Fill the options of a command from a TOML file; command line and environment come first. A click callback.
 

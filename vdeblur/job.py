@@ -12,6 +12,7 @@ from .blend import Blended, Compared, side_by_side_info
 from .errors import ModelError
 from .fallback import WithFallback
 from .frames import Frame, StreamInfo
+from .only_blurred import OnlyBlurred
 from .pipeline import restore_stream
 from .published import published
 from .restorer import Restorer, State, load_restorer
@@ -47,6 +48,9 @@ class Job:
     """Whether the state starts anew at scene cuts; changes of the picture's size always do that."""
     tile: int | None = None
     """Side of tiles in pixels; 0: the whole picture at once, None: by the memory that is free."""
+    only_blurred: float | None = None
+    """Frames less blurred than this (pixels, see `blurriness`) pass as they are: 0 is the automatic threshold, None
+    restores all."""
     source: SourceOptions = field(default_factory=SourceOptions)
     sink: SinkOptions = field(default_factory=SinkOptions)
 
@@ -110,11 +114,17 @@ class Summary:
         return "; ".join(parts)
 
 
-def restore_file(job: Job, on_frame: OnFrame | None = None) -> Summary:
-    """Restore one file, pattern or pipe. The output appears under its name only when it is whole.
+def restore_file(
+    job: Job,
+    on_frame: OnFrame | None = None,
+    loaded: Restorer | None = None,
+    around: Callable[[Restorer, StreamInfo], Restorer] | None = None,
+) -> Summary:
+    """Restore one file, pattern or pipe in one go. The output appears under its name only when it is whole.
 
-    Raises what `open_source`, `open_sink` and `load_restorer` raise for wrong input, output and model; whatever is
-    raised, also by `on_frame`, leaves neither a thread nor an output.
+    `loaded` is the job's restorer, where the caller has it already; `around` may wrap what is made of it. Raises what
+    `open_source`, `open_sink` and `load_restorer` raise for wrong input, output and model; whatever is raised, also by
+    `on_frame`, leaves neither a thread nor an output.
     """
     output = job.output if job.output is not None else default_output(job.input)
     with ExitStack() as stack:
@@ -124,17 +134,10 @@ def restore_file(job: Job, on_frame: OnFrame | None = None) -> Summary:
         sink = stack.enter_context(write_behind(open_sink(output, file, job.sink, info)))
 
         retreats: list[str] = []
-
-        def load(name: str) -> Restorer:
-            return load_restorer(name, job.device, job.precision, tile=job.tile, on_retreat=retreats.append)
-
-        loaded = load(job.model or default_model())
-        fallback = WithFallback(loaded, lambda: load(PER_FRAME_MODEL))
-        restorer: Restorer = fallback
-        if job.strength != 1:
-            restorer = Blended(restorer, job.strength)
-        if job.compare is not None:
-            restorer = Compared(restorer, job.compare, info.rotation)
+        fallback = with_fallback(job, loaded or load_for(job, retreats.append), retreats.append)
+        restorer = as_asked(job, fallback, info)
+        if around is not None:
+            restorer = around(restorer, info)
         if on_frame is not None:
             restorer = Watched(restorer, info, on_frame)
 
@@ -154,6 +157,28 @@ def restore_file(job: Job, on_frame: OnFrame | None = None) -> Summary:
         warnings=(*source.warnings, *sink.warnings),
         retreats=tuple(retreats),
     )
+
+
+def load_for(job: Job, on_retreat: Callable[[str], None] | None = None, name: str | None = None) -> Restorer:
+    """The restorer that a job names (or another one, for the same device). Raises what `load_restorer` raises."""
+    name = name or job.model or default_model()
+    return load_restorer(name, job.device, job.precision, tile=job.tile, on_retreat=on_retreat)
+
+
+def with_fallback(job: Job, restorer: Restorer, on_retreat: Callable[[str], None] | None = None) -> WithFallback:
+    """`restorer` for one stream: the per-frame network stands behind it."""
+    return WithFallback(restorer, lambda: load_for(job, on_retreat, PER_FRAME_MODEL))
+
+
+def as_asked(job: Job, restorer: Restorer, info: StreamInfo) -> Restorer:
+    """`restorer` with what the job asks for around it; `info` describes the frames that are written."""
+    if job.only_blurred is not None:
+        restorer = OnlyBlurred(restorer, job.only_blurred)
+    if job.strength != 1:
+        restorer = Blended(restorer, job.strength)
+    if job.compare is not None:
+        restorer = Compared(restorer, job.compare, info.rotation)
+    return restorer
 
 
 def default_model() -> str:

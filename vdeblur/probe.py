@@ -68,6 +68,32 @@ def _kept(stream: Any, is_picture: bool, output: str) -> Kept:
     return Kept(stream.index, stream.type, codec_name(stream), None if language == "und" else language, fate)
 
 
+def blur_of(path: str, every_seconds: float = 0.5) -> tuple[list[float], list[float]]:
+    """(times in seconds, blur lengths in pixels) of a frame in each `every_seconds`. Raises InputError."""
+    from .blurriness import blur_length
+
+    times: list[float] = []
+    lengths: list[float] = []
+    with open_source(path) as source:
+        for frame in source:
+            if not times or frame.seconds >= times[-1] + every_seconds:
+                times.append(frame.seconds)
+                lengths.append(blur_length(frame))
+    return times, lengths
+
+
+def blur_text(times: list[float], lengths: list[float], threshold: float, width: int = 60) -> str:
+    """A bar for each moment, and how much `--only-blurred auto` would touch."""
+    top = max([*lengths, threshold, 1.0])
+    lines = [
+        f"{time:9.2f} s {length:6.1f} px  {'#' * round(width * length / top)}"
+        for time, length in zip(times, lengths, strict=True)
+    ]
+    over = sum(length >= threshold for length in lengths)
+    lines.append(f"{over} of {len(lengths)} frames looked at are blurred over {threshold:.1f} px or more")
+    return "\n".join(lines)
+
+
 def to_json(info: FileInfo) -> dict[str, Any]:
     """What `vdeblur info --json` prints; rates and ratios as "numerator/denominator"."""
     video = info.video

@@ -53,9 +53,7 @@ def load_restorer(
         return CLASSICAL[name]()
     models = {model.name: model for model in published()}
     if name not in models and not name.endswith(".safetensors"):
-        known = [*models, *CLASSICAL]
-        hint = did_you_mean(name, known) or f"; choose {', '.join(known)} or a .safetensors file"
-        raise ModelError(f"unknown model {name!r}{hint}")
+        raise unknown_model(name)
 
     from .backends.pytorch import TorchRestorer
     from .checkpoints import load
@@ -64,3 +62,13 @@ def load_restorer(
     checkpoint = load(model.path, model.sha256) if model else load(name)
     network = checkpoint.network()
     return TorchRestorer(name, network, device, precision, look_ahead=look_ahead, tile=tile, on_retreat=on_retreat)
+
+
+def unknown_model(name: str) -> ModelError:
+    """What to say of a name that is no model's."""
+    from .classical import CLASSICAL
+    from .published import published
+
+    known = [*(model.name for model in published()), *CLASSICAL]
+    hint = did_you_mean(name, known) or f"; choose {', '.join(known)} or a .safetensors file"
+    return ModelError(f"unknown model {name!r}{hint}")

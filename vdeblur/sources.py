@@ -29,6 +29,9 @@ class SourceOptions:
     """Stop before this, counted from the start of the file (`--to`)."""
     keep_timestamps: bool = False
     """With a start: leave every pts as the file has it, instead of counting from the cut."""
+    pts_range: tuple[int | None, int | None] | None = None
+    """An exact cut instead of those in seconds: the first pts that is wanted and the first that is not any more, as the
+    stream counts them; None is open. Every pts stays as the file has it."""
     frame_rate: Fraction | None = None
     """Frames per second of images and of raw streams; files that carry time stamps keep theirs."""
     deinterlace: str = "auto"

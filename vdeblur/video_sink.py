@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
 from math import lcm
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
 
 import av
 from av.codec.context import Flags
@@ -86,7 +86,11 @@ class VideoSink:
     def _open(self, file: str | BinaryIO, encoder: str, pix_fmt: str, options: SinkOptions) -> None:
         target: Any = f"file:{self._partial.path}" if self._partial else _Writer(file)
         self._container: OutputContainer = av.open(
-            target, "w", format=self.format, container_options=self._container_options(), metadata_errors="replace"
+            target,
+            "w",
+            format=self.format,
+            container_options=self._container_options(options),
+            metadata_errors="replace",
         )
         self._is_open = True
         self._copies: dict[int, Callable[[av.Packet[Any]], None]] = {}
@@ -96,14 +100,17 @@ class VideoSink:
             for stream in self._media.container.streams:
                 if stream.index == self._media.video.index:
                     self._add_video(encoder, pix_fmt, options, stream)
-                else:
+                elif not options.picture_only:
                     self._add_other(stream, self._media)
-            self._copy_metadata(self._media)
+            if not options.picture_only:
+                self._copy_metadata(self._media)
             self._media.keep(self._copies)
         self._checked(self._container.start_encoding)
         self._last_video: Fraction | None = None
 
-    def _container_options(self) -> dict[str, str]:
+    def _container_options(self, options: SinkOptions) -> dict[str, str]:
+        if options.picture_only:  # no random identifiers: the same frames make the same file
+            return {"avoid_negative_ts": "disabled", "fflags": "+bitexact"}
         if self.format == "yuv4mpegpipe":
             return {"strict": "-1"}  # over 8 bit is an extension that every reader knows
         if self.format in ("matroska", "webm"):
@@ -320,7 +327,7 @@ class VideoSink:
         if self._partial:
             self._partial.discard()
 
-    def __enter__(self) -> VideoSink:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

@@ -33,6 +33,8 @@ MAX_FAILURES = 1000
 """Packets in a row that may fail before an input counts as beyond use."""
 MAX_CONCEALED_SECONDS = 10
 """A longer gap stays a gap: the pts keep sound in step, and a minute of one still helps no one."""
+BACK_SECONDS = (2, 15)
+"""How far before a cut is sought again where the first seek lands behind it."""
 TAIL_SECONDS = 10
 """After the last wanted frame, other streams are followed until they catch up, at most this far."""
 
@@ -51,12 +53,14 @@ class VideoSource:
     def __init__(self, file: str | BinaryIO, name: str, options: SourceOptions) -> None:
         """Open, find the picture and decode its first frame. Raises InputError."""
         self.name = name
-        self.concealed = 0
+        self.concealed_pts: set[int] = set()
         self.damaged = False
         self.warnings: list[str] = []
         self.packets: deque[av.Packet[Any]] = deque()
         self._options = options
         self._kept: set[int] | None = None
+        self._others: Iterator[av.Packet[Any]] | None = None
+        self._read_until: Fraction | None = None
         self._devices = _devices(options.hwaccel) if isinstance(file, str) else []
         while not self._begin(file, self._devices.pop(0) if self._devices else None):
             pass  # this hardware does not decode this stream: the next one, and software in the end
@@ -78,7 +82,7 @@ class VideoSource:
             if first is None:
                 raise InputError(f"{self.name}: no frame of its {self.video.codec.name} stream can be decoded")
             if seekable and first.pts is not None and self._start is not None and first.pts > self._start:
-                first = self._from_the_beginning()
+                first = self._from_further_back()
             self.first_frame: av.VideoFrame = first
             self._peeked = True
             self.color = color_of(first, chroma_location(self.video))
@@ -106,6 +110,11 @@ class VideoSource:
             None if self._end is None else self._end * tick,
             self.shift * tick,
         )
+
+    @property
+    def concealed(self) -> int:
+        """Frames so far that are not as they were shot."""
+        return len(self.concealed_pts)
 
     def keep(self, streams: Iterable[int]) -> None:
         """From now on, hold packets of these streams (by index) in `packets`; those of others are dropped."""
@@ -137,6 +146,54 @@ class VideoSource:
         else:
             self._check_claim(whole)
 
+    def packet_times(self) -> tuple[list[int], set[int]] | None:
+        """The pts of every picture in order and those of keyframes, read from the packets; None where they cannot say.
+
+        Nothing is decoded, and the source cannot be iterated afterwards.
+        """
+        for stream in self.others:
+            stream.discard = Discard.all
+        times: list[int] = []
+        keyframes: set[int] = set()
+        try:
+            self._container.seek(self.video.start_time or 0, stream=self.video)
+            for packet in self._container.demux(self.video):
+                if packet.size == 0 or packet.is_discard:
+                    continue
+                if packet.pts is None:
+                    return None
+                times.append(packet.pts)
+                if packet.is_keyframe:
+                    keyframes.add(packet.pts)
+        except av.FFmpegError:  # damaged from here on, or a format that cannot go back
+            if not times:
+                return None
+        return (sorted(times), keyframes) if len(set(times)) == len(times) else None
+
+    def read_others(self, until: Fraction | None) -> None:
+        """Without decoding a picture: hold in `packets` what the kept streams have up to a time (None: to the end).
+
+        For a sink that has its pictures from elsewhere; not to be mixed with iterating.
+        """
+        if self._others is None:
+            self.video.discard = Discard.all
+            self._others = self._container.demux() if self._kept else iter(())
+        if until is None and self._end is not None:
+            until = self._end * self._time_base + TAIL_SECONDS
+        if until is not None and self._read_until is not None and self._read_until > until:
+            return
+        try:
+            for packet in self._others:
+                if packet.stream.index == self.video.index:
+                    continue
+                self._collect(packet)
+                if packet.size and packet.dts is not None:
+                    self._read_until = packet.dts * packet.time_base
+                    if until is not None and self._read_until > until:
+                        return
+        except av.FFmpegError:
+            self.damaged = True
+
     def close(self) -> None:
         """Close the input."""
         self._frames.close()
@@ -158,8 +215,10 @@ class VideoSource:
         seconds = self._seconds()
         frames = stream.frames or (round(seconds * rate) if seconds and rate else None)
         if seconds and (self._start is not None or self._end is not None):
-            end = min(self._options.end_seconds or seconds, seconds)
-            kept = max(end - (self._options.start_seconds or 0), 0.0)
+            origin = (stream.start_time or 0) * self._time_base
+            start = 0.0 if self._start is None else float(self._start * self._time_base - origin)
+            end = seconds if self._end is None else float(self._end * self._time_base - origin)
+            kept = max(min(end, seconds) - max(start, 0.0), 0.0)
             frames = round(frames * kept / seconds) if frames else None
             seconds = kept
         return StreamInfo(
@@ -190,6 +249,8 @@ class VideoSource:
     def _cut(self) -> tuple[int | None, int | None, int]:
         """Start and end in ticks of the stream as the file counts them, and what is taken off every pts."""
         tick, options = self._time_base, self._options
+        if options.pts_range is not None:
+            return *options.pts_range, 0
         origin = Fraction(self._container.start_time or 0, av.time_base)
         first, last = _exactly(options.start_seconds), _exactly(options.end_seconds)
         start = None if first is None else ceil((origin + first) / tick)
@@ -199,20 +260,31 @@ class VideoSource:
 
     # -- decoding ---------------------------------------------------------------------------------------------------
 
-    def _seek(self) -> None:
+    def _seek(self, seconds_before: int = 0) -> None:
         assert self._start is not None
         try:
-            self._container.seek(self._start, stream=self.video)
+            self._container.seek(self._start - int(seconds_before / self._time_base), stream=self.video)
         except av.FFmpegError:  # some formats cannot: read from the start instead
             self._container.seek(0)
 
-    def _from_the_beginning(self) -> av.VideoFrame:
-        """A seek landed behind the cut (a poor index): decode from the first packet instead."""
-        self._frames.close()
-        self.packets.clear()
-        self._container.seek(self.video.start_time or 0, stream=self.video)
-        self._frames = self._decoded()
-        return next(self._frames)
+    def _from_further_back(self) -> av.VideoFrame:
+        """A seek landed behind the cut (a poor index, or none): try before it, in the end from the first packet."""
+        first: av.VideoFrame | None = None
+        for seconds in (*BACK_SECONDS, None):
+            self._frames.close()
+            self.packets.clear()
+            self.damaged = False
+            if seconds is None:
+                self._container.seek(self.video.start_time or 0, stream=self.video)
+            else:
+                self._seek(seconds)
+            self._frames = self._decoded()
+            first = next(self._frames, None)
+            if first is not None and first.pts is not None and self._start is not None and first.pts <= self._start:
+                break
+        if first is None:
+            raise InputError(f"{self.name}: no frame of its {self.video.codec.name} stream can be decoded again")
+        return first
 
     def _all_frames(self) -> Iterator[av.VideoFrame]:
         if self._peeked:
@@ -253,14 +325,15 @@ class VideoSource:
             self._read += 1
             if pts is not None and not packet.is_discard:
                 heapq.heappush(self._expected, pts)
-            if packet.is_corrupt and pts is not None:  # the container noticed: a checksum or a counter is off
+            if packet.is_corrupt and pts is not None and self._is_wanted(pts):
+                # The container noticed: a checksum or a counter is off.
                 self._failed.append(pts)
         try:
             frames = self._decoder.decode(packet)
         except av.EOFError:
             return []
         except av.FFmpegError as error:
-            self.damaged = True
+            self.damaged |= self._is_wanted(pts)
             self._failures += 1
             if pts is not None:
                 self._failed.append(pts)
@@ -270,6 +343,10 @@ class VideoSource:
         if frames:
             self._failures = 0
         return frames
+
+    def _is_wanted(self, pts: int | None) -> bool:
+        """Whether a failure counts: what lies before a cut may lack what it refers to."""
+        return pts is None or self._start is None or pts >= self._start
 
     def _collect(self, packet: av.Packet[Any]) -> None:
         if packet.size and (self._kept is None or packet.stream_index in self._kept):
@@ -315,8 +392,8 @@ class VideoSource:
             if pts is None or counted:  # (FFmpeg makes times up for raw streams, by the rate that the codec states)
                 pts = following
             following = pts + (self._nominal if counted else decoded.duration or self._nominal)
-            if decoded.is_corrupt:  # mended by the decoder: worth more than the frame before
-                self.concealed += 1
+            if decoded.is_corrupt and self._is_wanted(pts):  # mended by the decoder: worth more than the frame before
+                self.concealed_pts.add(pts)
                 self.damaged = True
             color = color_of(decoded, self.color.chroma_location)
             yield frame_of(decoded, pts, self._time_base, color, decoded.duration)
@@ -361,7 +438,7 @@ class VideoSource:
         if seconds > MAX_CONCEALED_SECONDS:
             self.warnings.append(f"{self.name}: {seconds:.1f} s of pictures are lost; the gap is left open")
             return
-        self.concealed += len(missing)
+        self.concealed_pts.update(missing)
         for pts in missing:
             yield replace(last, pts=pts)
 
@@ -370,7 +447,7 @@ class VideoSource:
         stream = self.video
         if last is None or not stream.time_base:
             return
-        if stream.frames > self._read:
+        if stream.frames > self._read and self._start is None:
             lost = f"{stream.frames - self._read} of {stream.frames} pictures are missing at its end"
         elif (end := self._stated_end()) is not None:
             seconds = float(end - (last.pts + max(last.duration, self._nominal)) * self._time_base)

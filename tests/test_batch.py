@@ -1,0 +1,326 @@
+"""A batch: every good file is there once, faults stay with their file, and a kill costs no more than a segment."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import media
+import pytest
+from click.testing import CliRunner, Result
+from footage import count_frames, footage
+from test_segments import decoded, largest_difference
+
+from vdeblur.batch import Batch, BatchOptions
+from vdeblur.cli import cli
+from vdeblur.collect import collect
+from vdeblur.errors import InputError, OutputError, UsageError
+from vdeblur.job import Job
+from vdeblur.journal import Journal
+from vdeblur.segments import Cutting
+from vdeblur.sinks import SinkOptions
+from vdeblur.units import Restore, do
+from vdeblur.workers import WorkerDied, Workers
+
+ROOT = Path(__file__).parent.parent
+SETTINGS = ("-m", "unsharp", "--min-free", "0")
+SHORT = Cutting(min_seconds=0.4, max_seconds=0.9, warm_up=4)
+JOB = Job("", None, "unsharp", sink=SinkOptions(codec="ffv1"))
+OPTIONS = BatchOptions(back_off_seconds=0.01, min_free_bytes=0, cutting=SHORT)
+
+
+def run(*words: str | Path) -> Result:
+    return CliRunner().invoke(cli, ["batch", *map(str, words)])
+
+
+class Here:
+    """Does units at once, in this process; `before` may fail."""
+
+    width = 1
+
+    def __init__(self, before: Callable[[Any], None] = lambda _: None) -> None:
+        self.before = before
+        self.units: list[Any] = []
+
+    def submit(self, unit: Any, on_frames: Callable[[int], None]) -> Future[Any]:
+        self.units.append(unit)
+        future: Future[Any] = Future()
+        try:
+            self.before(unit)
+            future.set_result(do(unit, "cpu", on_frames))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def stop(self) -> None:
+        pass
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three short files, one of them below; one long enough for segments; one that is none."""
+    made = tmp_path / "in"
+    (made / "sub").mkdir(parents=True)
+    footage(made / "a.mp4", audio=True)
+    footage(made / "b.mp4", frames=9)
+    footage(made / "sub" / "c.mkv", frames=5)
+    media.write(made / "long.mkv", media.Recipe(media.frames(40), options={"g": "11"}))
+    (made / "broken.mp4").write_bytes(b"no film" * 20)
+    return made
+
+
+def batch_of(folder: Path, options: BatchOptions = OPTIONS, job: Job = JOB) -> Batch:
+    out = folder.parent / "out"
+    return Batch(collect([str(folder)], str(out), recursive=True), job, str(out), options)
+
+
+def statuses(batch: Batch) -> dict[str, str]:
+    return {Path(task.item.input).name: task.status for task in batch.tasks}
+
+
+GOOD = {"a.mp4": "done", "b.mp4": "done", "c.mkv": "done", "long.mkv": "done", "broken.mp4": "failed"}
+
+
+def test_faults_stay_with_their_file_and_done_work_is_not_done_again(folder: Path) -> None:
+    batch = batch_of(folder)
+    batch.run(Here())
+    assert statuses(batch) == GOOD
+    assert batch.failures == 1
+    out = folder.parent / "out"
+    assert [count_frames(out / name) for name in ("a.mp4", "b.mp4", "sub/c.mkv", "long.mkv")] == [12, 9, 5, 40]
+    again = batch_of(folder)
+    hands = Here()
+    again.run(hands)
+    assert hands.units == []
+    assert set(statuses(again).values()) == {"skipped", "failed"}
+    assert all(task.result["frames"] and task.thumbnails for task in again.tasks if task.status == "skipped")
+
+
+def test_the_journal_knows_content_and_not_names(folder: Path) -> None:
+    batch_of(folder).run(Here())
+    out = folder.parent / "out"
+    os.utime(folder / "a.mp4")  # the same film
+    shutil.copy(folder / "sub" / "c.mkv", folder / "b.mp4")  # another film
+    footage(out / "long.mkv", frames=3)  # someone else's output
+    hands = Here()
+    batch = batch_of(folder)
+    batch.run(hands)
+    found = statuses(batch)
+    assert (found["a.mp4"], found["b.mp4"], found["long.mkv"]) == ("skipped", "done", "foreign")
+    assert count_frames(out / "b.mp4") == 5
+    assert count_frames(out / "long.mkv") == 3
+    changed = batch_of(folder, job=Job("", None, "unsharp", strength=0.5))
+    changed.run(Here())
+    assert statuses(changed) == GOOD | {"long.mkv": "foreign"}
+    everything = batch_of(folder, BatchOptions(overwrite=True, min_free_bytes=0, cutting=SHORT))
+    everything.run(Here())
+    assert statuses(everything) == GOOD
+
+
+def test_a_torn_journal_loses_one_line(folder: Path) -> None:
+    batch_of(folder).run(Here())
+    path = folder.parent / "out" / ".vdeblur-batch" / "journal.jsonl"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(lines[:-1]) + "\n" + lines[-1][:40])
+    again = batch_of(folder)
+    assert sorted(statuses(again).values()) == ["failed", "skipped", "skipped", "skipped", "skipped"]
+    assert Journal(path).last(again.tasks[0].item.output) is not None
+
+
+def test_a_unit_that_fails_twice_is_tried_a_third_time(folder: Path) -> None:
+    failures = {"left": 2}
+
+    def sometimes(unit: Any) -> None:
+        if isinstance(unit, Restore) and failures["left"]:
+            failures["left"] -= 1
+            raise WorkerDied("killed")
+
+    batch = batch_of(folder)
+    batch.run(Here(sometimes))
+    assert statuses(batch) == GOOD
+
+
+def test_a_poisoned_segment_is_passed_through_and_counted(folder: Path) -> None:
+    def poison(unit: Any) -> None:
+        if isinstance(unit, Restore) and unit.index == 1 and not unit.pass_through:
+            raise WorkerDied("killed")
+
+    batch = batch_of(folder)
+    batch.run(Here(poison))
+    assert statuses(batch) == GOOD | {"long.mkv": "passed"}
+    assert batch.failures == 2
+    (long,) = [task for task in batch.tasks if task.item.input.endswith("long.mkv")]
+    assert (long.result["frames"], long.result["passed_through"]) == (40, 1)
+    assert 0 < long.result["touched"] < 40
+    healed = batch_of(folder, BatchOptions(overwrite=True, min_free_bytes=0, cutting=SHORT))
+    healed.run(Here())
+    assert statuses(healed) == GOOD
+
+
+def test_processes_do_what_one_does_and_one_that_is_killed_costs_its_unit(folder: Path) -> None:
+    batch_of(folder).run(Here())
+    one = {path.name: decoded(str(path)) for path in (folder.parent / "out").rglob("*.m*")}
+    (folder.parent / "out").rename(folder.parent / "one")
+    workers = Workers(do, 2, "cpu")
+    killed: list[int] = []
+
+    def kill(batch: Batch) -> None:
+        if not killed and any(task.done_frames for task in batch.tasks) and (pids := workers.pids()):
+            os.kill(pids[0], signal.SIGKILL)
+            killed.append(pids[0])
+
+    batch = batch_of(folder)
+    try:
+        batch.run(workers, kill)
+    finally:
+        workers.stop()
+    assert killed
+    assert statuses(batch) == GOOD
+    two = {path.name: decoded(str(path)) for path in (folder.parent / "out").rglob("*.m*")}
+    assert one.keys() == two.keys()
+    assert all(largest_difference(one[name], two[name]) == 0 for name in one)
+    assert workers.pids() == []
+
+
+def test_a_full_disk_is_said_before_the_work(folder: Path) -> None:
+    batch = batch_of(folder, BatchOptions(min_free_bytes=1 << 60, cutting=SHORT))
+    with pytest.raises(OutputError, match="are free"):
+        batch.run(Here())
+    assert not (folder.parent / "out" / "a.mp4").exists()
+
+
+# -- the command -----------------------------------------------------------------------------------------------------
+
+
+def test_the_command_reports_and_exits_with_7(folder: Path, tmp_path: Path) -> None:
+    result = run(folder, "-o", tmp_path / "out", *SETTINGS, "--recursive", "--json", "--jobs", "1")
+    assert result.exit_code == 7
+    report = json.loads(result.stdout)
+    assert report["counts"]["done"] == 4
+    assert report["counts"]["failed"] == 1
+    assert report == json.loads((tmp_path / "out" / "report.json").read_text())
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.count("data:image/jpeg;base64,") == 8
+    assert "broken.mp4" in page
+    (folder / "broken.mp4").unlink()
+    assert run(folder, "-o", tmp_path / "out", *SETTINGS, "--recursive").exit_code == 0
+
+
+def test_a_dry_run_estimates_and_writes_no_output(folder: Path, tmp_path: Path) -> None:
+    result = run(folder, "-o", tmp_path / "out", *SETTINGS, "--dry-run", "--json", "--jobs", "1")
+    plan = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert plan["frames"] == 12 + 9 + 40
+    assert plan["hours"] > 0
+    assert list((tmp_path / "out").glob("*.m*")) == []
+
+
+def test_after_kills_the_same_command_finishes_the_rest(tmp_path: Path) -> None:
+    made = tmp_path / "in"
+    made.mkdir()
+    one = footage(made / "000.mp4", frames=4)
+    for number in range(1, 30):
+        shutil.copy(one, made / f"{number:03}.mp4")
+    for number in (3, 17):
+        (made / f"{number:03}.mp4").write_bytes(b"broken")
+    out = tmp_path / "out"
+    words = [str(made), "-o", str(out), *SETTINGS, "--jobs", "1"]
+    for wanted in (3, 10):
+        with subprocess.Popen([sys.executable, "-m", "vdeblur", "batch", *words], cwd=ROOT) as process:
+            deadline = time.monotonic() + 60
+            while len(list(out.glob("*.mp4"))) < wanted and time.monotonic() < deadline:
+                time.sleep(0.01)
+            process.kill()
+    before = {path.name: path.stat().st_mtime_ns for path in out.glob("*.mp4")}
+    assert 10 <= len(before) < 28
+    assert run(*words).exit_code == 7
+    after = {path.name: path.stat().st_mtime_ns for path in out.glob("*.mp4")}
+    assert len(after) == 28
+    assert before.items() <= after.items()
+    assert [p.name for p in out.iterdir() if p.name.startswith(".")] == [".vdeblur-batch"]
+
+
+def test_ctrl_c_finishes_what_runs_and_stops(tmp_path: Path) -> None:
+    made = tmp_path / "in"
+    made.mkdir()
+    for number in range(12):
+        footage(made / f"{number:03}.mp4", frames=6)
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "vdeblur", "batch", str(made), "-o", str(out), *SETTINGS, "--jobs", "1"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        while not list(out.glob("*.mp4")) and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert "the same command goes on" in said
+    assert "Traceback" not in said
+    assert 0 < len(list(out.glob("*.mp4"))) < 12
+    assert (out / "report.html").exists()
+
+
+# -- which files -----------------------------------------------------------------------------------------------------
+
+
+def names(items: list[Any], out: str = "out") -> list[str]:
+    return [os.path.relpath(item.output, out) for item in items]
+
+
+def test_files_folders_patterns_and_lists_are_taken(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    assert names(collect(["."], "out")) == ["a.mp4", "b.mp4", "broken.mp4", "long.mkv"]
+    assert names(collect(["."], "out", recursive=True))[-1] == "sub/c.mkv"
+    assert names(collect(["*.mkv", "a.mp4"], "out")) == ["long.mkv", "a.mp4"]
+    assert names(collect(["."], "out", recursive=True, include=["*.mkv"], exclude=["sub/*"])) == ["long.mkv"]
+    Path("list.txt").write_text("# films\nb.mp4\n\nsub\n")
+    assert names(collect(["@list.txt"], "out", name="{index}-{stem}.restored{suffix}")) == [
+        "00000-b.restored.mp4",
+        "00001-c.restored.mkv",
+    ]
+    with pytest.raises(InputError, match=r"nothing\.mp4"):
+        collect(["nothing.mp4"], "out")
+    with pytest.raises(UsageError, match="would both become"):
+        collect(["."], "out", name="same{suffix}")
+    for template in ("../{name}", "/{name}", "{size}", ""):
+        with pytest.raises(UsageError, match="--name"):
+            collect(["a.mp4"], "out", name=template)
+
+
+def test_outputs_are_never_taken_as_inputs(folder: Path) -> None:
+    shutil.copy(folder / "a.mp4", folder / "sub" / "a.mp4")
+    assert len(collect([str(folder)], str(folder / "sub"), recursive=True)) == 4
+
+
+# -- one segment at a time -------------------------------------------------------------------------------------------
+
+
+def test_a_job_is_restored_segment_by_segment(tmp_path: Path) -> None:
+    frames = media.frames(90, pts=[500 * i for i in range(90)], time_base=media.Fraction(1, 1000))
+    source = media.write(tmp_path / "in.mkv", media.Recipe(frames, rate=media.Fraction(2), options={"g": "6"}))
+    output = str(tmp_path / "out.mkv")
+
+    def segment(*words: str) -> Result:
+        return CliRunner().invoke(cli, ["segment", output, *words])
+
+    count = int(segment("--prepare", source, "-m", "unsharp").stdout)
+    assert count > 1
+    for index in reversed(range(1, count)):
+        assert segment("--index", str(index)).exit_code == 0
+    assert segment("--index", str(count)).exit_code == 2
+    assert "still to do: 0" in segment().stdout
+    assert segment("--join").exit_code == 5
+    assert segment("--index", "0").exit_code == 0
+    assert "done already" in segment("--index", "0").stderr
+    assert segment("--join").exit_code == 0
+    assert count_frames(Path(output)) == 90
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mkv", "out.mkv"]

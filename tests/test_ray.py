@@ -1,0 +1,90 @@
+"""The same units on a real Ray cluster of two nodes on this machine: what dies is done again elsewhere."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import media
+import pytest
+from footage import footage
+from test_batch import JOB, OPTIONS, Here
+from test_segments import decoded, largest_difference
+
+from vdeblur.batch import Batch
+from vdeblur.collect import collect
+
+ray: Any = pytest.importorskip("ray", reason="Ray is an extra: pip install 'vdeblur[ray]'")
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own, from its start to its end
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Two nodes with a core each."""
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    here = Path(__file__).parent
+    monkeypatch.setenv("PYTHONPATH", f"{here.parent}:{here}")
+    soon = {"health_check_initial_delay_ms": 2000, "health_check_period_ms": 500, "health_check_timeout_ms": 2000}
+    head = {"num_cpus": 1, "include_dashboard": False, "_system_config": soon | {"health_check_failure_threshold": 3}}
+    started = Cluster(initialize_head=True, head_node_args=head)
+    started.second = started.add_node(num_cpus=1)
+    ray.init(address=started.address, log_to_driver=False)
+    yield started
+    ray.shutdown()
+    started.shutdown()
+
+
+def test_a_killed_actor_a_lost_node_and_a_corrupt_file_cost_nothing_else(cluster: Any, tmp_path: Path) -> None:
+    from vdeblur.cluster import RayActors
+
+    made = tmp_path / "in"
+    made.mkdir()
+    for number in range(19):
+        footage(made / f"{number:02}.mp4", frames=4)
+    media.write(made / "long.mkv", media.Recipe(media.frames(40), options={"g": "11"}))
+    (made / "07.mp4").write_bytes(b"corrupt" * 50)
+
+    def batch(out: str) -> Batch:
+        return Batch(collect([str(made)], str(tmp_path / out)), JOB, str(tmp_path / out), OPTIONS)
+
+    alone = batch("alone")
+    alone.run(Here())
+
+    hands = RayActors(cluster.address, "cpu", cpus=1)
+    assert hands.width == 2
+    victims = hands.pids()
+    events: list[str] = []
+
+    def disturb(run: Batch) -> None:
+        over = sum(task.is_over for task in run.tasks)
+        if over >= 3 and not events:
+            events.append("an actor")
+            os.kill(victims[0], signal.SIGKILL)
+        elif over >= 8 and len(events) == 1:
+            events.append("a node")
+            threading.Thread(
+                target=cluster.remove_node, args=(cluster.second,), kwargs={"allow_graceful": False}
+            ).start()
+
+    together = batch("together")
+    try:
+        together.run(hands, disturb)
+    finally:
+        hands.stop()
+    assert events == ["an actor", "a node"]
+    assert [task.status for task in together.tasks] == [task.status for task in alone.tasks]
+    assert sum(task.status == "done" for task in together.tasks) == 19
+    for a, b in zip(alone.tasks, together.tasks, strict=True):
+        if a.status == "done":
+            assert largest_difference(decoded(a.item.output), decoded(b.item.output)) == 0
+    left = [path.name for path in (tmp_path / "together").iterdir() if path.name.startswith(".")]
+    assert left == [".vdeblur-batch"]
+    time.sleep(0.1)

@@ -1,0 +1,137 @@
+"""Resume, with real processes that are killed without warning."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import media
+import pytest
+from click.testing import CliRunner, Result
+from test_segments import decoded, largest_difference
+
+from vdeblur.cli import cli
+from vdeblur.job import Job, restore_file
+from vdeblur.resume import folder_of
+from vdeblur.sinks import SinkOptions
+
+ROOT = Path(__file__).parent.parent
+SETTINGS = ("-m", "unsharp", "--codec", "ffv1")
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    """Ninety seconds at two frames a second: seven segments of the usual length."""
+    frames = media.frames(180, pts=[500 * i for i in range(180)], time_base=media.Fraction(1, 1000))
+    recipe = media.Recipe(frames, rate=media.Fraction(2), options={"g": "6"}, bframes=2, audio="aac", audio_seconds=90)
+    return Path(media.write(tmp_path / "film.mkv", recipe))
+
+
+def run(*words: str | Path) -> Result:
+    return CliRunner().invoke(cli, [str(word) for word in words])
+
+
+def started(*words: str | Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "vdeblur", *map(str, words)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+def until(condition: object, process: subprocess.Popen[str]) -> None:
+    """Wait until `condition()` holds or the process has ended."""
+    assert callable(condition)
+    deadline = time.monotonic() + 60
+    while not condition() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+def test_after_kill_9_the_same_command_gives_the_same_frames(film: Path, tmp_path: Path) -> None:
+    """Killed while planning, inside a segment, between a segment and its manifest, and later."""
+    output = tmp_path / "out.mkv"
+    folder = folder_of(str(output))
+    moments = [
+        lambda: (folder / "job.json").exists(),
+        lambda: any(folder.glob("*.part")),
+        lambda: (folder / "00001.mkv").exists(),
+        lambda: (folder / "00004.json").exists(),
+    ]
+    kept = 0
+    for moment in moments:
+        with started(film, "-o", output, *SETTINGS) as process:
+            until(moment, process)
+            process.send_signal(signal.SIGKILL)
+        assert not output.exists()
+        manifests = len(list(folder.glob("0*.json")))
+        assert manifests >= kept
+        kept = manifests
+    result = run(film, "-o", output, *SETTINGS, "--json")
+    assert result.exit_code == 0
+    assert f"goes on with {kept} of" in result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mkv", "out.mkv"]
+    whole = restore_file(Job(str(film), str(tmp_path / "whole.mkv"), "unsharp", sink=SinkOptions(codec="ffv1")))
+    assert whole.frames == json.loads(result.stdout)["frames"] == 180
+    assert largest_difference(decoded(whole.output), decoded(str(output))) == 0
+    assert media.packets(str(output), "audio") == media.packets(str(film), "audio")
+
+
+def stopped(film: Path, output: Path, *words: str) -> Path:
+    """A folder of a job that was interrupted after its first segments."""
+    folder = folder_of(str(output))
+    with started(film, "-o", output, *SETTINGS, *words) as process:
+        until(lambda: (folder / "00001.json").exists(), process)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert "the same command goes on from there" in said
+    assert not output.exists()
+    return folder
+
+
+def test_ctrl_c_keeps_what_is_done(film: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.mkv"
+    folder = stopped(film, output)
+    assert list(folder.glob("*.part")) == []
+    before = {path.name: path.stat().st_mtime_ns for path in folder.glob("0*")}
+    result = run(film, "-o", output, *SETTINGS, "--keep-temp")
+    assert result.exit_code == 0
+    after = {path.name: path.stat().st_mtime_ns for path in folder.glob("0*")}
+    assert len(after) > len(before)
+    assert before.items() <= after.items()
+
+
+@pytest.mark.parametrize(
+    ("words", "changed"), [(("-m", "nlm"), "model"), (("--strength", "0.5"), "settings"), ((), "input")]
+)
+def test_another_model_settings_or_input_start_anew_and_say_so(
+    film: Path, tmp_path: Path, words: tuple[str, ...], changed: str
+) -> None:
+    output = tmp_path / "out.mkv"
+    stopped(film, output)
+    if changed == "input":
+        media.write(film, media.Recipe(media.frames(30)))
+    result = run(film, "-o", output, *SETTINGS, *words)
+    assert result.exit_code == 0
+    assert f"{changed} changed since the last run" in result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mkv", "out.mkv"]
+
+
+def test_no_resume_goes_through_in_one_piece(film: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.mkv"
+    folder = stopped(film, output)
+    assert run(film, "-o", output, *SETTINGS, "--no-resume").exit_code == 0
+    assert not folder.exists()
+    assert len(decoded(str(output))) == 180
+
+
+def test_an_output_that_exists_is_refused_before_the_work(film: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.mkv"
+    output.write_bytes(b"precious")
+    result = run(film, "-o", output, *SETTINGS)
+    assert result.exit_code == 5
+    assert "exists already" in result.stderr
+    assert output.read_bytes() == b"precious"
+    assert not folder_of(str(output)).exists()

@@ -1,0 +1,274 @@
+"""Segments: whatever the file, restored in pieces it is what it would have been whole."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import Any
+
+import media
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vdeblur.errors import InputError, OutputError
+from vdeblur.fingerprints import job_from_json, job_to_json
+from vdeblur.frames import Frame
+from vdeblur.job import Job, Summary, load_for, restore_file
+from vdeblur.joining import join
+from vdeblur.resume import folder_of, prepare, restore_resumable
+from vdeblur.segments import Cutting, JobFolder, _segments, cut, restore_segment
+from vdeblur.sinks import SinkOptions
+from vdeblur.sources import SourceOptions, open_source
+
+SHORT = Cutting(min_seconds=0.4, max_seconds=0.9, warm_up=4)
+LOSSLESS = SinkOptions(codec="ffv1")
+VFR = [int(pts) for pts in np.cumsum(np.random.default_rng(0).integers(300, 900, 40)) + 700]
+TICK = Fraction(1, 15360)
+
+
+def decoded(path: str) -> list[Frame]:
+    with open_source(path) as source:
+        return list(source)
+
+
+def largest_difference(a: list[Frame], b: list[Frame]) -> int:
+    """In sample values; frames must be as many and equally timed."""
+    assert [frame.pts * frame.time_base for frame in a] == [frame.pts * frame.time_base for frame in b]
+    planes = [(x, y) for f, g in zip(a, b, strict=True) for x, y in zip(f.planes, g.planes, strict=True)]
+    return max(int(np.abs(x.astype(int) - y).max()) for x, y in planes)
+
+
+def both(tmp_path: Path, file: str, suffix: str, **settings: Any) -> tuple[Summary, Summary]:
+    """The same job whole and in segments."""
+    settings = {"model": "unsharp", "sink": LOSSLESS} | settings
+    whole = restore_file(Job(file, str(tmp_path / f"whole{suffix}"), **settings))
+    pieces = restore_resumable(Job(file, str(tmp_path / f"pieces{suffix}"), **settings), cutting=SHORT)
+    assert not folder_of(pieces.output).exists()
+    return whole, pieces
+
+
+CASES = {
+    "constant rate, B-frames": ("in.mp4", media.Recipe(media.frames(40), options={"g": "11"}, bframes=3), ".mkv"),
+    "variable rate, B-frames": (
+        "in.mp4",
+        media.Recipe(media.frames(40, pts=VFR, time_base=TICK), options={"g": "9"}, bframes=2),
+        ".mov",
+    ),
+    "an offset start in a transport stream": (
+        "in.ts",
+        media.Recipe(media.frames(40), options={"g": "11"}, bframes=2),
+        ".mkv",
+    ),
+    "one keyframe for all": ("in.mkv", media.Recipe(media.frames(40), options={"g": "999"}, bframes=2), ".mkv"),
+    "turned, with wide pixels": (
+        "in.mp4",
+        media.Recipe(media.frames(40), matrix=media.ROTATED_90, aspect=Fraction(4, 3)),
+        ".mov",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_segmented_equals_whole(tmp_path: Path, case: str) -> None:
+    name, recipe, suffix = CASES[case]
+    source = media.write(tmp_path / name, replace(recipe, audio="aac", audio_seconds=1.6, chapters=2))
+    sink = LOSSLESS if suffix == ".mkv" else SinkOptions(crf=0)
+    whole, pieces = both(tmp_path, source, suffix, sink=sink)
+    assert (pieces.frames, pieces.scene_cuts, pieces.damaged) == (40, whole.scene_cuts, False)
+    assert largest_difference(decoded(whole.output), decoded(pieces.output)) == 0
+    assert media.packets(pieces.output, "audio") == media.packets(whole.output, "audio")
+    assert replace(media.info_of(pieces.output), bit_rate=None) == replace(media.info_of(whole.output), bit_rate=None)
+
+
+def test_times_and_decoding_order_are_those_of_one_encode(tmp_path: Path) -> None:
+    """With B-frames in the output, in MP4, to the tick; and no packet is decoded after it is shown."""
+    import av
+
+    frames = media.frames(40, pts=VFR, time_base=TICK)
+    source = media.write(tmp_path / "in.mp4", media.Recipe(frames, options={"g": "9"}))
+    _, pieces = both(tmp_path, source, ".mp4", sink=SinkOptions(crf=12, encoder_options={"bf": "3"}))
+    times = [[frame.pts * frame.time_base for frame in decoded(path)] for path in (source, pieces.output)]
+    assert times[0] == times[1]
+    with av.open(pieces.output) as container:
+        packets = [(p.dts, p.pts) for p in container.demux(video=0) if p.size]
+    assert packets != sorted(packets, key=lambda packet: packet[1] or 0)  # B-frames there are
+    assert all(dts <= pts for dts, pts in packets if dts is not None and pts is not None)
+    assert all(a[0] < b[0] for a, b in pairwise(packets) if a[0] is not None and b[0] is not None)
+
+
+def test_a_cut_of_the_input_is_cut_into_segments(tmp_path: Path) -> None:
+    source = media.write(tmp_path / "in.mp4", media.Recipe(media.frames(60), options={"g": "7"}, audio="aac"))
+    whole, pieces = both(tmp_path, source, ".mkv", source=SourceOptions(start_seconds=0.4, end_seconds=2.0))
+    assert pieces.frames == 40
+    assert largest_difference(decoded(whole.output), decoded(pieces.output)) == 0
+
+
+def test_a_trained_recurrent_network_warms_up_to_the_same_picture(tmp_path: Path) -> None:
+    from vdeblur.published import published
+
+    recurrent = [model.name for model in published() if model.kind == "convlstm"]
+    if not recurrent:
+        pytest.skip("no recurrent model is published yet")
+    source = media.write(tmp_path / "in.mkv", media.Recipe(media.frames(40), options={"g": "11"}))
+    job = Job(source, str(tmp_path / "whole.mkv"), recurrent[0], "cpu", sink=LOSSLESS)
+    restorer = load_for(job)
+    whole = restore_file(job, loaded=restorer)
+    cutting = replace(SHORT, warm_up=Cutting().warm_up)
+    pieces = restore_resumable(replace(job, output=str(tmp_path / "pieces.mkv")), loaded=restorer, cutting=cutting)
+    assert largest_difference(decoded(whole.output), decoded(pieces.output)) <= 1
+
+
+def test_the_other_streams_and_tags_are_kept_as_in_one_piece(tmp_path: Path) -> None:
+    import av
+
+    recipe = media.Recipe(
+        media.frames(40), options={"g": "11"}, audio="aac", subtitles="subrip", attachment=True, chapters=2,
+        metadata={"title": "a film"},
+    )  # fmt: skip
+    source = media.write(tmp_path / "in.mkv", recipe)
+    whole, pieces = both(tmp_path, source, ".mkv")
+
+    def streams(path: str) -> Any:
+        with av.open(path) as container:
+            described = [(s.type, s.metadata.get("language"), int(s.disposition)) for s in container.streams]
+            return described, container.chapters(), container.metadata.get("title")
+
+    assert streams(pieces.output) == streams(whole.output)
+    assert media.packets(pieces.output, "subtitle") == media.packets(source, "subtitle")
+
+
+rising = st.lists(st.integers(1, 80), min_size=1, max_size=120).map(lambda steps: list(accumulate(steps)))
+
+
+@given(rising, st.sets(st.integers(0, 119)), st.integers(0, 20), st.booleans())
+def test_segments_tile_time(times: list[int], keyed: set[int], warm_up: int, ends: bool) -> None:
+    keyframes = {times[i] for i in keyed if i < len(times)}
+    cutting = Cutting(min_seconds=0.5, max_seconds=1.5, warm_up=warm_up)
+    segments = _segments(times, keyframes, Fraction(1, 1000), cutting, ends)
+    owners = [[s.index for s in segments if _holds(s.start, s.end, pts)] for pts in times]
+    assert all(len(owner) == 1 for owner in owners)
+    assert [owners.count([s.index]) for s in segments] == [s.frames for s in segments]
+    assert [a.end for a in segments[:-1]] == [b.start for b in segments[1:]]
+    for segment in segments:
+        assert segment.frames > 0
+        inside = [pts for pts in times if _holds(segment.start, segment.end, pts)]
+        before = [pts for pts in times if pts < inside[0] and _holds(segment.read_from, segment.read_until, pts)]
+        assert len(before) == min(warm_up, times.index(inside[0]))
+        if segment is not segments[-1]:
+            assert inside[-1] - inside[0] <= 1500
+
+
+def _holds(start: int | None, end: int | None, pts: int) -> bool:
+    return (start is None or pts >= start) and (end is None or pts < end)
+
+
+def test_what_cannot_be_cut_goes_through_in_one_piece(tmp_path: Path) -> None:
+    source = media.write(tmp_path / "in.mkv", media.Recipe(media.frames(40)))
+    raw = media.write(tmp_path / "in.h264", media.Recipe(media.frames(40)))
+    assert cut(Job(source, "out.mkv"), "out.mkv", SHORT) is not None
+    assert cut(Job(source, "out.mkv"), "out.mkv", Cutting()) is None  # a single segment
+    assert cut(Job(source, "-"), "-", SHORT) is None
+    assert cut(Job(source, "out/"), "out/", SHORT) is None
+    assert cut(Job(source, "out.y4m"), "out.y4m", SHORT) is None
+    assert cut(Job(raw, "out.mkv"), "out.mkv", SHORT) is None  # its packets have no times
+    restored = restore_resumable(Job(raw, str(tmp_path / "out.mkv"), "unsharp", sink=LOSSLESS), cutting=SHORT)
+    assert restored.frames == 40
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.h264", "in.mkv", "out.mkv"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> JobFolder:
+    source = media.write(tmp_path / "in.mkv", media.Recipe(media.frames(40), options={"g": "11"}))
+    output = str(tmp_path / "out.mkv")
+    folder = prepare(Job(source, output, "unsharp", sink=LOSSLESS), output, folder_of(output), SHORT)
+    assert folder is not None
+    return folder
+
+
+def test_a_segment_is_the_same_however_often_it_is_restored(folder: JobFolder) -> None:
+    restorer = load_for(folder.job)
+    first = restore_segment(folder, 1, restorer)
+    assert restore_segment(folder, 1, restorer) == first  # that is there already
+    folder.video(1).with_suffix(".json").unlink()
+    again = restore_segment(JobFolder.open(folder.path), 1, restorer)
+    assert (again.pts, again.sha256) == (first.pts, first.sha256)
+    assert sorted(p.name for p in folder.path.iterdir()) == ["00001.json", "00001.mkv", "job.json", "times.json"]
+
+
+def test_a_segment_that_is_passed_through_holds_the_sources_frames(folder: JobFolder) -> None:
+    restorer = load_for(folder.job)
+    for segment in folder.segments:
+        restore_segment(folder, segment.index, restorer, pass_through=segment.index == 1)
+    join(folder)
+    whole, source = decoded(folder.output), decoded(folder.job.input)
+    manifest = folder.manifest(1)
+    assert manifest is not None
+    assert manifest.passed_through
+    assert manifest.touched == 0
+    inside = set(manifest.pts)
+    for before, after in zip(source, whole, strict=True):
+        assert (largest_difference([before], [after]) == 0) == (before.pts in inside)
+
+
+def test_joining_refuses_what_is_missing_or_altered(folder: JobFolder) -> None:
+    restorer = load_for(folder.job)
+    for segment in folder.segments[:-1]:
+        restore_segment(folder, segment.index, restorer)
+    with pytest.raises(OutputError, match="run the same command again"):
+        join(folder)
+    restore_segment(folder, folder.segments[-1].index, restorer)
+    data = bytearray(folder.video(0).read_bytes())
+    data[len(data) // 2] ^= 1
+    folder.video(0).write_bytes(data)
+    with pytest.raises(OutputError, match="altered on the disk"):
+        join(folder)
+    assert not Path(folder.output).exists()
+    restore_segment(folder, 0, restorer)
+    assert join(folder).frames == 40
+
+
+def test_joining_refuses_frames_that_do_not_tile_the_source(folder: JobFolder) -> None:
+    import json
+
+    restorer = load_for(folder.job)
+    for segment in folder.segments:
+        restore_segment(folder, segment.index, restorer)
+    path = folder.video(1).with_suffix(".json")
+    manifest = json.loads(path.read_text())
+    for pts, said in ((manifest["pts"][1:], "1 frames are missing"), (manifest["pts"][::-1], "frames of others")):
+        path.write_text(json.dumps(manifest | {"pts": pts}))
+        with pytest.raises(OutputError, match=said):
+            join(folder)
+    assert not Path(folder.output).exists()
+
+
+def test_a_job_survives_its_way_through_json() -> None:
+    job = Job(
+        "in.mkv", "out.mkv", "fast", strength=0.5, only_blurred=3.5,
+        source=SourceOptions(1.5, 3, frame_rate=Fraction(30000, 1001), pts_range=(None, 4)),
+        sink=SinkOptions(encoder_options={"bf": "2"}),
+    )  # fmt: skip
+    assert job_from_json(job_to_json(job)) == job
+
+
+def test_a_folder_that_is_no_job_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no folder of a job"):
+        JobFolder.open(tmp_path)
+
+
+def test_damage_is_counted_once(tmp_path: Path) -> None:
+    """Frames that two segments decode, one of them to warm up, count in one."""
+    source = media.write(tmp_path / "in.ts", media.Recipe(media.frames(60, size=(160, 120)), options={"g": "10"}))
+    data = bytearray(Path(source).read_bytes())
+    middle = len(data) // 2 // 188 * 188
+    data[middle : middle + 188 * 12] = bytes(188 * 12)
+    Path(source).write_bytes(data)
+    whole, pieces = both(tmp_path, source, ".mkv")
+    assert whole.damaged
+    assert pieces.damaged
+    assert pieces.frames == whole.frames
+    assert pieces.concealed == whole.concealed > 0

@@ -1,0 +1,172 @@
+"""What a worker can be asked to do, and how it does it. All that travels is paths, numbers and small results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .frames import Frame, StreamInfo
+from .hashes import file_sha256
+from .job import Job, OnFrame, Summary, load_for, restore_file
+from .joining import join
+from .restorer import Restorer
+from .resume import prepare
+from .samples import Sampled
+from .segments import Cutting, JobFolder, Manifest, restore_segment
+
+REPORT_SECONDS = 0.5
+"""How often a worker says how many frames it has done."""
+
+OnFrames = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Cut a job into segments, or find that it goes through in one piece."""
+
+    job: Job
+    output: str
+    folder: str
+    cutting: Cutting
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Restore one segment of a prepared job."""
+
+    folder: str
+    index: int
+    pass_through: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Join the segments of a job; what the report wants to know of them comes back, and their folder goes."""
+
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Restore a job in one piece."""
+
+    job: Job
+
+
+Unit = Prepare | Restore | Join | Whole
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Frames of each segment and those that are done; no segments for a job that goes through in one piece."""
+
+    frames: tuple[int, ...]
+    done: frozenset[int]
+    input_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What a file came to."""
+
+    summary: Summary
+    segments: int
+    passed_through: int
+    """Segments that hold the source's own frames because restoring them failed again and again."""
+    touched: int
+    blur_before: float | None
+    blur_after: float | None
+    thumbnails: tuple[str, str] | None
+
+
+Result = Prepared | Finished | int
+
+_loaded: dict[tuple[str | None, str, str], Restorer] = {}
+"""One worker serves one batch: the model that it needs is loaded once."""
+
+
+def do(unit: Unit, device: str, on_frames: OnFrames) -> Result:
+    """Do a unit; a restored segment gives its number of frames. Raises what the unit meets."""
+    match unit:
+        case Prepare():
+            return _prepare(unit)
+        case Restore():
+            folder = JobFolder.open(Path(unit.folder))
+            restorer = _restorer(folder.job, device)
+            on_frame = _counted(on_frames)
+            manifest = restore_segment(folder, unit.index, restorer, on_frame, pass_through=unit.pass_through)
+            return manifest.frames
+        case Join():
+            return _join(JobFolder.open(Path(unit.folder)))
+        case Whole():
+            return _whole(unit.job, device, on_frames)
+
+
+def _restorer(job: Job, device: str) -> Restorer:
+    key = (job.model, device, job.precision)
+    if key not in _loaded:
+        _loaded[key] = load_for(replace(job, device=device))
+    return _loaded[key]
+
+
+def _prepare(unit: Prepare) -> Prepared:
+    folder = prepare(unit.job, unit.output, Path(unit.folder), unit.cutting)
+    if folder is None:
+        return Prepared((), frozenset(), file_sha256(unit.job.input))
+    done = frozenset(s.index for s in folder.segments if folder.manifest(s.index) is not None)
+    return Prepared(tuple(segment.frames for segment in folder.segments), done, folder.input_sha256)
+
+
+def _join(folder: JobFolder) -> Finished:
+    manifests = [manifest for s in folder.segments if (manifest := folder.manifest(s.index)) is not None]
+    summary = join(folder)
+    finished = Finished(
+        summary,
+        len(manifests),
+        sum(m.passed_through for m in manifests),
+        sum(m.touched for m in manifests),
+        _mean([v for m in manifests for v in m.blur_before]),
+        _mean([v for m in manifests for v in m.blur_after]),
+        _most_blurred(manifests),
+    )
+    folder.remove()
+    return finished
+
+
+def _most_blurred(manifests: list[Manifest]) -> tuple[str, str] | None:
+    """Thumbnails of the segment where there was most to do."""
+    shown = [manifest for manifest in manifests if manifest.thumbnails]
+    return max(shown, key=lambda m: _mean(list(m.blur_before)) or 0.0).thumbnails if shown else None
+
+
+def _whole(job: Job, device: str, on_frames: OnFrames) -> Finished:
+    seen: list[Sampled] = []
+
+    def around(restorer: Restorer, info: StreamInfo) -> Restorer:
+        seen.append(Sampled(restorer, None, None, info.frames or 2))
+        return seen[0]
+
+    summary = restore_file(job, _counted(on_frames), _restorer(job, device), around)
+    sampled = seen[0]
+    before, after = _mean(sampled.blur_before), _mean(sampled.blur_after)
+    return Finished(summary, 1, 0, sampled.touched, before, after, sampled.thumbnails)
+
+
+def _counted(on_frames: OnFrames) -> OnFrame:
+    due = time.monotonic() + REPORT_SECONDS
+    count = 0
+
+    def on_frame(_: StreamInfo, __: Frame) -> None:
+        nonlocal due, count
+        count += 1
+        if time.monotonic() >= due:
+            due = time.monotonic() + REPORT_SECONDS
+            on_frames(count)
+
+    return on_frame
+
+
+def _mean(values: list[float]) -> float | None:
+    return sum(values) / len(values) if values else None

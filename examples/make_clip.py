@@ -3,7 +3,8 @@
 python examples/make_clip.py [OUTPUT]
 
 Each frame is the mean, in linear light, of what a moving camera sees while its shutter is open. The photographs are
-`coffee` (Rachel Michetti, CC0) and `astronaut` (NASA, public domain) of scikit-image; a tone sounds when the scene changes.
+`coffee` (Rachel Michetti, CC0) and `astronaut` (NASA, public domain) of scikit-image; a
+tone sounds when the scene changes.
 """
 
 from __future__ import annotations

@@ -37,7 +37,9 @@ def main() -> None:
                     picture = video_frame(frame).to_ndarray(format="bgr24")[y : y + 150, x : x + 240]
                     picture = cv2.resize(picture, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
                     cv2.putText(picture, label, (12, 288), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (0, 0, 0), 4, cv2.LINE_AA)
-                    cv2.putText(picture, label, (12, 288), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (255, 255, 255), 1, cv2.LINE_AA)
+                    cv2.putText(
+                        picture, label, (12, 288), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (255, 255, 255), 1, cv2.LINE_AA
+                    )
                     pair.append(picture)
                 rows.append(np.hstack(pair))
     cv2.imwrite(str(HERE / "before_after.png"), np.vstack(rows))

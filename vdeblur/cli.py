@@ -658,7 +658,8 @@ def live(
     if as_json:
         click.echo(json.dumps(stats.to_json()))
     if stopped:
-        ctx.exit(stopped.exit_code)
+        stopped.what_is_left = "what was recorded is whole" if record else "nothing was recorded"
+        raise stopped
 
 
 @cli.command(context_settings=CONTEXT)

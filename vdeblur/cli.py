@@ -591,9 +591,7 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object on stdout at the end.")
 @click.option("--config", is_eager=True, callback=load_config, metavar="FILE", help="TOML file with these options.")
 @verbosity
-@click.pass_context
 def live(
-    ctx: click.Context,
     camera: str,
     list_them: bool,
     size: tuple[int, int] | None,

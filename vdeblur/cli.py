@@ -732,9 +732,7 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object on stdout at the end.")
 @click.option("--config", is_eager=True, callback=load_config, metavar="FILE", help="TOML file with these options.")
 @verbosity
-@click.pass_context
 def live(
-    ctx: click.Context,
     camera: str,
     list_them: bool,
     size: tuple[int, int] | None,
@@ -799,7 +797,8 @@ def live(
     if as_json:
         click.echo(json.dumps(stats.to_json()))
     if stopped:
-        ctx.exit(stopped.exit_code)
+        stopped.what_is_left = "what was recorded is whole" if record else "nothing was recorded"
+        raise stopped
 
 
 @cli.command(context_settings=CONTEXT)

@@ -79,7 +79,7 @@ class TrainConfig:
     """First steps, which take only clips whose blurred PSNR is under `hard_psnr`: a network shown clips that are nearly
     sharp from the start stays at a zero residual for long."""
     hard_psnr: float = 31.0
-    hard_share: float = 0.5
+    hard_share: float = 0.85
     """Share of the later steps that take only those, too."""
     init: str = ""
     """A model file whose fitting weights to begin with."""

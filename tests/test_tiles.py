@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from networks import CONFIGS, TINY, tiny
 from streams import picture
+from torch import Tensor
 
 from vdeblur.backends import tiles
 from vdeblur.backends.pytorch import TorchRestorer
@@ -161,14 +162,36 @@ def wide() -> StreamNetwork:
     return network
 
 
+def test_a_gpu_too_small_for_any_tile_leaves_the_rest_to_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state goes along. (The processor stands in for the GPU: only its failure is made up.)"""
+    said: list[str] = []
+    network = tiny("convlstm")
+    frames = [picture(i, (72, 40)) for i in range(6)]
+    expected = restored(TorchRestorer("whole", network, "cpu", "bf16", tile=0), frames)
+    restorer = TorchRestorer("small", network, "cpu", "bf16", tile=64, on_retreat=said.append)
+    monkeypatch.setattr(restorer, "device", "cuda:0")
+    encode, calls = network.encode, iter(range(100))
+
+    def short_of_memory(x: Tensor) -> Any:
+        if next(calls) == 8:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return encode(x)
+
+    monkeypatch.setattr(network, "encode", short_of_memory)
+    result = restored(restorer, frames)
+    assert restorer.device == "cpu"
+    assert said == ["cuda:0: not enough memory for a 72x40 frame: the rest was done on the CPU"]
+    assert difference(result, expected) <= 4
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can hold a process to an amount of memory")
 def test_out_of_memory_goes_on_in_tiles_and_says_so() -> None:
     """In a process that may grow no further: the real allocator fails, and tiles give the same picture."""
-    done = starved(megabytes=64)
+    done = starved(megabytes=100)
     assert done.returncode == 0, done.stderr
     said, result = done.stdout.splitlines()[0], done.stdout.splitlines()[-1]
-    assert said == "cpu: not enough memory for a 800x600 frame, went on in tiles of 400 pixels"
-    assert "goes on in tiles of 400 pixels" in done.stderr
+    assert said == "cpu: not enough memory for a 800x600 frame: the rest was done in tiles of 400 pixels"
+    assert "the rest is done in tiles of 400 pixels" in done.stderr
     assert float(result) <= 1
 
 

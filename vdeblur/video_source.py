@@ -315,7 +315,7 @@ class VideoSource:
                     self._collect(packet)
                     continue
                 yield from self._decode(packet)
-        except av.FFmpegError:
+        except (av.FFmpegError, IndexError):  # PyAV has no place for streams that damage makes up on the way
             self.damaged = True  # the container itself breaks off here
             yield from self._decode(None)
 

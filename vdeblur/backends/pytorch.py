@@ -119,8 +119,8 @@ class TorchRestorer:
             ) from cause
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
-        log.warning("%s: goes on %s", lacking, way)
-        self._on_retreat(f"{lacking}, went on {way}")
+        log.warning("%s: the rest is done %s", lacking, way)
+        self._on_retreat(f"{lacking}: the rest was done {way}")
         return state
 
 

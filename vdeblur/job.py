@@ -134,7 +134,8 @@ def restore_file(
         sink = stack.enter_context(write_behind(open_sink(output, file, job.sink, info)))
 
         retreats: list[str] = []
-        fallback = with_fallback(job, loaded or load_for(job, retreats.append), retreats.append)
+        loaded = loaded or load_for(job, retreats.append)
+        fallback = with_fallback(job, loaded, retreats.append)
         restorer = as_asked(job, fallback, info)
         if around is not None:
             restorer = around(restorer, info)
@@ -159,13 +160,13 @@ def restore_file(
     )
 
 
-def load_for(job: Job, on_retreat: Callable[[str], None] | None = None, name: str | None = None) -> Restorer:
+def load_for(job: Job, on_retreat: Callable[[str], None] = lambda _: None, name: str | None = None) -> Restorer:
     """The restorer that a job names (or another one, for the same device). Raises what `load_restorer` raises."""
     name = name or job.model or default_model()
     return load_restorer(name, job.device, job.precision, tile=job.tile, on_retreat=on_retreat)
 
 
-def with_fallback(job: Job, restorer: Restorer, on_retreat: Callable[[str], None] | None = None) -> WithFallback:
+def with_fallback(job: Job, restorer: Restorer, on_retreat: Callable[[str], None] = lambda _: None) -> WithFallback:
     """`restorer` for one stream: the per-frame network stands behind it."""
     return WithFallback(restorer, lambda: load_for(job, on_retreat, PER_FRAME_MODEL))
 

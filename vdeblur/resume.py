@@ -13,8 +13,8 @@ from .job import Job, OnFrame, Summary, load_for, restore_file
 from .joining import join
 from .restorer import Restorer
 from .segments import Cutting, JobFolder, cut, remaining, restore_segment, settings_with
-from .signals import Stopped
 from .sinks import Partial, default_output, is_image_output
+from .sources import is_image_input
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ def restore_resumable(
     if not resume:
         JobFolder.remove_at(path)
         return restore_file(job, on_frame, loaded)
-    if output != "-" and not is_image_output(output):
+    if output != "-" and not is_image_output(output, is_image_input(job.input)):
         Partial(output, job.sink.overwrite, (job.input,)).discard()  # refuses now what would be refused in the end
     folder = prepare(job, output, path, cutting)
     if folder is None:
@@ -71,7 +71,7 @@ def restore_resumable(
                 on_frame and (lambda info, frame: on_frame(remaining(info, seconds), frame)),
             )
         summary = join(folder)
-    except Stopped:
+    except Exception:  # a signal among them, also one that a library made another exception of
         folder.remove_temporaries()
         log.warning("%s: finished segments stay in %s; the same command goes on from there", output, path)
         raise

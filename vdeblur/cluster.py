@@ -93,7 +93,7 @@ class RayActors:
 
     def pids(self) -> list[int]:
         """Process ids of the actors, each on its own machine."""
-        return [self._ray.get(actor.pid.remote(), timeout=READY_SECONDS) for actor in self._actors]
+        return [self._ray.get(actor.pid.remote()) for actor in self._actors]
 
     def stop(self) -> None:
         """End the actors, in mid-unit if need be, and leave the cluster (or end it, if it was started here)."""

@@ -13,7 +13,6 @@ from .job import Job, OnFrame, Summary, load_for, restore_file
 from .joining import join
 from .restorer import Restorer
 from .segments import Cutting, JobFolder, cut, remaining, restore_segment, settings_with
-from .signals import Stopped
 from .sinks import Partial, default_output, is_image_output
 from .sources import is_image_input
 
@@ -72,7 +71,7 @@ def restore_resumable(
                 on_frame and (lambda info, frame: on_frame(remaining(info, seconds), frame)),
             )
         summary = join(folder)
-    except Stopped:
+    except Exception:  # a signal among them, also one that a library made another exception of
         folder.remove_temporaries()
         log.warning("%s: finished segments stay in %s; the same command goes on from there", output, path)
         raise

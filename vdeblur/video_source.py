@@ -151,6 +151,8 @@ class VideoSource:
 
         Nothing is decoded, and the source cannot be iterated afterwards.
         """
+        if self._container.format.flags & _NO_TIMESTAMPS:
+            return None
         for stream in self.others:
             stream.discard = Discard.all
         times: list[int] = []

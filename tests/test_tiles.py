@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -189,9 +190,13 @@ def test_out_of_memory_goes_on_in_tiles_and_says_so() -> None:
     """In a process that may grow no further: the real allocator fails, and tiles give the same picture."""
     done = starved(megabytes=100)
     assert done.returncode == 0, done.stderr
-    said, result = done.stdout.splitlines()[0], done.stdout.splitlines()[-1]
-    assert said == "cpu: not enough memory for a 800x600 frame: the rest was done in tiles of 400 pixels"
-    assert "the rest is done in tiles of 400 pixels" in done.stderr
+    *said, result = done.stdout.splitlines()
+    assert said  # once, or again with smaller tiles: how much memory is left is the allocator's affair
+    for line in said:
+        assert re.fullmatch(
+            "cpu: not enough memory for a 800x600 frame: the rest was done in tiles of [0-9]+ pixels", line
+        )
+    assert "the rest is done in tiles of" in done.stderr
     assert float(result) <= 1
 
 

@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
-from itertools import count, pairwise
+from itertools import pairwise
 from math import ceil
 from typing import Any, BinaryIO
 
@@ -28,7 +28,7 @@ from .planes import frame_of, readable
 from .sources import SourceOptions, check_size
 
 REORDER_DEPTH = 4
-"""Frames held back to put wrongly ordered pts right; decoders already give presentation order."""
+"""Frames held back while wrongly ordered pts are sorted."""
 MAX_FAILURES = 1000
 """Packets in a row that may fail before an input counts as beyond use."""
 MAX_CONCEALED_SECONDS = 10
@@ -402,14 +402,16 @@ class VideoSource:
 
     @staticmethod
     def _in_order(frames: Iterable[Frame]) -> Iterator[Frame]:
-        tie = count()
-        waiting: list[tuple[int, int, Frame]] = []
+        """Sort times, not pictures: a decoder gives pictures in the order of showing; times are what files muddle."""
+        times: list[int] = []
+        waiting: deque[Frame] = deque()
         for frame in frames:
-            heapq.heappush(waiting, (frame.pts, next(tie), frame))
+            waiting.append(frame)
+            heapq.heappush(times, frame.pts)
             if len(waiting) > REORDER_DEPTH:
-                yield heapq.heappop(waiting)[2]
+                yield replace(waiting.popleft(), pts=heapq.heappop(times))
         while waiting:
-            yield heapq.heappop(waiting)[2]
+            yield replace(waiting.popleft(), pts=heapq.heappop(times))
 
     def _stand_ins(self, last: Frame, until: int | None) -> Iterator[Frame]:
         """Repeat `last` for what was lost between it and the frame at `until` (None: the end).

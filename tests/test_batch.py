@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from vdeblur.job import Job
 from vdeblur.journal import Journal
 from vdeblur.segments import Cutting
 from vdeblur.sinks import SinkOptions
-from vdeblur.units import Restore, do
+from vdeblur.units import Restore, Whole, do
 from vdeblur.workers import WorkerDied, Workers
 
 ROOT = Path(__file__).parent.parent
@@ -189,6 +190,64 @@ def test_processes_do_what_one_does_and_one_that_is_killed_costs_its_unit(folder
     assert one.keys() == two.keys()
     assert all(largest_difference(one[name], two[name]) == 0 for name in one)
     assert workers.pids() == []
+
+
+def test_a_worker_that_is_killed_leaves_nothing_of_a_short_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vdeblur.batch.POLL_SECONDS", 0.01)  # to meet the worker while it writes
+    made, out = tmp_path / "in", tmp_path / "out"
+    made.mkdir()
+    footage(made / "short.mp4", frames=700)
+    out.mkdir()
+    (out / ".vdeblur-0123456789ab.part").touch()  # another job's
+    batch = Batch(collect([str(made)], str(out)), JOB, str(out), replace(OPTIONS, cutting=Cutting()))
+    workers = Workers(do, 1, "cpu")
+    killed: list[int] = []
+
+    def kill(_: Batch) -> None:
+        if not killed and list((out / ".short.mp4.vdeblur").glob("*.part")):
+            killed.extend(workers.pids())
+            os.kill(killed[0], signal.SIGKILL)
+
+    try:
+        batch.run(workers, kill)
+    finally:
+        workers.stop()
+    assert killed
+    assert statuses(batch) == {"short.mp4": "done"}
+    assert count_frames(out / "short.mp4") == 700
+    assert sorted(path.name for path in out.iterdir()) == [".vdeblur-0123456789ab.part", ".vdeblur-batch", "short.mp4"]
+
+
+def test_a_worker_that_dies_after_the_output_appeared_does_not_stand_in_its_own_way(folder: Path) -> None:
+    died: list[str] = []
+
+    def too_late(unit: Any) -> None:
+        if isinstance(unit, Whole) and unit.job.input not in died:
+            died.append(unit.job.input)
+            do(unit, "cpu", lambda _: None)
+            raise WorkerDied("killed")
+
+    batch = batch_of(folder)
+    batch.run(Here(too_late))
+    assert len(died) == 3
+    assert statuses(batch) == GOOD
+
+
+def test_a_batch_that_is_stopped_in_mid_file_leaves_nothing_of_it(tmp_path: Path) -> None:
+    made, out = tmp_path / "in", tmp_path / "out"
+    made.mkdir()
+    footage(made / "short.mp4", frames=700)
+    command = [sys.executable, "-m", "vdeblur", "batch", str(made), "-o", str(out), *SETTINGS, "--jobs", "1"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        while process.poll() is None and not list(out.rglob(".vdeblur-*.part")):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert process.returncode == 143, said
+    assert sorted(path.name for path in out.iterdir() if path.name.startswith(".")) == [".vdeblur-batch"]
 
 
 def test_a_full_disk_is_said_before_the_work(folder: Path) -> None:

@@ -115,6 +115,7 @@ class Batch:
         self.tasks = [self._task(item, settings) for item in items]
         self._queue: list[tuple[int, int, int, Task, Unit, int]] = []  # stage, rank, number, task, unit, tries so far
         self._later: list[tuple[float, int, int, int, Task, Unit, int]] = []
+        self._running: dict[Future[Any], tuple[Task, Unit, int, int, int]] = {}
         self._number = count()
         self._stopping = False
         self.seconds = 0.0
@@ -186,7 +187,10 @@ class Batch:
         What a signal raises (`signals.Stopped`) comes out with running units left to `finish` or `hands.stop`.
         """
         start = time.perf_counter()
-        self._running: dict[Future[Any], tuple[Task, Unit, int, int, int]] = {}
+        self._running.clear()
+        for task in self.tasks:
+            if task.status == "skipped":  # a kill may have come between the output and the end of its folder
+                JobFolder.remove_at(folder_of(task.item.output))
         todo = self.waiting
         self._check_disk(sum(os.path.getsize(task.item.input) for task in todo))
         for rank, task in enumerate(todo):
@@ -204,6 +208,16 @@ class Batch:
         """After a signal: let running units end and start no others."""
         self._stopping = True
         self._loop(hands, on_progress)
+
+    def sweep(self) -> None:
+        """After `hands.stop`: remove the whole files that it met half written. Segments stay for the next run."""
+        for task, unit, *_ in self._running.values():
+            self._sweep(task, unit)
+
+    def _sweep(self, task: Task, unit: Unit) -> None:
+        """Remove what a worker that was killed cannot; only whole files have nothing else in this folder."""
+        if isinstance(unit, Whole):
+            JobFolder.remove_at(folder_of(task.item.output))
 
     def _loop(self, hands: Hands, on_progress: Callable[[Batch], None]) -> None:
         while self._running or (not self._stopping and (self._queue or self._later)):
@@ -244,6 +258,7 @@ class Batch:
     def _take(self, future: Future[Any]) -> None:
         task, unit, stage, rank, tries = self._running.pop(future)
         task.running.pop(unit.index if isinstance(unit, Restore) else -1, None)
+        self._sweep(task, unit)
         if task.is_over:
             return
         error = future.exception()
@@ -267,7 +282,8 @@ class Batch:
     def _prepared(self, task: Task, unit: Prepare, rank: int, prepared: Prepared) -> None:
         task.input_sha256 = prepared.input_sha256
         if not prepared.frames:
-            self._add(1, rank, task, Whole(task.job), 0)
+            sink = replace(task.job.sink, partial_folder=unit.folder)
+            self._add(1, rank, task, Whole(replace(task.job, sink=sink)), 0)
             return
         task.frames = sum(prepared.frames)
         task.done_frames = sum(prepared.frames[index] for index in prepared.done)
@@ -281,6 +297,8 @@ class Batch:
         """Again after a while, or, when it has been tried enough, without the network, or not at all."""
         said = str(error) if isinstance(error, VdeblurError) else f"{type(error).__name__}: {error}"
         hopeless = isinstance(error, InputError | UsageError | ModelError)
+        if isinstance(unit, Whole) and self._journal.made(task.item.output):  # it died after its output had appeared
+            unit = Whole(replace(unit.job, sink=replace(unit.job.sink, overwrite=True)))
         if not hopeless and tries < self.options.tries:
             log.info("%s: %s; tried again", task.item.input, said)
             due = time.monotonic() + self.options.back_off_seconds * 2 ** (tries - 1)

@@ -103,6 +103,7 @@ def run_batch(
                 _finish(batch, hands, shown, error, say)
     finally:
         hands.stop()
+        batch.sweep()
         write_reports(batch)
     say(to_text(batch))
     if as_json:

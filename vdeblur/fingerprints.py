@@ -44,7 +44,8 @@ def settings_of(job: Job) -> dict[str, Any]:
     settings = job_to_json(job)
     for key in ("input", "output", "model"):
         del settings[key]
-    del settings["sink"]["overwrite"]
+    for key in ("overwrite", "partial_folder"):
+        del settings["sink"][key]
     return settings
 
 

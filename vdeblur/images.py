@@ -123,9 +123,9 @@ class ImageSink:
         self._renames = single
         if single:
             inputs = tuple(str(file) for file in self._originals.values())
-            self._partial = Partial(path, options.overwrite, inputs)
+            self._partial = Partial(path, options.overwrite, inputs, within=options.partial_folder)
         else:
-            self._partial = Partial(folder, options.overwrite, inputs, folder=True)
+            self._partial = Partial(folder, options.overwrite, inputs, folder=True, within=options.partial_folder)
         others = getattr(source, "others", ())
         if others:
             self.warnings.append(f"{path}: images hold no sound or subtitles: {len(others)} streams dropped")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -38,11 +39,12 @@ def join(folder: JobFolder) -> Summary:
     check_tiling(folder, manifests)
     held = [manifest for manifest in manifests if manifest.frames]
     job = folder.job
+    writing = replace(job.sink, partial_folder=str(folder.path))  # a join that is killed leaves nothing elsewhere
     with open_source(job.input, job.source) as source:
         assert isinstance(source, VideoSource)
         with (
             av.open(f"file:{folder.video(held[0].index)}") as first,
-            JoinedSink(folder.output, source, job.sink, first.streams.video[0]) as sink,
+            JoinedSink(folder.output, source, writing, first.streams.video[0]) as sink,
         ):
             for packet, pts, dts, duration in _timed(folder, held):
                 sink.mux(packet, pts - source.shift, dts - source.shift, duration, folder.time_base)

@@ -59,7 +59,8 @@ def restore_resumable(
     if len(missing) < len(folder.segments):
         done = len(folder.segments) - len(missing)
         log.warning("%s: goes on with %d of %d segments done", output, done, len(folder.segments))
-    restorer = loaded or (load_for(job) if missing else None)
+    retreats: list[str] = []
+    restorer = loaded or (load_for(job, retreats.append) if missing else None)
     seconds = sum(segment.seconds for segment in missing)
     try:
         for segment in missing:
@@ -77,7 +78,7 @@ def restore_resumable(
         raise
     if not keep_temp:
         folder.remove()
-    return replace(summary, seconds=time.perf_counter() - start)
+    return replace(summary, seconds=time.perf_counter() - start, retreats=tuple(retreats))
 
 
 def prepare(job: Job, output: str, path: Path, cutting: Cutting = DEFAULT_CUTTING) -> JobFolder | None:

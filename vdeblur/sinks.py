@@ -101,8 +101,18 @@ def default_output(path: str) -> str:
 class Partial:
     """A file (or folder) that is written beside its target and takes its name when it is whole."""
 
-    def __init__(self, target: str, overwrite: bool, inputs: tuple[str, ...] = (), folder: bool = False) -> None:
-        """Make the temporary. Raises OutputError where the target exists already or its folder cannot be written."""
+    def __init__(
+        self,
+        target: str,
+        overwrite: bool,
+        inputs: tuple[str, ...] = (),
+        folder: bool = False,
+        within: str | None = None,
+    ) -> None:
+        """Make the temporary, in the folder `within` if one is given (see `SinkOptions.partial_folder`).
+
+        Raises OutputError where the target exists already or its folder cannot be written.
+        """
         self.target = Path(target)
         if any(given and os.path.exists(given) and _same(given, target) for given in inputs):
             raise UsageError(f"{target}: is the input itself; name another output with -o")
@@ -112,8 +122,10 @@ class Partial:
         if not folder and self.target.is_dir():
             raise OutputError(f"{target}: is a folder; name a file in it")
         parent = self.target.parent
-        self.path = parent / f".vdeblur-{secrets.token_hex(6)}.part"
+        self.path = (Path(within) if within else parent) / f".vdeblur-{secrets.token_hex(6)}.part"
         try:
+            if within:
+                self.path.parent.mkdir(exist_ok=True)
             if folder:
                 self.path.mkdir()
             else:

@@ -50,7 +50,7 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """Restore a job in one piece."""
+    """Restore a job in one piece; half written, it lies in the folder where segments would be."""
 
     job: Job
 

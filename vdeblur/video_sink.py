@@ -74,7 +74,8 @@ class VideoSink:
         if loss:
             self.warnings.append(f"{name}: {encoder} with {pix_fmt} drops {loss} of the source")
         if isinstance(file, str):
-            self._partial = Partial(file, options.overwrite, (self._media.name,) if self._media else ())
+            inputs = (self._media.name,) if self._media else ()
+            self._partial = Partial(file, options.overwrite, inputs, within=options.partial_folder)
         try:
             self._open(file, encoder, pix_fmt, options)
         except BaseException:

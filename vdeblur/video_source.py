@@ -29,6 +29,8 @@ from .sources import SourceOptions, check_size
 
 REORDER_DEPTH = 4
 """Frames held back while wrongly ordered pts are sorted."""
+BREAKS = (av.FFmpegError, IndexError)
+"""What ends a demuxer; PyAV has no place for streams that damage makes up on the way, and raises IndexError."""
 MAX_FAILURES = 1000
 """Packets in a row that may fail before an input counts as beyond use."""
 MAX_CONCEALED_SECONDS = 10
@@ -167,7 +169,7 @@ class VideoSource:
                 times.append(packet.pts)
                 if packet.is_keyframe:
                     keyframes.add(packet.pts)
-        except av.FFmpegError:  # damaged from here on, or a format that cannot go back
+        except BREAKS:  # damaged from here on, or a format that cannot go back
             if not times:
                 return None
         return (sorted(times), keyframes) if len(set(times)) == len(times) else None
@@ -193,7 +195,7 @@ class VideoSource:
                     self._read_until = packet.dts * packet.time_base
                     if until is not None and self._read_until > until:
                         return
-        except av.FFmpegError:
+        except BREAKS:
             self.damaged = True
 
     def close(self) -> None:
@@ -317,7 +319,7 @@ class VideoSource:
                     self._collect(packet)
                     continue
                 yield from self._decode(packet)
-        except (av.FFmpegError, IndexError):  # PyAV has no place for streams that damage makes up on the way
+        except BREAKS:
             self.damaged = True  # the container itself breaks off here
             yield from self._decode(None)
 

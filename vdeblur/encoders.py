@@ -73,7 +73,8 @@ _QUALITY: dict[str, dict[str, str]] = {
     # A restored picture is encoded a second time, and its edges are sharper than the codec last saw them; so each value
     # is a step better than the scale's usual "visually lossless" (x264 documents 17-18 as that, x265 about 20, and
     # VP9 and AV1 reach it near 24 of 63), which keeps the encoder out of the comparison with the source.
-    # x264 shares the cores with the network: "veryfast" takes a third of the time of "medium" for a little more size.
+    # x264 shares the cores with the network: on two of them "medium" left the line 64 % of the network's own rate,
+    # "veryfast" about 80 % (benchmarks/end_to_end.py). What that costs in size or quality was not measured.
     "libx264": {"crf": "17", "preset": "veryfast"},
     "libx265": {"crf": "18", "preset": "medium", "x265-params": "log-level=none"},
     "libvpx-vp9": {"crf": "20", "b": "0", "row-mt": "1", "cpu-used": "3"},

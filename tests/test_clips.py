@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from vdeblur.blur import BlurConfig, Clip
-from vdeblur.clips import Pool, SharpPictures, Sources, augment, pack, to_network
+from vdeblur.clips import Pool, SharpPictures, Sources, augment, pack, sharp_files, to_network
 from vdeblur.errors import InputError
 
 SMALL = BlurConfig(size=16, frames=3, layers=1)
@@ -103,7 +103,7 @@ def photographs(tmp_path: Path) -> Path:
 
 def test_pictures_come_from_photographs_and_halved_footage(photographs: Path) -> None:
     footage(photographs / "clip.mp4", frames=9)
-    pictures = SharpPictures([photographs])
+    pictures = SharpPictures(sharp_files([photographs]))
     assert [p.shape for p in pictures.pictures] == [(60, 80, 3), (60, 80, 3), (24, 32, 3), (24, 32, 3)]
     first = np.random.default_rng(0).integers(0, 256, (60, 80, 3)).astype(np.uint8)
     np.testing.assert_array_equal(pictures.pictures[0][..., ::-1], first)  # OpenCV wrote BGR
@@ -111,12 +111,25 @@ def test_pictures_come_from_photographs_and_halved_footage(photographs: Path) ->
 
 def test_folders_that_cannot_be_learnt_from(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
-        SharpPictures([tmp_path / "none"])
+        sharp_files([tmp_path / "none"])
     with pytest.raises(InputError, match="no photographs or footage"):
-        SharpPictures([tmp_path])
+        SharpPictures(sharp_files([tmp_path]))
     (tmp_path / "broken.png").write_bytes(b"not a picture")
     with pytest.raises(InputError, match=r"broken\.png.*not a readable picture"):
-        SharpPictures([tmp_path])
+        SharpPictures(sharp_files([tmp_path]))
+
+
+def test_files_held_out_for_validation_are_never_learnt_from(tmp_path: Path) -> None:
+    for i in range(40):
+        (tmp_path / f"{i:02}.png").touch()
+    (tmp_path / "notes.txt").touch()
+    learnt, held_out = sharp_files([tmp_path], held_out=False), sharp_files([tmp_path], held_out=True)
+    assert [file.stem for file in held_out] == ["15", "31"]
+    assert sorted(learnt + held_out) == sharp_files([tmp_path])
+    few = tmp_path / "few"
+    few.mkdir()
+    (few / "only.png").touch()
+    assert sharp_files([few], held_out=True) == sharp_files([few], held_out=False) == [few / "only.png"]
 
 
 def test_a_pool_is_the_same_however_many_render_it(tmp_path: Path, photographs: Path) -> None:

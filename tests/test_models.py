@@ -200,9 +200,10 @@ def test_distant_pixels_do_not_touch(kind: str) -> None:
     assert difference[96:].max() == 0
 
 
-def test_the_cell_against_its_equations_in_float64() -> None:
+@pytest.mark.parametrize("retention", [1.0, 0.8])
+def test_the_cell_against_its_equations_in_float64(retention: float) -> None:
     torch.manual_seed(3)
-    cell = PeepholeCell(5, 4).double()
+    cell = PeepholeCell(5, 4, retention).double()
     with torch.no_grad():
         cell.peephole.normal_()
     w = cell.from_input.weight.detach().numpy()[:, :, 0, 0]
@@ -221,7 +222,7 @@ def test_the_cell_against_its_equations_in_float64() -> None:
                 gates += np.einsum("gi,iyx->gyx", u[:, :, dy, dx], around[:, dy : dy + 6, dx : dx + 7])
         zi, zf, zo, zg = gates.reshape(4, 4, 6, 7)
         i, f, o = (1 / (1 + np.exp(-(z + p[:, None, None] * c))) for z, p in zip((zi, zf, zo), peep, strict=True))
-        c = f * c + i * np.tanh(zg)
+        c = retention * f * c + i * np.tanh(zg)
         h = o * np.tanh(c)
         given_x = torch.from_numpy(x)[None]
         with torch.no_grad():
@@ -230,6 +231,24 @@ def test_the_cell_against_its_equations_in_float64() -> None:
         # step() takes the gates through float32: what is compared is the equations, to float32's precision.
         np.testing.assert_allclose(state.h[0].numpy(), h, atol=2e-6)
         np.testing.assert_allclose(state.c[0].numpy(), c, atol=2e-6)
+
+
+def test_retention_bounds_what_the_cell_holds_and_for_how_long() -> None:
+    """However the gates stand: |c| stays under 1 / (1 - retention), and after t frames without input r^t is left."""
+    cell = PeepholeCell(5, 4, 0.8)
+    with torch.no_grad():
+        bias = cell.from_input.bias
+        assert bias is not None
+        bias.fill_(50.0)  # every gate wide open, and g at one
+        state = cell.start(torch.zeros(1, 5, 3, 3))
+        for _ in range(60):
+            state = cell.step(cell.from_input(torch.zeros(1, 5, 3, 3)), state)
+        assert 4.9 < float(state.c.max()) <= 5.0
+        bias[-4:] = 0.0
+        cell.from_hidden.weight.zero_()
+        for _ in range(24):
+            state = cell.step(cell.from_input(torch.zeros(1, 5, 3, 3)), state)
+    assert float(state.c.max()) == pytest.approx(5 * 0.8**24, rel=1e-3)
 
 
 def test_the_forget_gate_starts_open() -> None:

@@ -10,7 +10,7 @@ import pytest
 from footage import footage
 
 from vdeblur.blur import BlurConfig, ToneCurve
-from vdeblur.clips import ClipMaker, Sources, psnr_of
+from vdeblur.clips import ClipMaker, Sources, psnr_of, sharp_files
 from vdeblur.compression import compress
 from vdeblur.errors import InputError
 from vdeblur.footage import Footage, expose, flow_between, interpolate
@@ -56,7 +56,7 @@ def videos(tmp_path: Path) -> Path:
 
 
 def test_clips_of_footage(videos: Path) -> None:
-    make = Footage([videos], CONFIG)
+    make = Footage(sharp_files([videos]), CONFIG)
     one, again = (make.render(np.random.default_rng(3)) for _ in range(2))
     assert one.blur.shape == one.sharp.shape == (3, 3, 16, 16)
     assert (one.blur == again.blur).all()
@@ -65,11 +65,11 @@ def test_clips_of_footage(videos: Path) -> None:
 
 
 def test_footage_that_is_too_short_or_missing(videos: Path) -> None:
-    with pytest.raises(InputError, match="no video there has 15 frames of 32 px"):
-        Footage([videos], replace(CONFIG, frames=14))
+    with pytest.raises(InputError, match="no video among the training files has 15 frames of 32 px"):
+        Footage(sharp_files([videos]), replace(CONFIG, frames=14))
     (videos / "broken.mp4").write_bytes(b"no video")
     with pytest.raises(InputError, match=r"broken\.mp4: cannot be read"):
-        Footage([videos], CONFIG)
+        Footage(sharp_files([videos]), CONFIG)
 
 
 def test_shares_of_codec_and_footage(videos: Path) -> None:

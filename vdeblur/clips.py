@@ -35,25 +35,41 @@ IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 VIDEO_SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".264", ".h264", ".265", ".hevc", ".y4m", ".ts"}
 
 
-class SharpPictures:
-    """Sharp pictures of a folder: its photographs, and frames of its footage at half size (which hides compression)."""
+HELD_OUT = 16
+"""Every sixteenth file of the training folders is kept for validation, where there are that many."""
 
-    def __init__(self, folders: Iterable[str | Path], frames_per_video: int = 12) -> None:
-        """Raises InputError where a folder is missing or there is nothing to read."""
+
+def sharp_files(folders: Iterable[str | Path], held_out: bool | None = None) -> list[Path]:
+    """The photographs and footage of some folders: those to learn from (False), those kept for validation (True; all,
+    where they are too few to keep any), or all (None). InputError where a folder is missing.
+    """
+    files: list[Path] = []
+    for folder in map(Path, folders):
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such folder; name a folder of sharp photographs or footage")
+        files += [file for file in sorted(folder.iterdir()) if file.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES]
+    if held_out is None or len(files) < HELD_OUT:
+        return files
+    return [file for i, file in enumerate(files) if (i % HELD_OUT == HELD_OUT - 1) == held_out]
+
+
+class SharpPictures:
+    """Sharp pictures of some files: photographs, and frames of footage at half size (which hides compression)."""
+
+    def __init__(self, files: Iterable[Path], frames_per_video: int = 12) -> None:
+        """Raises InputError where there is nothing to read."""
         self.pictures: list[Picture] = []
-        for folder in map(Path, folders):
-            if not folder.is_dir():
-                raise InputError(f"{folder}: no such folder; name a folder of sharp photographs or footage")
-            for file in sorted(folder.iterdir()):
-                if file.suffix.lower() in IMAGE_SUFFIXES:
-                    picture = cv2.imread(str(file), cv2.IMREAD_COLOR)
-                    if picture is None:
-                        raise InputError(f"{file}: not a readable picture; remove it from the training folder")
-                    self.pictures.append(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False))
-                elif file.suffix.lower() in VIDEO_SUFFIXES:
-                    self.pictures += _stills(file, frames_per_video)
+        files = list(files)
+        for file in files:
+            if file.suffix.lower() in VIDEO_SUFFIXES:
+                self.pictures += _stills(file, frames_per_video)
+                continue
+            picture = cv2.imread(str(file), cv2.IMREAD_COLOR)
+            if picture is None:
+                raise InputError(f"{file}: not a readable picture; remove it from the training folder")
+            self.pictures.append(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False))
         if not self.pictures:
-            raise InputError("no photographs or footage in " + ", ".join(map(str, folders)))
+            raise InputError("no photographs or footage in the folders that were named")
 
     def __call__(self, rng: np.random.Generator) -> Picture:
         """A picture at random."""
@@ -131,18 +147,24 @@ class Sources:
 class ClipMaker:
     """Makes packed clips (2, frames, 3/2 size, size), each determined by the generator that it is given."""
 
-    def __init__(self, sources: Sources, config: BlurConfig, device: torch.device | str = "cpu") -> None:
-        """Raises InputError for folders that cannot be learnt from, UsageError where there are none."""
+    def __init__(
+        self, sources: Sources, config: BlurConfig, device: torch.device | str = "cpu", *, held_out: bool = False
+    ) -> None:
+        """`held_out`: of the files kept for validation, in place of those to learn from (see `sharp_files`).
+
+        Raises InputError for folders that cannot be learnt from, UsageError where there are none.
+        """
         if not (sources.data or sources.pairs):
             raise UsageError("nothing to learn from: name folders of sharp pictures with --data, or of --pairs")
         self.config, self.device = config, device
-        self._pairs = PairedClips(sources.pairs, config) if sources.pairs else None
-        self._pictures = None if sources.pairs else SharpPictures(sources.data)
+        self._pairs = PairedClips(sources.pairs, config, held_out) if sources.pairs else None
+        files = [] if sources.pairs else sharp_files(sources.data, held_out)
+        self._pictures = None if sources.pairs else SharpPictures(files)
         self._footage = None
         if config.footage and not sources.pairs:
             from .footage import Footage
 
-            self._footage = Footage(sources.data, config)
+            self._footage = Footage(files, config)
 
     def __call__(self, rng: np.random.Generator) -> NDArray[np.uint8]:
         """A clip at random."""
@@ -163,10 +185,12 @@ class ClipMaker:
 class PairedClips:
     """Crops of a user's own blurred and sharp pictures."""
 
-    def __init__(self, folders: Iterable[str | Path], config: BlurConfig) -> None:
+    def __init__(self, folders: Iterable[str | Path], config: BlurConfig, held_out: bool) -> None:
         """InputError where no clip is as long as training asks for."""
         self._size, self._frames = config.size, config.frames
         found = [clip for folder in folders for clip in pairs.find_clips(folder)]
+        if len(found) >= HELD_OUT:
+            found = [clip for i, clip in enumerate(found) if (i % HELD_OUT == HELD_OUT - 1) == held_out]
         self._clips = [clip for clip in found if len(clip.blur) >= config.frames]
         if not self._clips:
             longest = max(len(clip.blur) for clip in found)

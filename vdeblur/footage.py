@@ -32,15 +32,14 @@ Flow = NDArray[np.float32]
 class Footage:
     """Runs of consecutive frames from the videos of some folders, to be blurred by their own motion."""
 
-    def __init__(self, folders: Iterable[str | Path], config: BlurConfig) -> None:
-        """InputError where no video is long and large enough."""
+    def __init__(self, files: Iterable[Path], config: BlurConfig) -> None:
+        """InputError where no video among the files is long and large enough."""
         self._config = config
-        named = [file for folder in map(Path, folders) for file in sorted(folder.iterdir())]
-        runs = [read_run(file) for file in named if file.suffix.lower() in VIDEO_SUFFIXES]
+        runs = [read_run(file) for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
         self._runs = [run for run in runs if len(run) > config.frames and min(run[0].shape[:2]) >= config.size]
         if not self._runs:
             raise InputError(
-                f"{', '.join(map(str, folders))}: no video there has {config.frames + 1} frames of "
+                f"no video among the training files has {config.frames + 1} frames of "
                 f"{2 * config.size} px or more a side; set footage = 0"
             )
 

@@ -91,9 +91,9 @@ def _are_photographs(source: Path) -> bool:
 
 
 def _from_photographs(source: Path, config: SynthConfig) -> Iterator[tuple[str, Clip]]:
-    from .clips import SharpPictures
+    from .clips import SharpPictures, sharp_files
 
-    pictures = SharpPictures([source])
+    pictures = SharpPictures(sharp_files([source]))
     settings = BlurConfig(
         size=config.size,
         frames=config.frames,

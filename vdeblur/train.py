@@ -10,7 +10,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from . import checkpoints
+from .backends.pytorch import choose_precision
 from .blur import BlurConfig
-from .clips import FreshClips, Pool, Sources, to_network
+from .clips import ClipMaker, FreshClips, Pool, Sources, augment, to_network
 from .errors import DeviceError, InputError, UsageError
 from .models import StreamNetwork, build
 from .muon import Muon
@@ -53,6 +54,8 @@ class TrainConfig:
     """Frames with a gradient, per clip and step."""
     burn_in: int = 6
     """At most this many frames before them only warm the state, on half of the steps."""
+    burn_in_growth: float = 0.01
+    """Frames more of them that are allowed with each step, from one at the first: clips grow as training goes on."""
     patch: int = 128
     """px."""
     learning_rate: float = 1e-3
@@ -126,6 +129,7 @@ class Trainer:
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if config.init:
             self._begin_with(config.init)
+        self.autocast = choose_precision("auto", device) == "bf16"  # elsewhere it is emulated, and slower than fp32
         self.average = {name: value.detach().clone().float() for name, value in self.network.state_dict().items()}
         self.optimisers = make_optimisers(self.network, config)
 
@@ -140,7 +144,7 @@ class Trainer:
     def forward(self, network: StreamNetwork, blurred: Tensor, burn_in: int, look_ahead: Tensor | None) -> Tensor:
         """(n, burn_in + t, 6, h, w) -> restored (n, t, 6, h, w)."""
         clip = blurred[:, burn_in:]
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
             state = None
             if burn_in:
                 with torch.no_grad():
@@ -152,7 +156,8 @@ class Trainer:
         """One step of the optimiser; what to log, in dB."""
         config = self.config
         rng = np.random.default_rng([config.seed, 1, self.step])
-        burn_in = int(rng.integers(1, config.burn_in + 1)) if config.burn_in and rng.random() < 0.5 else 0
+        longest = min(config.burn_in, 1 + int(config.burn_in_growth * self.step))
+        burn_in = int(rng.integers(1, longest + 1)) if longest and rng.random() < 0.5 else 0
         available = int(config.pool_start + config.pool_growth * self.step)
         hard = self.step < config.hard_steps or rng.random() < config.hard_share
         worse_than = config.hard_psnr if hard else math.inf
@@ -200,7 +205,7 @@ class Trainer:
         """Frame i restored with a fresh state; its neighbours are still seen."""
         last = blurred.shape[1] - 1
         around = range(i - network.past, i + network.future + 1)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
             window = [network.encode(blurred[:, min(max(j, 0), last)]) for j in around]
             residual, _ = network.restore(window, None)
         return blurred[:, i] + residual.float()
@@ -335,9 +340,7 @@ def train(
             if now - saved > save_minutes * 60:
                 trainer.save(folder)
                 if held_out is None:
-                    rng = np.random.default_rng([config.seed, 2])
-                    frames = config.blur.frames
-                    held_out = clips.batch(rng, validation_clips, config.pool_start, frames, config.patch)
+                    held_out = held_out_clips(config, validation_clips)
                 note({"step": trainer.step, "validation": trainer.validate(held_out, check)})
                 log.plot()
                 saved = clock = time.monotonic()
@@ -353,6 +356,15 @@ def train(
         clips.close()
         log.plot()
     return trainer
+
+
+def held_out_clips(config: TrainConfig, count: int) -> Tensor:
+    """Clips (n, 2, t, 6, patch/2, patch/2) of pictures that training does not see, blurred enough to matter."""
+    make = ClipMaker(
+        Sources(config.data, config.pairs), replace(config.blur, identity=0, static=0, footage=0), held_out=True
+    )
+    slots = np.random.default_rng([config.seed, 2]).spawn(count)
+    return torch.from_numpy(np.stack([augment(rng, make(rng), config.blur.frames, config.patch) for rng in slots]))
 
 
 def _open_clips(

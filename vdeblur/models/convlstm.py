@@ -20,6 +20,9 @@ class ConvLSTMConfig(LadderConfig):
     """Channels of h and c, at 1/8 scale."""
     neighbour: int = 32
     """Channels in which a frame shows itself to the windows of its neighbours."""
+    retention: float = 1.0
+    """Largest share of the cell that a step may keep, 0..1: the forget gate's ceiling. Under 1 what a frame left in
+    the state is bound to fade, so that a run begun anywhere comes to the same pictures after a few frames."""
 
 
 class CellState(NamedTuple):
@@ -49,13 +52,14 @@ class PeepholeCell(nn.Module):
         o = s(Wo x + Uo h(t-1) + Po c(t-1))      g = tanh(Wg x + Ug h(t-1))
         c(t) = f c(t-1) + i g                    h(t) = o tanh c(t)
 
-    W is 1x1 (its input has just been through 3x3 convolutions), U is 3x3. Biases stand in W; the forget gate's
-    starts at 1 so that the state is kept until training finds reasons to forget.
+    With `retention` r < 1 the forget gate is r f in place of f. W is 1x1 (its input has just been through 3x3
+    convolutions), U is 3x3. Biases stand in W; the forget gate's starts at 1 so that the state is kept until training
+    finds reasons to forget.
     """
 
-    def __init__(self, inputs: int, hidden: int) -> None:
+    def __init__(self, inputs: int, hidden: int, retention: float = 1.0) -> None:
         super().__init__()
-        self.hidden = hidden
+        self.hidden, self.retention = hidden, retention
         self.from_input = nn.Conv2d(inputs, 4 * hidden, 1)
         self.from_hidden = nn.Conv2d(hidden, 4 * hidden, 3, padding=1, bias=False)
         self.peephole = nn.Parameter(torch.zeros(3, hidden, 1, 1))
@@ -72,7 +76,7 @@ class PeepholeCell(nn.Module):
         i, f, o, g = gates.float().chunk(4, dim=1)
         peep_i, peep_f, peep_o = self.peephole
         i = torch.sigmoid(i + peep_i * state.c)
-        f = torch.sigmoid(f + peep_f * state.c)
+        f = self.retention * torch.sigmoid(f + peep_f * state.c)
         o = torch.sigmoid(o + peep_o * state.c)
         c = f * state.c + i * torch.tanh(g)
         return CellState(o * torch.tanh(c), c)
@@ -90,7 +94,7 @@ class ConvLSTM(StreamNetwork):
         self.encoder = Encoder(config)
         self.to_neighbour = nn.Conv2d(config.eighth, config.neighbour, 1)
         self.fuse = nn.Conv2d(config.eighth + 2 * config.neighbour, config.eighth, 3, padding=1)
-        self.cell = PeepholeCell(config.eighth, config.hidden)
+        self.cell = PeepholeCell(config.eighth, config.hidden, config.retention)
         self.recall = nn.Conv2d(config.hidden, config.eighth, 1)
         self.trunk = residual_blocks(config.eighth, config.trunk_blocks)
         self.decoder = Decoder(config)

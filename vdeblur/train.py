@@ -84,6 +84,8 @@ class TrainConfig:
     hard_psnr: float = 31.0
     hard_share: float = 0.85
     """Share of the later steps that take only those, too."""
+    plain: float = 0.03
+    """Share of clips that are one colour throughout, of any saturation: neither it nor the picture's border is blur."""
     init: str = ""
     """A model file whose fitting weights to begin with."""
 
@@ -163,6 +165,9 @@ class Trainer:
         worse_than = config.hard_psnr if hard else math.inf
         frames = config.frames + burn_in
         batch = clips.batch(rng, config.batch, available, frames, config.patch, worse_than).to(self.device)
+        for slot in np.flatnonzero(rng.random(config.batch) < config.plain):
+            colour = torch.from_numpy(rng.integers(0, 256, 3, np.uint8)).to(self.device)
+            batch[slot] = colour[[0, 0, 0, 0, 1, 2], None, None]
         blurred, sharp = to_network(batch[:, 0]), to_network(batch[:, 1])[:, burn_in:]
         look_ahead = torch.from_numpy(rng.random(config.batch) < config.look_ahead).to(self.device)
         for optimiser in self.optimisers:
@@ -343,7 +348,8 @@ def train(
                     held_out = held_out_clips(config, validation_clips)
                 note({"step": trainer.step, "validation": trainer.validate(held_out, check)})
                 log.plot()
-                saved = clock = time.monotonic()
+                saved = time.monotonic()
+                clock += saved - now  # steps per second are of steps alone
             if now - started > max_minutes * 60:
                 break
         trainer.save(folder)

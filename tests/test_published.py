@@ -1,0 +1,114 @@
+"""What the weights that ship must never do, whatever the picture: bursts of colour, flicker, a long memory."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from skimage import data
+
+from vdeblur.frames import Color, Frame, Layout
+from vdeblur.published import published
+from vdeblur.restorer import Restorer, State, load_restorer
+from vdeblur.windows import windows
+
+YUV420 = Layout("yuv", 8, (1, 1))
+FLAT = {
+    "black": (16, 128, 128),
+    "white": (235, 128, 128),
+    "blacker than black": (0, 128, 128),
+    "grey": (126, 128, 128),
+    "red": (81, 90, 240),
+    "green": (145, 54, 34),
+    "blue": (41, 240, 110),
+}
+
+
+@pytest.fixture(scope="module", params=[model.name for model in published()])
+def restorer(request: pytest.FixtureRequest) -> Restorer:
+    return load_restorer(request.param, "cpu")
+
+
+def frame(planes: tuple[NDArray[np.uint8], ...], index: int) -> Frame:
+    return Frame(planes, YUV420, Color(), index, Fraction(1, 30))
+
+
+def flat(codes: tuple[int, int, int], size: tuple[int, int], index: int) -> Frame:
+    shapes = YUV420.plane_shapes(*size)
+    return frame(tuple(np.full(shape, code, np.uint8) for shape, code in zip(shapes, codes, strict=True)), index)
+
+
+def photograph(shift: int, index: int) -> Frame:
+    picture = data.astronaut()[40:168, 100 + shift : 260 + shift].astype(np.int32)
+    luma = (16 + picture @ [66, 129, 25] // 256).astype(np.uint8)
+    colour = [128 + (picture @ weights // 256)[::2, ::2] for weights in ([-38, -74, 112], [112, -94, -18])]
+    return frame((luma, *(plane.astype(np.uint8) for plane in colour)), index)
+
+
+def restored(restorer: Restorer, frames: list[Frame]) -> list[Frame]:
+    state: State = None
+    results = []
+    for window in windows(frames, restorer.past, restorer.future):
+        result, state = restorer.restore(window, state)
+        results.append(result)
+    return results
+
+
+def change(a: Frame, b: Frame) -> tuple[int, ...]:
+    """Largest difference of each plane."""
+    return tuple(int(np.abs(x.astype(int) - y).max()) for x, y in zip(a.planes, b.planes, strict=True))
+
+
+@pytest.mark.parametrize("name", FLAT)
+def test_a_picture_of_one_colour_stays_what_it_is(restorer: Restorer, name: str) -> None:
+    frames = [flat(FLAT[name], (40, 24), i) for i in range(16)]
+    for before, after in zip(frames, restored(restorer, frames), strict=True):
+        luma, cb, cr = change(before, after)
+        assert luma <= 4, after.planes[0]
+        assert max(cb, cr) <= 3
+
+
+def test_flashes_between_black_and_white_leave_no_colour(restorer: Restorer) -> None:
+    frames = [flat(FLAT["white" if i % 3 == 0 else "black"], (40, 24), i) for i in range(18)]
+    for after in restored(restorer, frames):
+        assert max(change(after, flat((0, 128, 128), (40, 24), 0))[1:]) <= 12
+
+
+def test_noise_comes_back_as_noise(restorer: Restorer) -> None:
+    """Pure noise holds nothing to restore: the mean of every plane stays, and no pixel runs away."""
+    rng = np.random.default_rng(0)
+    shapes = YUV420.plane_shapes(48, 32)
+    frames = [
+        frame(tuple(np.clip(rng.normal(128, 25, shape), 16, 235).astype(np.uint8) for shape in shapes), i)
+        for i in range(12)
+    ]
+    for before, after in zip(frames, restored(restorer, frames), strict=True):
+        for x, y in zip(before.planes, after.planes, strict=True):
+            assert abs(float(x.mean()) - float(y.mean())) < 4
+            assert float(np.abs(x.astype(int) - y).mean()) < 20
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (2, 2), (3, 17)])
+def test_the_smallest_pictures(restorer: Restorer, size: tuple[int, int]) -> None:
+    frames = [flat(FLAT["grey"], size, i) for i in range(5)]
+    for before, after in zip(frames, restored(restorer, frames), strict=True):
+        assert after.size == size
+        assert max(change(before, after)) <= 4
+
+
+def test_a_picture_held_still_does_not_flicker(restorer: Restorer) -> None:
+    frames = [photograph(0, i) for i in range(40)]
+    results = restored(restorer, frames)
+    for before, after in pairwise(results[24:-1]):  # the last has no future, so it may differ
+        assert max(change(before, after)) <= 1
+
+
+def test_what_was_seen_long_ago_is_forgotten(restorer: Restorer) -> None:
+    """After another past of 12 frames and 48 frames in common, the pictures are the same within 1/255."""
+    common = [photograph(3 * (i % 8), i) for i in range(48)]
+    pasts = ([flat(FLAT["white"], common[0].size, i) for i in range(12)], [photograph(5 * i, i) for i in range(12)])
+    one, other = (restored(restorer, [*past, *common])[-1] for past in pasts)
+    assert max(change(one, other)) <= 1

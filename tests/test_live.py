@@ -160,7 +160,7 @@ def test_a_slow_model_leaves_frames_out_and_stays_in_time(clip: Path) -> None:
 
 def test_the_ladder_goes_down_and_says_so(clip: Path) -> None:
     with Live(FileCamera(str(clip), CameraOptions(loop=True)), stream_of(0.1, 0.001)) as live:
-        watch(live, 1.6)
+        watch(live, 4)
         stats = live.stats()
     assert stats.step == "step 1"
     assert stats.stepped_down == 1

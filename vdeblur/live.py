@@ -309,13 +309,10 @@ class Live:
                 self.meter.drop()
 
     def _restore(self) -> None:
-        last = None
         while (captured := self._captured.take()) is not None:
-            every = self.stream.step.every
-            if every > 1 and last is not None and captured.number - last < every:
+            if not self.stream.wants(captured.number):
                 self.meter.drop()
                 continue
-            last = captured.number
             begun = time.perf_counter()
             restored = self.stream.restore(captured.frame)
             for recording in self.recordings:

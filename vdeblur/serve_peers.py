@@ -58,7 +58,6 @@ class RestoredTrack(VideoStreamTrack):
         self._source, self._pool = source, pool
         self._newest: tuple[av.VideoFrame, float, int] | None = None
         self._came = asyncio.Event()
-        self._last_number = -2
         self._reader = asyncio.ensure_future(self._read())
 
     async def _read(self) -> None:
@@ -88,10 +87,9 @@ class RestoredTrack(VideoStreamTrack):
             if taken is None:
                 continue
             picture, at, number = taken
-            if number - self._last_number < self.stream.step.every:
+            if not self.stream.wants(number):
                 self.meter.drop()
                 continue
-            self._last_number = number
             if picture.width * picture.height > MAX_PIXELS:
                 raise MediaStreamError
             return await asyncio.get_running_loop().run_in_executor(self._pool, self._restore, picture, at)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import http.server
 import shutil
 import socket
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -168,6 +170,37 @@ def test_an_rtmp_server_that_dies_is_called_again() -> None:
     assert (camera.info.width, camera.info.height) == (64, 48)
     pts = [frame.pts for frame in (*before, *after)]
     assert pts == sorted(set(pts))
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_pictures_that_arrive_in_bursts_are_handed_on_when_they_are_due(clip: bytes, tmp_path: Path) -> None:
+    (tmp_path / "clip").write_bytes(clip)
+    muxing = {"hls_time": "0.4", "hls_list_size": "0"}
+    with av.open(str(tmp_path / "clip")) as given, av.open(str(tmp_path / "live.m3u8"), "w", options=muxing) as parts:
+        video = parts.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(video=0):
+            if packet.size:
+                packet.stream = video
+                parts.mux(packet)
+    assert len(list(tmp_path.glob("*.ts"))) == 5
+    handler = partial(Quiet, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            with open_camera(f"http://127.0.0.1:{server.server_port}/live.m3u8", QUICK) as camera:
+                found = received(camera, 45)
+        finally:
+            server.shutdown()
+            thread.join()
+    # Due one by one: none came before its time, and their count is the stream's own.
+    start = found[0][1] - found[0][0].seconds
+    assert all(came - start > frame.seconds - 0.005 for frame, came in found)
+    assert found[-1][0].seconds - found[0][0].seconds > 44 / 25 - 0.05
 
 
 def test_a_stream_that_stays_away_ends_with_one_line(clip: bytes) -> None:

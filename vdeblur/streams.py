@@ -51,6 +51,13 @@ class Clock:
         """Forget the stream's own count: it has been called again."""
         self._offset = float("inf")
 
+    def early(self, seconds: float | None, now: float) -> float:
+        """Seconds until a picture is due; 0 where it is late, or where the stream's count has jumped."""
+        if self._start is None or seconds is None:
+            return 0.0
+        ahead = seconds + self._offset - (now - self._start)
+        return ahead if 0 < ahead < JUMP_SECONDS else 0.0
+
     def pts(self, seconds: float | None, now: float) -> int:
         """The time of a picture in units of CLOCK, from 0 and strictly rising; `seconds` is the stream's own."""
         if self._start is None:
@@ -74,6 +81,8 @@ class Address(NamedTuple):
     format: str | None
     options: dict[str, str]
     read_seconds: float = READ_SECONDS
+    comes_in_bursts: bool = False
+    """Pictures arrive some seconds at once, and are handed on when they are due."""
 
 
 class StreamCamera:
@@ -111,8 +120,9 @@ class StreamCamera:
             settings["rtsp_transport"] = "tcp"
         if scheme == "file":
             raise InputError(f"{url}: give the file by its plain path")
-        seconds = HTTP_READ_SECONDS if scheme in ("http", "https") else READ_SECONDS
-        return cls(Address(url, None, settings, seconds), url, options, lambda why: InputError(f"{url}: {why}"))
+        is_http = scheme in ("http", "https")
+        address = Address(url, None, settings, HTTP_READ_SECONDS if is_http else READ_SECONDS, is_http)
+        return cls(address, url, options, lambda why: InputError(f"{url}: {why}"))
 
     @classmethod
     def from_device(
@@ -157,7 +167,7 @@ class StreamCamera:
 
     def _connect(self) -> Generator[Frame, None, None]:
         """Pictures of one connection. Raises Lost."""
-        url, kind, options, read_seconds = self._address
+        url, kind, options, read_seconds, _ = self._address
         try:
             container = av.open(url, "r", format=kind, options=options, timeout=(OPEN_SECONDS, read_seconds))
         except (av.FFmpegError, ValueError, OSError) as error:
@@ -195,6 +205,8 @@ class StreamCamera:
                 if picture.is_corrupt:
                     self.concealed += 1
                 seconds = None if picture.pts is None else float(picture.pts * picture.time_base)
+                if self._address.comes_in_bursts and self._closed.wait(self._clock.early(seconds, time.perf_counter())):
+                    return
                 pts = self._clock.pts(seconds, time.perf_counter())
                 yield frame_of(picture, pts, CLOCK, color_of(picture))
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ class SimulatedCamera:
     name: str = "simulated"
     is_lost: bool = False
     reconnects: int = 0
+    longest_silence: float = math.inf
     concealed: int = 0
     damaged: bool = False
     warnings: list[str] = field(default_factory=list)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +15,7 @@ from typing import TypeVar
 import av
 import numpy as np
 import pytest
-from display import display, missing, press, screenshot, write_flat
+from display import NEEDS, display, missing, press, screenshot, write_flat
 from media import frames as moving
 from numpy.typing import NDArray
 
@@ -22,9 +23,7 @@ from vdeblur.live import Captured, Shown, Stats
 
 T = TypeVar("T")
 ROOT = Path(__file__).parent.parent
-needs_x = pytest.mark.skipif(
-    bool(missing()), reason=f"needs {', '.join(missing())} (apt-get install xvfb x11-apps xdotool)"
-)
+needs_x = pytest.mark.skipif(bool(missing()), reason=NEEDS)
 
 # A restorer that makes everything white, so that the screen tells the sides apart.
 PROGRAM = """
@@ -153,8 +152,10 @@ def test_views_and_figures() -> None:
     assert np.array_equal(
         draw(shown, Look("split", divider=1.0)), draw(Shown(shown.captured, before), Look("restored"))
     )
-    stats = Stats(10, 8, 2, 30.0, 24.0, 40.0, 55.0, "fast at 1/2 size", 2, "cpu", 0, 0, True)
+    stats = Stats(10, 8, 2, 30.0, 24.0, 40.0, 55.0, "fast at 1/2 size", 2, "cpu", 0, 0, True, 0.1)
     text = " ".join(figures(stats, 0.5))
     for part in ("30.0", "24.0", "40 ms", "p95 55", "dropped 2", "fast at 1/2 size", "stepped down 2", "0.5", "lost"):
         assert part in text
+    assert "no picture" not in text
+    assert "no picture from the camera for 4 s" in figures(replace(stats, is_lost=False, silent_seconds=4.2))
     assert not np.array_equal(write_lines(whole, ["x"]), whole)

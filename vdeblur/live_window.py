@@ -31,6 +31,8 @@ STRENGTH_STEP, DIVIDER_STEP = 0.1, 0.02
 OVERLAY_SECONDS = 0.5
 """The figures change this often, so that they can be read."""
 NOTICE_SECONDS = 3.0
+SILENT_SECONDS = 1.5
+"""A camera that gives nothing for so long is said to."""
 LARGEST = 1280
 """Pixels of the longer side that a window takes by itself."""
 IDLE_MS = 8
@@ -255,7 +257,11 @@ def figures(stats: Stats, strength: float = 1.0) -> list[str]:
         f"latency {stats.latency_p50_ms:.0f} ms, p95 {stats.latency_p95_ms:.0f} ms",
         f"{doing} on {stats.device}" + (f", strength {strength:.1f}" if strength != 1 else ""),
     ]
-    return lines + (["stream lost, calling again"] if stats.is_lost else [])
+    if stats.is_lost:
+        lines.append("stream lost, calling again")
+    elif stats.silent_seconds > SILENT_SECONDS:
+        lines.append(f"no picture from the camera for {stats.silent_seconds:.0f} s")
+    return lines
 
 
 def write_lines(picture: Picture, lines: list[str]) -> Picture:

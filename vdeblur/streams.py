@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sys
 import time
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 
 import av
 
-from .cameras import CLOCK, DEFAULTS, Camera, CameraOptions, camera_number
+from .cameras import CLOCK, DEFAULTS, DEVICE_SILENCE, Camera, CameraOptions, camera_number
 from .display import display_problem
 from .errors import DeviceError, InputError, VdeblurError
 from .frames import Frame, StreamInfo
@@ -98,6 +99,7 @@ class StreamCamera:
         self.warnings: list[str] = []
         self._address, self._fault = address, fault
         self._calls_again = "://" in name
+        self.longest_silence = math.inf if self._calls_again else DEVICE_SILENCE
         self._patience = options.patience_seconds
         self._closed, self._is_read = Event(), False
         self._clock = Clock()

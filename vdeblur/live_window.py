@@ -81,6 +81,7 @@ class LiveWindow:
         self._on_stats, self._report_due = on_stats, 0.0
         self._shown: Shown | None = None
         self._picture: Picture | None = None
+        self._scene: tuple[int, Look, list[str]] | None = None
         self._notice, self._notice_until = "h for help", time.perf_counter() + NOTICE_SECONDS
         self._figures: list[str] = []
         self._figures_due = 0.0
@@ -113,17 +114,13 @@ class LiveWindow:
             cv2.waitKey(1)
 
     def _show_next(self) -> bool:
-        """Show the newest result, if there is one, and heed keys and mouse; False when the user quits."""
+        """Show what has changed, if anything has, and heed keys and mouse; False when the user quits."""
         came = self._live.next(timeout=IDLE_MS / 1000)
         is_new = came is not None and not self.look.is_paused
         if is_new:
             self._shown = came
         if self._shown is not None:
-            picture = draw(self._shown, self.look)
-            cv2.imshow(TITLE, self._with_text(picture))
-            if self._picture is None or self._picture.shape != picture.shape:
-                self._fit(picture)  # only once it has a picture does the window keep its proportions
-            self._picture = picture
+            self._show(self._shown)
         key = cv2.waitKeyEx(1)
         if self._on_stats is not None and time.perf_counter() >= self._report_due:
             self._report_due = time.perf_counter() + REPORT_SECONDS
@@ -137,6 +134,18 @@ class LiveWindow:
         elif key != -1 and (action := self._keys.get(key & 0xFF)):
             action()
         return True
+
+    def _show(self, shown: Shown) -> None:
+        lines = self._lines()
+        scene = (id(shown), replace(self.look), lines)
+        if scene == self._scene:  # drawing the same again would take its time from the model
+            return
+        self._scene = scene
+        picture = draw(shown, self.look)
+        cv2.imshow(TITLE, write_lines(picture, lines))
+        if self._picture is None or self._picture.shape != picture.shape:
+            self._fit(picture)  # only once it has a picture does the window keep its proportions
+        self._picture = picture
 
     def _fit(self, picture: Picture) -> None:
         height, width = picture.shape[:2]
@@ -222,7 +231,7 @@ class LiveWindow:
 
     # -- drawing ------------------------------------------------------------------------------------------------------
 
-    def _with_text(self, picture: Picture) -> Picture:
+    def _lines(self) -> list[str]:
         now = time.perf_counter()
         if now >= self._figures_due:
             self._figures_due = now + OVERLAY_SECONDS
@@ -236,7 +245,7 @@ class LiveWindow:
             lines += HELP
         if now < self._notice_until:
             lines.append(self._notice)
-        return write_lines(picture, lines)
+        return lines
 
 
 def draw(shown: Shown, look: Look) -> Picture:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -10,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from heavier import publish_heavier
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from media import frames as moving
 from streams import YUV420, Identity, picture
 
-from vdeblur import published
 from vdeblur.frames import Color, Frame, Layout
 from vdeblur.live_stream import LiveStream, Rung, ladder
 from vdeblur.pace import Step
@@ -139,28 +138,18 @@ def test_the_stream_wants_what_the_step_restores_and_notes_what_was_missed() -> 
     assert stream.stepped_down == 1
 
 
-@pytest.fixture
-def heavier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A third published model, whose work is three times that of `fast`."""
-    weights = published.weights_folder()
-    entries = json.loads((weights / "manifest.json").read_text())
-    fast = next(entry for entry in entries if entry["name"] == "fast")
-    heavy = {**fast, "name": "heavy", "default": False, "gmac_720p": 3 * fast["gmac_720p"]}
-    for entry in entries:
-        (tmp_path / entry["file"]).write_bytes((weights / entry["file"]).read_bytes())
-    (tmp_path / "manifest.json").write_text(json.dumps([*entries, heavy]))
-    monkeypatch.setattr(published, "weights_folder", lambda: tmp_path)
-    return "heavy"
-
-
-def test_the_ladder_starts_at_the_chosen_model_and_goes_down_to_fast_first(heavier: str) -> None:
-    steps = [str(rung.step) for rung in ladder(heavier, "cpu", "fp32")]
+def test_the_ladder_starts_at_the_chosen_model_and_goes_down_to_fast_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heavy = publish_heavier(tmp_path, monkeypatch)
+    steps = [str(rung.step) for rung in ladder(heavy, "cpu", "fp32")]
     assert steps[:3] == ["heavy", "fast", "fast at 2/3 size"]
     assert steps[-1] == "cnn at 1/3 size, every 2nd frame"
 
 
 @pytest.mark.parametrize("model", ["fast", "cnn", "heavy"])
-def test_every_step_costs_less_than_the_one_above(model: str, heavier: str) -> None:
+def test_every_step_costs_less_than_the_one_above(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish_heavier(tmp_path, monkeypatch)
     rungs = ladder(model, "cpu", "fp32")
     costs = [rung.cost / rung.step.every for rung in rungs]
     assert rungs[0].step == Step(model)

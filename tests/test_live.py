@@ -20,6 +20,7 @@ from footage import count_frames, footage
 from media import Recipe, frames, write
 from streams import Identity
 
+from vdeblur import cameras
 from vdeblur.cameras import CameraOptions, FileCamera, open_camera
 from vdeblur.cli import cli
 from vdeblur.errors import DeviceError, InputError, OutputError, UsageError
@@ -234,6 +235,15 @@ def test_the_command_records_and_reports(clip: Path, tmp_path: Path) -> None:
     assert said["restored"] == count_frames(out)
     assert json.loads(result.stderr.splitlines()[0])["step"] == "unsharp"
     assert "recorded" in result.stderr
+
+
+def test_the_list_says_so_when_it_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cameras, "list_cameras", list)
+    result = CliRunner().invoke(cli, ["live", "--list"])
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "no camera and no screen" in result.stderr
+    monkeypatch.setattr(cameras, "list_cameras", lambda: [cameras.FoundCamera("0", "Sharp Eye")])
+    assert CliRunner().invoke(cli, ["live", "--list"]).stdout == "0         Sharp Eye\n"
 
 
 def test_without_a_display_it_is_one_line_and_exit_4(clip: Path) -> None:

@@ -18,8 +18,13 @@ import pytest
 from display import NEEDS, display, missing, press, screenshot, write_flat
 from media import frames as moving
 from numpy.typing import NDArray
+from streams import Identity
 
-from vdeblur.live import Captured, Shown, Stats
+from vdeblur.cameras import FileCamera
+from vdeblur.errors import ModelError
+from vdeblur.live import Captured, Live, Shown, Stats
+from vdeblur.live_stream import LiveStream, Rung
+from vdeblur.pace import Step
 
 T = TypeVar("T")
 ROOT = Path(__file__).parent.parent
@@ -137,6 +142,40 @@ def test_the_screen_is_a_camera(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     with av.open(str(out)) as container:
         assert (container.streams.video[0].width, container.streams.video[0].height) == (96, 64)
+
+
+def test_keys_change_model_strength_view_and_pause(tmp_path: Path) -> None:
+    from vdeblur.live_window import LiveWindow, Look
+
+    def load(model: str) -> list[Rung]:
+        if model == "broken":
+            raise ModelError("broken: damaged")
+        return [Rung(Step(model), Identity(), 1.0)]
+
+    live = Live(FileCamera(str(write_flat(tmp_path / "flat.mp4", 60, 2))), LiveStream(load("first")))
+    window = LiveWindow(live, Look(), ("first", "second", "broken"), load)
+
+    def press_key(key: str) -> str:
+        """What the window says after it."""
+        window._keys[ord(key)]()
+        return " ".join(window._lines())
+
+    assert "model second" in press_key("m")
+    live.stream.restore(moving(1)[0])
+    assert live.stream.model == "second"
+    assert "broken: damaged" in press_key("m")
+    assert live.stream.model == "second"
+    assert "strength 0.9" in press_key("-")
+    assert "strength 1.0" in press_key("+")
+    assert "strength 1.0" in press_key("+")
+    assert "paused" in press_key(" ")
+    assert "paused" not in press_key(" ")
+    assert "next model" in press_key("h")
+    assert "latency" not in press_key("i")
+    for view in ("side", "restored", "split"):
+        press_key("c")
+        assert window.look.view == view
+    live.close()
 
 
 def test_views_and_figures() -> None:

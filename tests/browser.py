@@ -24,6 +24,7 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--allow-loopback-in-peer-connection",  # where there is no network at all
     "--use-fake-ui-for-media-stream",
     "--use-fake-device-for-media-stream",
     "--remote-debugging-port=0",

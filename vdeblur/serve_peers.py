@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import av
+from aioice import ice
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
 from aiortc.codecs import h264, vpx
 from aiortc.mediastreams import MediaStreamError
@@ -45,6 +46,16 @@ MAX_PIXELS = 1920 * 1088
 # The library's own rates suit a face in a small window; at half a megabit the codec hides what restoring gains.
 vpx.DEFAULT_BITRATE, vpx.MAX_BITRATE = 2_500_000, 8_000_000
 h264.DEFAULT_BITRATE, h264.MAX_BITRATE = 2_500_000, 8_000_000
+
+_network_addresses = ice.get_host_addresses
+
+
+def _own_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
+    """Those of the network and, what the library leaves out, of this machine alone: a laptop may be on no network."""
+    return [*_network_addresses(use_ipv4, use_ipv6), *(["127.0.0.1"] if use_ipv4 else [])]
+
+
+ice.get_host_addresses = _own_addresses
 
 
 class RestoredTrack(VideoStreamTrack):

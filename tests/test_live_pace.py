@@ -171,6 +171,14 @@ def test_frames_that_came_in_a_burst_are_no_fault_of_the_step() -> None:
     assert not any(pace.observe(0.1 * INTERVAL, INTERVAL, 0.02, 5, frame / 5) for frame in range(100))
 
 
+def test_a_frame_is_missed_for_the_work_of_the_one_before() -> None:
+    pace = Pace(COSTS, EVERY)
+    for frame in range(0, 100, 4):  # one that takes three intervals, then one that takes next to nothing
+        pace.observe(3 * INTERVAL, INTERVAL, 3 * INTERVAL, 0, (frame + 3) * INTERVAL)
+        pace.observe(0.1 * INTERVAL, INTERVAL, 0.1 * INTERVAL, 2, (frame + 4) * INTERVAL)
+    assert pace.index > 0
+
+
 def test_work_alone_is_no_reason() -> None:
     """What counts is whether frames are missed, not what the work says of itself."""
     pace = Pace(COSTS, EVERY)

@@ -87,8 +87,9 @@ class Pace:
         if self._seen <= SETTLING:
             return False
         self._began = min(self._began, now)
+        meanwhile = self._work[-1] if self._work else work  # what the frame before took, while this one was awaited
         self._work.append(work)
-        is_to_blame = work > INNOCENT * interval * self._every[self.index]
+        is_to_blame = max(work, meanwhile) > INNOCENT * interval * self._every[self.index]
         self._bad.append((missed > 0 and is_to_blame) or latency > self._max_latency)
         if self._bad[-1] and sum(self._bad) >= BAD and now - self._began >= GRACE:
             return self._go_down(interval)

@@ -24,6 +24,7 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--allow-loopback-in-peer-connection",  # where there is no network at all
     "--use-fake-ui-for-media-stream",
     "--use-fake-device-for-media-stream",
     "--remote-debugging-port=0",
@@ -84,6 +85,25 @@ class Page:
         root = (await self.send("DOM.getDocument"))["root"]["nodeId"]
         node = (await self.send("DOM.querySelector", nodeId=root, selector=selector))["nodeId"]
         await self.send("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
+
+    async def drop_file(self, selector: str, path: Path) -> None:
+        """Drag a file from outside over the middle of an element, and let go of it."""
+        await self.evaluate(f"document.querySelector('{selector}').scrollIntoView()")
+        middle = f"(box => [box.x + box.width / 2, box.y + box.height / 2])(document.querySelector('{selector}')"
+        x, y = await self.evaluate(f"{middle}.getBoundingClientRect())")
+        data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            await self.send("Input.dispatchDragEvent", type=kind, x=x, y=y, data=data)
+
+    async def download(self, selector: str, folder: Path) -> Path:
+        """Click a link, and wait until what it leads to lies whole in the empty folder."""
+        folder.mkdir()
+        await self.send("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+        await self.evaluate(f"document.querySelector('{selector}').click()")
+        async with asyncio.timeout(30):
+            while not (files := [path for path in folder.iterdir() if path.suffix != ".crdownload"]):
+                await asyncio.sleep(0.1)
+        return files[0]
 
     async def look(self, width: int, height: int, scheme: str = "light", is_phone: bool = False) -> None:
         """Take on a size and a colour scheme."""

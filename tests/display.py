@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-PROGRAMS = ("Xvfb", "xwd", "xdotool")
+PROGRAMS = ("Xvfb", "xdotool")
+NEEDS = "needs Xvfb and xdotool (apt-get install xvfb xdotool)"
 
 
 def missing() -> list[str]:
@@ -43,14 +44,10 @@ def display(size: tuple[int, int] = (400, 300)) -> Iterator[dict[str, str]]:
 
 def screenshot(environment: dict[str, str]) -> NDArray[np.uint8]:
     """The whole screen, (height, width, 3) in RGB."""
-    shot = subprocess.run(["xwd", "-root", "-silent"], env=environment, capture_output=True, check=True).stdout
-    # XWD version 7: big-endian words, of which these say its own length, width, height, bits of a pixel, bytes a line
-    # and the number of colours (12 bytes each) before the pixels.
-    words = np.frombuffer(shot[:100], ">u4")
-    length, width, height, bits, line, colors = (int(words[i]) for i in (0, 4, 5, 11, 12, 19))
-    lines = np.frombuffer(shot, np.uint8, offset=length + 12 * colors).reshape(height, line)
-    pixels = lines[:, : width * bits // 8].reshape(height, width, bits // 8)
-    return np.ascontiguousarray(pixels[..., 2::-1])  # B, G, R first
+    import av
+
+    with av.open(environment["DISPLAY"], format="x11grab", options={"draw_mouse": "0"}) as screen:
+        return next(screen.decode(video=0)).to_ndarray(format="rgb24")
 
 
 def press(environment: dict[str, str], *words: Any) -> None:

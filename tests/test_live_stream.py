@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from heavier import publish_heavier
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from media import frames as moving
@@ -110,9 +112,10 @@ def test_another_ladder_or_step_starts_with_no_state() -> None:
     stream = stream_of(first, second)
     frames = iter(moving(40))
     stream.restore(next(frames))
-    while stream.stepped_down == 0:
+    for seconds in range(30):
         stream.restore(next(frames))
-        stream.took(1.0, 0.04, 1.0, now=0.0)
+        if stream.took(1.0, 0.04, 1.0, seconds):
+            break
     stream.restore(next(frames))
     assert first.states[0] is None
     assert second.states == [None]
@@ -121,6 +124,36 @@ def test_another_ladder_or_step_starts_with_no_state() -> None:
     stream.restore(next(frames))
     assert third.states == [None]
     assert stream.stepped_down == 0
+
+
+def test_the_stream_wants_what_the_step_restores_and_notes_what_was_missed() -> None:
+    every, second = stream_of(Brighter()), stream_of(Brighter(), every=2)
+    assert [number for number in range(6) if every.wants(number)] == [0, 1, 2, 3, 4, 5]
+    assert [number for number in (0, 1, 2, 5, 6, 7) if second.wants(number)] == [0, 2, 5, 7]
+    stream = stream_of(Brighter(), Brighter())
+    for number in range(0, 60, 2):  # each second frame is missed
+        assert stream.wants(number)
+        if stream.took(0.05, 0.04, 0.05, number / 25):
+            break
+    assert stream.stepped_down == 1
+
+
+def test_the_ladder_starts_at_the_chosen_model_and_goes_down_to_fast_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heavy = publish_heavier(tmp_path, monkeypatch)
+    steps = [str(rung.step) for rung in ladder(heavy, "cpu", "fp32")]
+    assert steps[:3] == ["heavy", "fast", "fast at 2/3 size"]
+    assert steps[-1] == "cnn at 1/3 size, every 2nd frame"
+
+
+@pytest.mark.parametrize("model", ["fast", "cnn", "heavy"])
+def test_every_step_costs_less_than_the_one_above(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish_heavier(tmp_path, monkeypatch)
+    rungs = ladder(model, "cpu", "fp32")
+    costs = [rung.cost / rung.step.every for rung in rungs]
+    assert rungs[0].step == Step(model)
+    assert all(a > b for a, b in pairwise(costs))
 
 
 def test_the_ladder_of_a_filter_gets_cheaper_and_ends_on_alternate_frames() -> None:

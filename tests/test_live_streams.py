@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import http.server
+import shutil
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from media import Recipe, frames, write
+from rtsp import RtspServer
 
 from vdeblur.cameras import CLOCK, CameraOptions, open_camera
 from vdeblur.errors import InputError
@@ -74,6 +81,22 @@ def sender(clip: bytes, share: float = 1.0) -> Iterator[Sender]:
         one.close()
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def patiently_opened(url: str) -> StreamCamera:
+    """The stream, as soon as its server listens."""
+    until = time.monotonic() + 30
+    while True:
+        try:
+            return StreamCamera.from_url(url, QUICK)
+        except InputError:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+
+
 def received(camera: StreamCamera, count: int) -> list[tuple[Frame, float]]:
     """The first frames and when they came."""
     found = []
@@ -96,6 +119,88 @@ def test_a_stream_that_is_cut_off_is_called_again(clip: bytes) -> None:
     assert pts == sorted(set(pts))
     drift = [float(frame.pts * CLOCK) - (came - found[0][1]) for frame, came in found]
     assert max(map(abs, drift)) < JUMP_SECONDS + 0.3  # true to the clock, through the gap as well
+
+
+def test_an_rtsp_camera_that_is_cut_off_is_called_again(tmp_path: Path) -> None:
+    options = {"preset": "ultrafast", "g": "10", "tune": "zerolatency"}
+    clip = Path(write(tmp_path / "clip.ts", Recipe(frames(50, size=(160, 120)), options=options)))
+    with RtspServer(clip, frames_per_call=33) as server, open_camera(server.url, QUICK) as camera:
+        found = received(camera, 90)
+        assert camera.reconnects == 2
+        assert server.calls == 3
+    assert server.methods[:4] == ["OPTIONS", "DESCRIBE", "SETUP", "PLAY"]
+    assert (camera.info.width, camera.info.height, camera.info.codec) == (160, 120, "h264")
+    pts = [frame.pts for frame, _ in found]
+    assert pts == sorted(set(pts))
+    # What was received is what was sent: the pictures of each call begin with those of the clip.
+    with av.open(str(clip)) as container:
+        sent = [picture.to_ndarray() for picture in container.decode(video=0)]
+    for call in range(2):
+        for place in (0, 32):
+            planes = found[33 * call + place][0].planes
+            assert np.array_equal(planes[0], sent[place][:120])
+
+
+def test_an_rtmp_server_that_dies_is_called_again() -> None:
+    if (ffmpeg := shutil.which("ffmpeg")) is None:
+        pytest.skip("needs the program ffmpeg, which can be an RTMP server")
+    url = f"rtmp://127.0.0.1:{free_port()}/live/clip"
+    film = ["-re", "-f", "lavfi", "-i", "testsrc=size=64x48:rate=25:duration=30", "-pix_fmt", "yuv420p"]
+    coded = ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "5", "-f", "flv", "-listen", "1"]
+
+    @contextlib.contextmanager
+    def server() -> Iterator[None]:
+        words = [ffmpeg, "-v", "error", "-nostdin", *film, *coded, url]
+        with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            try:
+                yield
+            finally:
+                process.kill()
+
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(contextlib.ExitStack())
+        first.enter_context(server())
+        camera = stack.enter_context(patiently_opened(url))
+        pictures = iter(camera)
+        before = [next(pictures) for _ in range(20)]
+        first.close()  # in mid-stream, without a word
+        stack.enter_context(server())
+        after = [next(pictures) for _ in range(40)]
+        assert camera.reconnects >= 1
+    assert (camera.info.width, camera.info.height) == (64, 48)
+    pts = [frame.pts for frame in (*before, *after)]
+    assert pts == sorted(set(pts))
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_pictures_that_arrive_in_bursts_are_handed_on_when_they_are_due(clip: bytes, tmp_path: Path) -> None:
+    (tmp_path / "clip").write_bytes(clip)
+    muxing = {"hls_time": "0.4", "hls_list_size": "0"}
+    with av.open(str(tmp_path / "clip")) as given, av.open(str(tmp_path / "live.m3u8"), "w", options=muxing) as parts:
+        video = parts.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(video=0):
+            if packet.size:
+                packet.stream = video
+                parts.mux(packet)
+    assert len(list(tmp_path.glob("*.ts"))) == 5
+    handler = partial(Quiet, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            with open_camera(f"http://127.0.0.1:{server.server_port}/live.m3u8", QUICK) as camera:
+                found = received(camera, 45)
+        finally:
+            server.shutdown()
+            thread.join()
+    # Due one by one: none came before its time, and their count is the stream's own.
+    start = found[0][1] - found[0][0].seconds
+    assert all(came - start > frame.seconds - 0.005 for frame, came in found)
+    assert found[-1][0].seconds - found[0][0].seconds > 44 / 25 - 0.05
 
 
 def test_a_stream_that_stays_away_ends_with_one_line(clip: bytes) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -14,17 +15,20 @@ from typing import TypeVar
 import av
 import numpy as np
 import pytest
-from display import display, missing, press, screenshot, write_flat
+from display import NEEDS, display, missing, press, screenshot, write_flat
 from media import frames as moving
 from numpy.typing import NDArray
+from streams import Identity
 
-from vdeblur.live import Captured, Shown, Stats
+from vdeblur.cameras import FileCamera
+from vdeblur.errors import ModelError
+from vdeblur.live import Captured, Live, Shown, Stats
+from vdeblur.live_stream import LiveStream, Rung
+from vdeblur.pace import Step
 
 T = TypeVar("T")
 ROOT = Path(__file__).parent.parent
-needs_x = pytest.mark.skipif(
-    bool(missing()), reason=f"needs {', '.join(missing())} (apt-get install xvfb x11-apps xdotool)"
-)
+needs_x = pytest.mark.skipif(bool(missing()), reason=NEEDS)
 
 # A restorer that makes everything white, so that the screen tells the sides apart.
 PROGRAM = """
@@ -140,6 +144,40 @@ def test_the_screen_is_a_camera(tmp_path: Path) -> None:
         assert (container.streams.video[0].width, container.streams.video[0].height) == (96, 64)
 
 
+def test_keys_change_model_strength_view_and_pause(tmp_path: Path) -> None:
+    from vdeblur.live_window import LiveWindow, Look
+
+    def load(model: str) -> list[Rung]:
+        if model == "broken":
+            raise ModelError("broken: damaged")
+        return [Rung(Step(model), Identity(), 1.0)]
+
+    live = Live(FileCamera(str(write_flat(tmp_path / "flat.mp4", 60, 2))), LiveStream(load("first")))
+    window = LiveWindow(live, Look(), ("first", "second", "broken"), load)
+
+    def press_key(key: str) -> str:
+        """What the window says after it."""
+        window._keys[ord(key)]()
+        return " ".join(window._lines())
+
+    assert "model second" in press_key("m")
+    live.stream.restore(moving(1)[0])
+    assert live.stream.model == "second"
+    assert "broken: damaged" in press_key("m")
+    assert live.stream.model == "second"
+    assert "strength 0.9" in press_key("-")
+    assert "strength 1.0" in press_key("+")
+    assert "strength 1.0" in press_key("+")
+    assert "paused" in press_key(" ")
+    assert "paused" not in press_key(" ")
+    assert "next model" in press_key("h")
+    assert "latency" not in press_key("i")
+    for view in ("side", "restored", "split"):
+        press_key("c")
+        assert window.look.view == view
+    live.close()
+
+
 def test_views_and_figures() -> None:
     from vdeblur.live_window import Look, draw, figures, write_lines
 
@@ -153,8 +191,10 @@ def test_views_and_figures() -> None:
     assert np.array_equal(
         draw(shown, Look("split", divider=1.0)), draw(Shown(shown.captured, before), Look("restored"))
     )
-    stats = Stats(10, 8, 2, 30.0, 24.0, 40.0, 55.0, "fast at 1/2 size", 2, "cpu", 0, 0, True)
+    stats = Stats(10, 8, 2, 30.0, 24.0, 40.0, 55.0, "fast at 1/2 size", 2, "cpu", 0, 0, True, 0.1)
     text = " ".join(figures(stats, 0.5))
     for part in ("30.0", "24.0", "40 ms", "p95 55", "dropped 2", "fast at 1/2 size", "stepped down 2", "0.5", "lost"):
         assert part in text
+    assert "no picture" not in text
+    assert "no picture from the camera for 4 s" in figures(replace(stats, is_lost=False, silent_seconds=4.2))
     assert not np.array_equal(write_lines(whole, ["x"]), whole)

@@ -17,6 +17,7 @@ aiohttp = pytest.importorskip("aiohttp", reason="needs the extra `serve`")
 
 from click.testing import CliRunner  # noqa: E402
 from footage import count_frames, footage, sound_only  # noqa: E402
+from heavier import publish_heavier  # noqa: E402
 
 from vdeblur.cli import cli  # noqa: E402
 from vdeblur.serve import PAGE_FILES, WEB, ServeOptions, is_loopback, running  # noqa: E402
@@ -199,6 +200,19 @@ def test_the_page_and_its_files_are_all_that_is_served() -> None:
 
     served(work)
     assert {path.name for path in WEB.iterdir()} == {*PAGE_FILES, "index.html"}
+
+
+def test_the_page_offers_whatever_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heavy = publish_heavier(tmp_path, monkeypatch)
+
+    async def work(session: Any, url: str) -> None:
+        async with session.get(f"{url}/api/facts") as response:
+            facts = await response.json()
+        assert facts["model"] == heavy
+        assert facts["models"][:3] == [heavy, "fast", "cnn"]
+        assert len(set(facts["models"])) == len(facts["models"])
+
+    served(work, model=heavy)
 
 
 def test_the_page_asks_nothing_of_other_sites() -> None:

@@ -5,6 +5,7 @@ Every kind is a `Source` whose frames come when they are due, so whatever takes 
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 import time
@@ -39,6 +40,9 @@ class CameraOptions:
 
 DEFAULTS = CameraOptions()
 
+DEVICE_SILENCE = 10.0
+"""Seconds that a device may give nothing: one that is starved or half unplugged can block its reader for ever."""
+
 
 class Camera(Source, Protocol):
     """A source in real time. `close` may be called from another thread, and ends the frames."""
@@ -48,6 +52,9 @@ class Camera(Source, Protocol):
     """A stream is gone and being called again."""
     reconnects: int
     """How often a lost stream came back."""
+    longest_silence: float
+    """Seconds without a picture after which it counts as gone; infinite for a file, whose pictures may lie far apart,
+    and for a stream, which is called again."""
 
     def __enter__(self) -> Camera: ...
 
@@ -76,7 +83,7 @@ class FileCamera:
     def __init__(self, path: str, options: CameraOptions = DEFAULTS) -> None:
         """Open the file. Raises InputError."""
         self.name = path
-        self.is_lost, self.reconnects = False, 0
+        self.is_lost, self.reconnects, self.longest_silence = False, 0, math.inf
         self._loop = options.loop
         self._closed, self._is_read = Event(), False
         self._file = open_source(path)

@@ -766,8 +766,11 @@ def live(
     if list_them:
         from .cameras import list_cameras
 
-        for found in list_cameras():
+        cameras = list_cameras()
+        for found in cameras:
             click.echo(f"{found.spec:<10}{found.name}")
+        if not cameras and not _quiet():
+            click.echo("vdeblur: no camera and no screen is here; --camera takes a URL or a file as well", err=True)
         return
     job = LiveJob(
         camera=camera,
@@ -826,6 +829,9 @@ def serve(
     max_peers: int,
 ) -> None:
     """Serve a page that restores the browser's webcam, and videos dropped on it.
+
+    Browsers give their camera only to https and to their own machine; to use a machine without a display from another
+    one, forward the port (ssh -L 8000:127.0.0.1:8000 HOST) and open http://127.0.0.1:8000.
 
     Needs the extra: pip install 'vdeblur[serve]'.
     """

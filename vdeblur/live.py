@@ -6,6 +6,7 @@ older than one frame of the camera and the time that restoring it takes, and the
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections import deque
@@ -20,12 +21,14 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from .blend import side_by_side_info, side_by_side_planes
 from .cameras import Camera
-from .errors import UsageError
+from .errors import DeviceError, UsageError
 from .frames import Frame, StreamInfo
 from .live_stream import LiveStream
 
 if TYPE_CHECKING:
     from .sinks import Sink
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -127,6 +130,8 @@ class Stats:
     resets: int
     reconnects: int
     is_lost: bool
+    silent_seconds: float
+    """Since the camera's last picture."""
 
     def to_json(self) -> dict[str, object]:
         """The object of `--progress json` and `--json`."""
@@ -149,12 +154,14 @@ class Meter:
         self._captures: deque[float] = deque(maxlen=1000)
         self._restores: deque[float] = deque(maxlen=1000)
         self._latencies: deque[float] = deque(maxlen=LATENCIES)
+        self._last_capture = time.perf_counter()
 
     def capture(self, at: float) -> None:
         """Count a frame of the camera."""
         with self._lock:
             self.captured += 1
             self._captures.append(at)
+            self._last_capture = at
 
     def drop(self) -> None:
         """Count a frame that is left out."""
@@ -185,6 +192,11 @@ class Meter:
         """The latest latencies in seconds, sorted."""
         with self._lock:
             return sorted(self._latencies)
+
+    def silence(self, now: float) -> float:
+        """Seconds since the camera's last picture."""
+        with self._lock:
+            return max(now - self._last_capture, 0.0)
 
     def rates(self, now: float) -> tuple[float, float]:
         """Captured and restored frames per second, of late."""
@@ -245,8 +257,19 @@ class Live:
                     finishing.callback(self.stop_recording, recording)
 
     def next(self, timeout: float | None = None) -> Shown | None:
-        """The newest result, once each; None after `timeout` seconds or at the end. Raises what ended the stream."""
-        return self._shown.take(timeout)
+        """The newest result, once each; None after `timeout` seconds or at the end.
+
+        Raises what ended the stream, and DeviceError where a device has given no picture for too long: the thread that
+        waits for it may never return.
+        """
+        shown = self._shown.take(timeout)
+        if shown is None and not self.has_ended:
+            silence = self.meter.silence(time.perf_counter())
+            if silence > self.camera.longest_silence:
+                raise DeviceError(
+                    f"camera {self.camera.name}: has given no picture for {silence:.0f} s; is it still plugged in?"
+                )
+        return shown
 
     @property
     def has_ended(self) -> bool:
@@ -271,6 +294,8 @@ class Live:
                 return
             self._recordings.remove(recording)
         recording.sink.close()
+        for warning in recording.sink.warnings:
+            log.warning("%s", warning)
 
     def stats(self) -> Stats:
         """How it goes, now."""
@@ -291,6 +316,7 @@ class Live:
             resets=stream.resets,
             reconnects=self.camera.reconnects,
             is_lost=self.camera.is_lost,
+            silent_seconds=meter.silence(time.perf_counter()),
         )
 
     def _run(self, work: Callable[[], None], slot: Newest[Captured] | Newest[Shown]) -> None:
@@ -309,13 +335,10 @@ class Live:
                 self.meter.drop()
 
     def _restore(self) -> None:
-        last = None
         while (captured := self._captured.take()) is not None:
-            every = self.stream.step.every
-            if every > 1 and last is not None and captured.number - last < every:
+            if not self.stream.wants(captured.number):
                 self.meter.drop()
                 continue
-            last = captured.number
             begun = time.perf_counter()
             restored = self.stream.restore(captured.frame)
             for recording in self.recordings:

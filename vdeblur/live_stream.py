@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -42,8 +41,9 @@ class Rung:
 def ladder(model: str, device: str = "auto", precision: str = "auto", *, fixed: bool = False) -> list[Rung]:
     """The rungs for a wanted model: itself, then `fast` at smaller and smaller sizes, then the per-frame network.
 
-    A model that is not published goes down by size alone, and at last restores every second frame.
-    `fixed` gives the first rung alone. Raises what `load_restorer` raises.
+    What costs no less than the step above is left out, such as `fast` at full size below a lighter model. A model that
+    is not published goes down by size alone, and at last restores every second frame. `fixed` gives the first rung
+    alone. Raises what `load_restorer` raises.
     """
 
     @cache
@@ -54,10 +54,12 @@ def ladder(model: str, device: str = "auto", precision: str = "auto", *, fixed: 
     if model not in known:  # the work of a filter, or of a user's file, cannot be weighed against that of ours
         known = {}
     light = LIGHT_MODEL if LIGHT_MODEL in known else model
+    last = PER_FRAME_MODEL if PER_FRAME_MODEL in known else light
+    below = [] if fixed else [*(Step(light, scale) for scale in SCALES), Step(last, SCALES[-1], every=2)]
     steps = [Step(model)]
-    if not fixed:
-        steps += [Step(light, scale) for scale in SCALES if scale != 1 or light != model]
-        steps.append(Step(PER_FRAME_MODEL if PER_FRAME_MODEL in known else light, SCALES[-1], every=2))
+    for step in below:
+        if _relative_cost(step, known) / step.every < _relative_cost(steps[-1], known) / steps[-1].every:
+            steps.append(step)
     return [_rung(step, load(step.model), _relative_cost(step, known)) for step in steps]
 
 
@@ -111,6 +113,8 @@ class LiveStream:
         self._max_latency = max_latency
         self._past: deque[Frame] = deque(maxlen=1)
         self._state: State = None
+        self._number: int | None = None
+        self._missed = 0
         self._next = self._ladder = _Ladder(rungs, max_latency)
 
     def use(self, rungs: Sequence[Rung]) -> None:
@@ -160,9 +164,20 @@ class LiveStream:
         self._past.append(frame)
         return restored
 
-    def took(self, work: float, interval: float, latency: float, now: float | None = None) -> bool:
+    def wants(self, number: int) -> bool:
+        """Whether to restore the camera's frame of this number; False where the step leaves it out on purpose.
+
+        Ask for every frame that could be restored now, numbers rising: what lies between two that are is missed.
+        """
+        missed = 0 if self._number is None else number - self._number - self.step.every
+        if missed < 0:
+            return False
+        self._number, self._missed = number, missed
+        return True
+
+    def took(self, work: float, interval: float, latency: float, now: float) -> bool:
         """Tell what the last frame took, in seconds (see `Pace.observe`); True when the step changes with it."""
-        if not self._ladder.pace.observe(work, interval, latency, time.perf_counter() if now is None else now):
+        if not self._ladder.pace.observe(work, interval, latency, self._missed, now):
             return False
         self._state = None  # it belongs to another network or size; the past frame still serves
         self.resets += 1

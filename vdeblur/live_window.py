@@ -31,6 +31,8 @@ STRENGTH_STEP, DIVIDER_STEP = 0.1, 0.02
 OVERLAY_SECONDS = 0.5
 """The figures change this often, so that they can be read."""
 NOTICE_SECONDS = 3.0
+SILENT_SECONDS = 1.5
+"""A camera that gives nothing for so long is said to."""
 LARGEST = 1280
 """Pixels of the longer side that a window takes by itself."""
 IDLE_MS = 8
@@ -79,6 +81,7 @@ class LiveWindow:
         self._on_stats, self._report_due = on_stats, 0.0
         self._shown: Shown | None = None
         self._picture: Picture | None = None
+        self._scene: tuple[int, Look, list[str]] | None = None
         self._notice, self._notice_until = "h for help", time.perf_counter() + NOTICE_SECONDS
         self._figures: list[str] = []
         self._figures_due = 0.0
@@ -111,17 +114,13 @@ class LiveWindow:
             cv2.waitKey(1)
 
     def _show_next(self) -> bool:
-        """Show the newest result, if there is one, and heed keys and mouse; False when the user quits."""
+        """Show what has changed, if anything has, and heed keys and mouse; False when the user quits."""
         came = self._live.next(timeout=IDLE_MS / 1000)
         is_new = came is not None and not self.look.is_paused
         if is_new:
             self._shown = came
         if self._shown is not None:
-            picture = draw(self._shown, self.look)
-            cv2.imshow(TITLE, self._with_text(picture))
-            if self._picture is None or self._picture.shape != picture.shape:
-                self._fit(picture)  # only once it has a picture does the window keep its proportions
-            self._picture = picture
+            self._show(self._shown)
         key = cv2.waitKeyEx(1)
         if self._on_stats is not None and time.perf_counter() >= self._report_due:
             self._report_due = time.perf_counter() + REPORT_SECONDS
@@ -135,6 +134,18 @@ class LiveWindow:
         elif key != -1 and (action := self._keys.get(key & 0xFF)):
             action()
         return True
+
+    def _show(self, shown: Shown) -> None:
+        lines = self._lines()
+        scene = (id(shown), replace(self.look), lines)
+        if scene == self._scene:  # drawing the same again would take its time from the model
+            return
+        self._scene = scene
+        picture = draw(shown, self.look)
+        cv2.imshow(TITLE, write_lines(picture, lines))
+        if self._picture is None or self._picture.shape != picture.shape:
+            self._fit(picture)  # only once it has a picture does the window keep its proportions
+        self._picture = picture
 
     def _fit(self, picture: Picture) -> None:
         height, width = picture.shape[:2]
@@ -220,7 +231,7 @@ class LiveWindow:
 
     # -- drawing ------------------------------------------------------------------------------------------------------
 
-    def _with_text(self, picture: Picture) -> Picture:
+    def _lines(self) -> list[str]:
         now = time.perf_counter()
         if now >= self._figures_due:
             self._figures_due = now + OVERLAY_SECONDS
@@ -234,7 +245,7 @@ class LiveWindow:
             lines += HELP
         if now < self._notice_until:
             lines.append(self._notice)
-        return write_lines(picture, lines)
+        return lines
 
 
 def draw(shown: Shown, look: Look) -> Picture:
@@ -255,7 +266,11 @@ def figures(stats: Stats, strength: float = 1.0) -> list[str]:
         f"latency {stats.latency_p50_ms:.0f} ms, p95 {stats.latency_p95_ms:.0f} ms",
         f"{doing} on {stats.device}" + (f", strength {strength:.1f}" if strength != 1 else ""),
     ]
-    return lines + (["stream lost, calling again"] if stats.is_lost else [])
+    if stats.is_lost:
+        lines.append("stream lost, calling again")
+    elif stats.silent_seconds > SILENT_SECONDS:
+        lines.append(f"no picture from the camera for {stats.silent_seconds:.0f} s")
+    return lines
 
 
 def write_lines(picture: Picture, lines: list[str]) -> Picture:

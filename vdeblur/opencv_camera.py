@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .cameras import CLOCK, DEFAULTS, CameraOptions
+from .cameras import CLOCK, DEFAULTS, DEVICE_SILENCE, CameraOptions
 from .errors import DeviceError
 from .frames import Color, Frame, Layout, StreamInfo
 
@@ -28,7 +28,7 @@ class OpenCVCamera:
         import cv2
 
         self.name = name
-        self.is_lost, self.reconnects = False, 0
+        self.is_lost, self.reconnects, self.longest_silence = False, 0, DEVICE_SILENCE
         self.concealed, self.damaged = 0, False
         self.warnings: list[str] = []
         self._closed = Event()

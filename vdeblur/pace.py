@@ -1,7 +1,9 @@
 """The ladder of a live stream: which step keeps it in time. Pure control; it knows neither pictures nor threads.
 
-Step 0 is the wanted quality and every further step costs less. `Pace` is told what each frame took, goes down as soon
-as the present step does not keep up, and goes up again when the next better one can be expected to.
+Step 0 is the wanted quality and every further step costs less. `Pace` is told of each frame and goes down when frames
+are missed or late again and again: nothing else is a reason, however long the work takes. It goes up when the next
+better step can be expected to keep up, and now and then, ever more rarely, when that is merely possible: what a step
+costs is only estimated until it has been tried, and small pictures cost more than their share of the pixels.
 """
 
 from __future__ import annotations
@@ -10,18 +12,31 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
+from math import inf, prod
 from statistics import median
 
 RECENT = 9
-"""Frames whose median speaks for a step."""
+"""Frames whose median work speaks for a step."""
 SETTLING = 2
 """First frames of a step that do not count: memory is laid out and kernels are chosen in them."""
-FULL, ROOMY = 0.92, 0.7
-"""Share of the time per frame over which a step is too slow, and under which a better one must be expected to lie."""
+JUDGED, BAD = 60, 3
+"""A step is left when so many of the last so many frames were bad: one in twenty."""
+INNOCENT = 0.25
+"""Work below this share of the time there is makes nothing be missed: the frames came in a burst."""
+GRACE = 1.0
+"""Seconds that a step has at least, so that a slow start passes."""
+FULL, ROOMY, POSSIBLE = 0.92, 0.75, 2.0
+"""Estimated work over the time there is: what a lower step may need to be chosen, a better one to be tried soon, and
+to be tried at all."""
 PATIENCE, LONGEST_PATIENCE = 3.0, 60.0
-"""Seconds that a better step must look possible before it is tried; doubled whenever trying it has failed."""
-PROBATION = 10.0
-"""A better step that is left again within these seconds has failed."""
+"""Seconds that a better step must look good before it is tried; doubled whenever it could not be kept."""
+DOUBT = 5.0
+"""So many times the patience before a step is tried that is merely possible."""
+PROBATION = 60.0
+"""A better step that has held for so many seconds has proved itself."""
+SURPRISE = 1.25
+"""Measured work is believed up to so many times its estimate: what is above comes from something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,76 +59,86 @@ class Pace:
     """Chooses the step of a ladder with hysteresis. All times are in seconds of one monotonic clock."""
 
     def __init__(self, costs: Sequence[float], every: Sequence[int] | None = None, max_latency: float = 0.2) -> None:
-        """`costs` estimates each step's work per frame relative to the others, falling; `every` is Step.every."""
-        self._costs = list(costs)
+        """`costs` estimates each step's work per frame relative to the others; `every` is Step.every."""
         self._every = list(every or [1] * len(costs))
         self._max_latency = max_latency
+        self._estimated = [better / worse for better, worse in pairwise(costs)]
+        self._ratios = list(self._estimated)  # work of a step over that of the next lower one, as far as is known
         self._patience = [PATIENCE] * len(costs)
-        self.index = 0
+        self._work_below: float | None = None  # at the step from which this one was reached, when it was by going up
+        self._begin_step(0)
+
+    def _begin_step(self, step: int) -> None:
+        self.index = step
         """The present step."""
         self._work: deque[float] = deque(maxlen=RECENT)
-        self._latency: deque[float] = deque(maxlen=RECENT)
+        self._bad: deque[bool] = deque(maxlen=JUDGED)
         self._seen = 0
-        self._roomy_since: float | None = None
-        self._went_up_at: float | None = None
+        self._began = inf  # when it had settled
+        self._roomy_since = self._possible_since = inf
 
-    def observe(self, work: float, interval: float, latency: float, now: float) -> bool:
+    def observe(self, work: float, interval: float, latency: float, missed: int, now: float) -> bool:
         """Take note of one frame; True when the step changes with it.
 
         `work` is what restoring took, `interval` lies between two frames of the camera, `latency` from capture to
-        result.
+        result; `missed` counts the frames before this one that should have been restored and were not.
         """
         self._seen += 1
         if self._seen <= SETTLING:
             return False
+        self._began = min(self._began, now)
+        meanwhile = self._work[-1] if self._work else work  # what the frame before took, while this one was awaited
         self._work.append(work)
-        self._latency.append(latency)
-        typical = median(self._work)
-        if len(self._work) > RECENT // 2 and not self._keeps_up(self.index, typical, interval):
-            return self._go_down(typical, interval, now)
-        return self._may_go_up(typical, interval, now)
+        is_to_blame = max(work, meanwhile) > INNOCENT * interval * self._every[self.index]
+        self._bad.append((missed > 0 and is_to_blame) or latency > self._max_latency)
+        if self._bad[-1] and sum(self._bad) >= BAD and now - self._began >= GRACE:
+            return self._go_down(interval)
+        return self._go_up(interval, now)
 
-    def _keeps_up(self, step: int, work: float, interval: float) -> bool:
-        if step == self.index and median(self._latency) > self._max_latency:
+    def _go_down(self, interval: float) -> bool:
+        last = len(self._every) - 1
+        if self.index == last:
             return False
-        return work <= FULL * interval * self._every[step] and work <= self._max_latency
-
-    def _go_down(self, work: float, interval: float, now: float) -> bool:
-        below = range(self.index + 1, len(self._costs))
-        if not below:
-            return False
-        fitting = (step for step in below if self._expected(step, work) <= FULL * interval * self._every[step])
-        if self._went_up_at is not None and now - self._went_up_at < PROBATION:
+        if self._work_below is not None:
+            self._learn()
             self._patience[self.index] = min(2 * self._patience[self.index], LONGEST_PATIENCE)
-        self._went_up_at = None
-        self._change(next(fitting, below[-1]))
+            self._work_below = None
+        below = range(self.index + 1, last + 1)
+        self._begin_step(next((step for step in below if self._share(step, interval) <= FULL), last))
         return True
 
-    def _may_go_up(self, work: float, interval: float, now: float) -> bool:
-        if self._went_up_at is not None and now - self._went_up_at >= PROBATION:
+    def _go_up(self, interval: float, now: float) -> bool:
+        if self._work_below is not None and now - self._began >= PROBATION:
+            self._learn()
             self._patience[self.index] = PATIENCE
-            self._went_up_at = None
+            self._work_below = None
         better = self.index - 1
         if better < 0 or len(self._work) < RECENT:
             return False
-        expected = self._expected(better, work)
-        if expected > ROOMY * min(interval * self._every[better], self._max_latency):
-            self._roomy_since = None
+        share, patience = self._share(better, interval), self._patience[better]
+        is_calm = sum(self._bad) <= 1
+        self._roomy_since = _lasting(self._roomy_since, now, is_calm and share <= ROOMY)
+        self._possible_since = _lasting(self._possible_since, now, is_calm and share <= POSSIBLE)
+        if now - self._roomy_since < patience and now - self._possible_since < DOUBT * patience:
             return False
-        if self._roomy_since is None:
-            self._roomy_since = now
-        if now - self._roomy_since < self._patience[better]:
-            return False
-        self._went_up_at = now
-        self._change(better)
+        self._work_below = median(self._work)
+        self._begin_step(better)
         return True
 
-    def _expected(self, step: int, work: float) -> float:
-        return work * self._costs[step] / self._costs[self.index]
+    def _share(self, step: int, interval: float) -> float:
+        """Work that is expected of a step over the time that it has for a frame."""
+        low, high = sorted((step, self.index))
+        factor = prod(self._ratios[low:high])
+        work = median(self._work) * (factor if step < self.index else 1 / factor)
+        return work / min(interval * self._every[step], self._max_latency)
 
-    def _change(self, step: int) -> None:
-        self.index = step
-        self._work.clear()
-        self._latency.clear()
-        self._seen = 0
-        self._roomy_since = None
+    def _learn(self) -> None:
+        """Set right what this step, which was reached from below, needs in comparison."""
+        assert self._work_below is not None
+        measured = median(self._work) / max(self._work_below, 1e-9)
+        self._ratios[self.index] = min(measured, SURPRISE * self._estimated[self.index])
+
+
+def _lasting(before: float, now: float, holds: bool) -> float:
+    """Since when something holds; infinity while it does not."""
+    return min(before, now) if holds else inf

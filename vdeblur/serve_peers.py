@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import av
+from aioice import ice
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
 from aiortc.codecs import h264, vpx
 from aiortc.mediastreams import MediaStreamError
@@ -46,6 +47,16 @@ MAX_PIXELS = 1920 * 1088
 vpx.DEFAULT_BITRATE, vpx.MAX_BITRATE = 2_500_000, 8_000_000
 h264.DEFAULT_BITRATE, h264.MAX_BITRATE = 2_500_000, 8_000_000
 
+_network_addresses = ice.get_host_addresses
+
+
+def _own_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
+    """Those of the network and, what the library leaves out, of this machine alone: a laptop may be on no network."""
+    return [*_network_addresses(use_ipv4, use_ipv6), *(["127.0.0.1"] if use_ipv4 else [])]
+
+
+ice.get_host_addresses = _own_addresses
+
 
 class RestoredTrack(VideoStreamTrack):
     """The browser's track, restored; the newest picture wins, as everywhere live."""
@@ -58,7 +69,6 @@ class RestoredTrack(VideoStreamTrack):
         self._source, self._pool = source, pool
         self._newest: tuple[av.VideoFrame, float, int] | None = None
         self._came = asyncio.Event()
-        self._last_number = -2
         self._reader = asyncio.ensure_future(self._read())
 
     async def _read(self) -> None:
@@ -88,10 +98,9 @@ class RestoredTrack(VideoStreamTrack):
             if taken is None:
                 continue
             picture, at, number = taken
-            if number - self._last_number < self.stream.step.every:
+            if not self.stream.wants(number):
                 self.meter.drop()
                 continue
-            self._last_number = number
             if picture.width * picture.height > MAX_PIXELS:
                 raise MediaStreamError
             return await asyncio.get_running_loop().run_in_executor(self._pool, self._restore, picture, at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sys
 import time
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 
 import av
 
-from .cameras import CLOCK, DEFAULTS, Camera, CameraOptions, camera_number
+from .cameras import CLOCK, DEFAULTS, DEVICE_SILENCE, Camera, CameraOptions, camera_number
 from .display import display_problem
 from .errors import DeviceError, InputError, VdeblurError
 from .frames import Frame, StreamInfo
@@ -51,6 +52,13 @@ class Clock:
         """Forget the stream's own count: it has been called again."""
         self._offset = float("inf")
 
+    def early(self, seconds: float | None, now: float) -> float:
+        """Seconds until a picture is due; 0 where it is late, or where the stream's count has jumped."""
+        if self._start is None or seconds is None:
+            return 0.0
+        ahead = seconds + self._offset - (now - self._start)
+        return ahead if 0 < ahead < JUMP_SECONDS else 0.0
+
     def pts(self, seconds: float | None, now: float) -> int:
         """The time of a picture in units of CLOCK, from 0 and strictly rising; `seconds` is the stream's own."""
         if self._start is None:
@@ -74,6 +82,8 @@ class Address(NamedTuple):
     format: str | None
     options: dict[str, str]
     read_seconds: float = READ_SECONDS
+    comes_in_bursts: bool = False
+    """Pictures arrive some seconds at once, and are handed on when they are due."""
 
 
 class StreamCamera:
@@ -89,6 +99,7 @@ class StreamCamera:
         self.warnings: list[str] = []
         self._address, self._fault = address, fault
         self._calls_again = "://" in name
+        self.longest_silence = math.inf if self._calls_again else DEVICE_SILENCE
         self._patience = options.patience_seconds
         self._closed, self._is_read = Event(), False
         self._clock = Clock()
@@ -111,8 +122,9 @@ class StreamCamera:
             settings["rtsp_transport"] = "tcp"
         if scheme == "file":
             raise InputError(f"{url}: give the file by its plain path")
-        seconds = HTTP_READ_SECONDS if scheme in ("http", "https") else READ_SECONDS
-        return cls(Address(url, None, settings, seconds), url, options, lambda why: InputError(f"{url}: {why}"))
+        is_http = scheme in ("http", "https")
+        address = Address(url, None, settings, HTTP_READ_SECONDS if is_http else READ_SECONDS, is_http)
+        return cls(address, url, options, lambda why: InputError(f"{url}: {why}"))
 
     @classmethod
     def from_device(
@@ -157,7 +169,7 @@ class StreamCamera:
 
     def _connect(self) -> Generator[Frame, None, None]:
         """Pictures of one connection. Raises Lost."""
-        url, kind, options, read_seconds = self._address
+        url, kind, options, read_seconds, _ = self._address
         try:
             container = av.open(url, "r", format=kind, options=options, timeout=(OPEN_SECONDS, read_seconds))
         except (av.FFmpegError, ValueError, OSError) as error:
@@ -195,6 +207,8 @@ class StreamCamera:
                 if picture.is_corrupt:
                     self.concealed += 1
                 seconds = None if picture.pts is None else float(picture.pts * picture.time_base)
+                if self._address.comes_in_bursts and self._closed.wait(self._clock.early(seconds, time.perf_counter())):
+                    return
                 pts = self._clock.pts(seconds, time.perf_counter())
                 yield frame_of(picture, pts, CLOCK, color_of(picture))
 

@@ -69,7 +69,8 @@ export function setUpJobs(settings, facts) {
     if (job.status === "waiting") row.progress(null, "Waiting for its turn");
     if (job.status === "restoring") {
       const left = job.seconds_left === null ? "" : `, ${Math.ceil(job.seconds_left)} s left`;
-      row.progress(job.share, `${job.frames} frames, ${job.fps.toFixed(1)} fps${left}`);
+      const soFar = job.frames ? `${job.frames} frames, ${job.fps.toFixed(1)} fps${left}` : "Loading the model …";
+      row.progress(job.share, soFar);
     }
     if (job.status === "done") row.progress(undefined, [`${job.frames} frames restored`, ...job.warnings].join(". "));
     if (job.status === "failed") row.progress(undefined, job.error, true);

@@ -17,7 +17,7 @@ export function makePlot(canvas, title, unit, lines) {
     const pen = canvas.getContext("2d");
     pen.scale(ratio, ratio);
     pen.font = "12px system-ui, sans-serif";
-    const [left, top, right, bottom] = [34, 26, width - 8, height - 18];
+    const [left, top, right, bottom] = [42, 26, width - 8, height - 18];
     const highest = Math.max(...points.flatMap((point) => point.values), 1);
     const step = roundStep(highest / 3);
     const ceiling = step * Math.ceil((highest * 1.05) / step);

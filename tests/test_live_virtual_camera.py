@@ -1,0 +1,101 @@
+"""A virtual camera: the pictures that other programs are handed, and one clear line where there is none."""
+
+from __future__ import annotations
+
+import sys
+import types
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from footage import footage
+from media import frames
+
+from vdeblur.cli import cli
+from vdeblur.errors import DeviceError, UsageError
+from vdeblur.frames import StreamInfo
+from vdeblur.virtual_camera import VirtualCamera
+
+
+class Device:
+    """pyvirtualcam.Camera without a driver: keeps what it is sent."""
+
+    opened: tuple[Any, ...] = ()
+
+    def __init__(self, width: int, height: int, fps: float, *, fmt: str, device: str | None) -> None:
+        type(self).opened = (width, height, fps, fmt, device)
+        self.sent: list[Any] = []
+        self.is_closed = False
+
+    def send(self, picture: Any) -> None:
+        self.sent.append(picture.copy())
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def driver(monkeypatch: pytest.MonkeyPatch, camera: Any) -> None:
+    module = types.ModuleType("pyvirtualcam")
+    module.Camera, module.PixelFormat = camera, types.SimpleNamespace(I420="I420")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pyvirtualcam", module)
+
+
+def info_of(size: tuple[int, int]) -> StreamInfo:
+    first = frames(1, size=size)[0]
+    return StreamInfo(*size, first.layout, first.color, first.time_base, frame_rate=Fraction(25))
+
+
+def test_it_is_sent_the_planes_of_each_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver(monkeypatch, Device)
+    (frame,) = frames(1)
+    with VirtualCamera(info_of((64, 48))) as camera:
+        camera.write(frame)
+        device = camera._camera
+    assert Device.opened == (64, 48, 25.0, "I420", None)
+    assert np.array_equal(device.sent[0], np.concatenate([plane.ravel() for plane in frame.planes]))
+    assert device.is_closed
+
+
+def test_odd_sizes_lose_their_last_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver(monkeypatch, Device)
+    with VirtualCamera(info_of((65, 49))) as camera:
+        camera.write(frames(1, size=(65, 49))[0])
+        assert camera._camera.sent[0].size == 64 * 48 * 3 // 2
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyvirtualcam", None)
+    with pytest.raises(UsageError, match=r"pip install 'vdeblur\[virtual-camera\]'"):
+        VirtualCamera(info_of((64, 48)))
+
+
+def test_without_a_driver_it_says_what_the_system_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object, **__: object) -> None:
+        raise RuntimeError("v4l2loopback: device not found.\nmore lines")
+
+    driver(monkeypatch, none)
+    with pytest.raises(DeviceError, match=r"not found\); Linux needs the module v4l2loopback") as caught:
+        VirtualCamera(info_of((64, 48)))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("has_extra", "code"), [(True, 4), (False, 2)])
+def test_the_command_ends_with_one_line(
+    has_extra: bool, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: object, **__: object) -> None:
+        raise RuntimeError("no device")
+
+    if has_extra:
+        driver(monkeypatch, none)
+    else:
+        monkeypatch.setitem(sys.modules, "pyvirtualcam", None)
+    clip = footage(tmp_path / "clip.mp4")
+    words = ["live", "--camera", str(clip), "-m", "unsharp", "--preview", "none", "--virtual-camera"]
+    result = CliRunner().invoke(cli, words)
+    assert result.exit_code == code
+    (line,) = result.stderr.splitlines()
+    assert "virtual" in line

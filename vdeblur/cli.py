@@ -831,7 +831,8 @@ def serve(
     """Serve a page that restores the browser's webcam, and videos dropped on it.
 
     Browsers give their camera only to https and to their own machine; to use a machine without a display from another
-    one, forward the port (ssh -L 8000:127.0.0.1:8000 HOST) and open http://127.0.0.1:8000.
+    one, forward the port (ssh -L 8000:127.0.0.1:8000 HOST) and open http://127.0.0.1:8000. The page and dropped videos
+    go through that tunnel; a webcam's pictures go straight to HOST by UDP, which must be let through.
 
     Needs the extra: pip install 'vdeblur[serve]'.
     """

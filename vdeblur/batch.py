@@ -12,7 +12,6 @@ import hashlib
 import heapq
 import json
 import logging
-import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -31,7 +30,8 @@ from .job import Job
 from .journal import Entry, Journal, stat_of
 from .resume import DEFAULT_CUTTING, folder_of
 from .segments import Cutting, JobFolder, settings_with
-from .sources import open_source
+from .sinks import SinkOptions, is_image_output
+from .sources import is_image_input, open_source
 from .units import Finished, Join, Prepare, Prepared, Restore, Unit, Whole
 from .workers import Hands
 
@@ -123,11 +123,13 @@ class Batch:
     # -- what there is to do ----------------------------------------------------------------------------------------
 
     def _task(self, item: Item, settings: Job) -> Task:
-        task = Task(item, replace(settings, input=item.input, output=item.output))
+        pictures = is_image_output(item.output, is_image_input(item.input))
+        sink = SinkOptions() if pictures else settings.sink  # pictures take no codec
+        task = Task(item, replace(settings, input=item.input, output=item.output, sink=sink))
         overwrite = self.options.overwrite
         try:
             made = self._journal.made(item.output)
-            if os.path.exists(item.output) and not overwrite:
+            if stat_of(item.output) and not overwrite:
                 if made is None:
                     task.status = "foreign"
                     task.notes.append("an output that this batch did not make stands there; --overwrite replaces it")
@@ -137,7 +139,7 @@ class Batch:
                     return task
                 task.notes.append("input, model or settings changed since it was restored: restored anew")
                 overwrite = True
-            task.job = replace(task.job, sink=replace(settings.sink, overwrite=overwrite))
+            task.job = replace(task.job, sink=replace(sink, overwrite=overwrite))
             with open_source(item.input, settings.source) as source:
                 task.info = source.info
             task.frames = task.info.frames or 0
@@ -149,6 +151,8 @@ class Batch:
         return f"{input_sha256}-{self._model}-{self._settings}"
 
     def _recall(self, task: Task, made: Entry) -> None:
+        if made.event != "done":  # a kill came between the output and its line
+            self._journal.add(replace(made, event="done", output_stat=stat_of(task.item.output)))
         task.status = "skipped"
         task.result = made.result
         task.frames = task.done_frames = made.result.get("frames") or 0
@@ -192,7 +196,7 @@ class Batch:
             if task.status == "skipped":  # a kill may have come between the output and the end of its folder
                 JobFolder.remove_at(folder_of(task.item.output))
         todo = self.waiting
-        self._check_disk(sum(os.path.getsize(task.item.input) for task in todo))
+        self._check_disk(sum(stat[0] for task in todo if (stat := stat_of(task.item.input))))
         for rank, task in enumerate(todo):
             unit = Prepare(task.job, task.item.output, str(folder_of(task.item.output)), self.options.cutting)
             self._add(1, rank, task, unit, 0)

@@ -53,7 +53,7 @@ def to_text(batch: Batch) -> str:
     lines = []
     for task in batch.tasks:
         if task.status not in ("done", "skipped"):
-            why = task.error or (task.notes[0] if task.notes else "")
+            why = (task.error or (task.notes[0] if task.notes else "")).removeprefix(f"{task.item.input}: ")
             lines.append(f"{STATUS[task.status]:<24}{task.item.input}{': ' + why if why else ''}")
     counts = {STATUS[status]: count for status, count in to_json(batch)["counts"].items() if count}
     frames = to_json(batch)["frames"]

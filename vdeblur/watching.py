@@ -56,6 +56,8 @@ def watch(
     folders = [path for path in request.paths if os.path.isdir(path)]
     if not folders:
         raise UsageError("--watch: give at least one folder to watch")
+    if "{index}" in request.name:
+        raise UsageError("--watch: {index} in --name would change with every file that appears; use {stem}")
     try:
         from watchdog.events import FileSystemEventHandler
         from watchdog.observers import Observer

@@ -44,13 +44,14 @@ FIRST_START, START_EVERY = 8, 13
 EXPOSURE = 4
 """Moments of the scene in one frame: what moves is smeared."""
 
-Picture = NDArray[np.uint8]
+Picture = NDArray[Any]
+"""(height, width, 3), RGB in 8 bit."""
 Scene = Callable[[float], Picture]
 """What is seen at a moment, counted in frames."""
 
 
 def scenes(width: int, height: int) -> dict[str, Scene]:
-    """Pictures (height, width, 3), by what moves in them."""
+    """By what moves in them."""
     smooth = cv2.resize(data.astronaut(), (2 * width, 2 * height), interpolation=cv2.INTER_CUBIC)
     grain = np.random.default_rng(0).normal(0, 3, smooth.shape)
     photograph = np.clip(smooth + grain, 0, 255).astype(np.uint8)
@@ -58,9 +59,10 @@ def scenes(width: int, height: int) -> dict[str, Scene]:
     hand = np.stack([cv2.GaussianBlur(path[None], (9, 1), 0)[0] for path in steps])
 
     def view(x: float, y: float, degrees: float = 0, zoom: float = 1) -> Picture:
-        matrix = cv2.getRotationMatrix2D((width, height), degrees, zoom)
+        matrix: Any = cv2.getRotationMatrix2D((width, height), degrees, zoom)
         matrix[:, 2] -= (width / 2 + x, height / 2 + y)
-        return cv2.warpAffine(photograph, matrix, (width, height), borderMode=cv2.BORDER_REFLECT)
+        seen: Picture = cv2.warpAffine(photograph, matrix, (width, height), borderMode=cv2.BORDER_REFLECT)
+        return seen
 
     def shaking(t: float) -> Picture:
         return view(*(float(np.interp(t, range(400), path)) for path in hand))

@@ -192,6 +192,9 @@ class Batch:
         """
         start = time.perf_counter()
         self._running.clear()
+        for place, half in ((self.folder, ".report.*.part"), (self.folder / STATE_FOLDER, ".*.part")):
+            for file in place.glob(half):  # of a batch that was killed while it wrote them
+                file.unlink(missing_ok=True)
         for task in self.tasks:
             if task.status == "skipped":  # a kill may have come between the output and the end of its folder
                 JobFolder.remove_at(folder_of(task.item.output))

@@ -23,6 +23,7 @@ from vdeblur.journal import stat_of
 
 FILES = 200
 FRAMES = 3
+PAGE = "document.documentElement"
 
 
 class Season(NamedTuple):
@@ -142,8 +143,9 @@ def test_the_report_opens_in_a_browser(season: Season, tmp_path: Path) -> None:
             pictures = await page.evaluate("[...document.images].map(image => image.complete && image.naturalWidth)")
             assert 2 * (FILES - 5 - 4) <= len(pictures) <= 2 * (FILES - 5)
             assert set(pictures) == {64}
-            wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            assert wide == 0
+            assert await page.evaluate(f"{PAGE}.scrollWidth - {PAGE}.clientWidth") == 0
+            await page.look(390, 800, "dark", is_phone=True)
+            assert await page.evaluate(f"{PAGE}.scrollWidth - {PAGE}.clientWidth") == 0
             assert page.said == []
             assert [url for url in page.asked if not url.startswith("data:")] == [address]
 

@@ -79,6 +79,25 @@ def test_a_file_is_taken_when_it_has_stopped_growing(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "report.html").exists()
 
 
+def test_a_copy_that_stalls_is_taken_again_when_it_is_whole(tmp_path: Path) -> None:
+    made = tmp_path / "in"
+    made.mkdir()
+    whole = footage(tmp_path / "copied.mp4", frames=9).read_bytes()
+    (made / "a.mp4").write_bytes(whole[: len(whole) // 2])
+    seen: list[str] = []
+
+    def ready(batch: Batch) -> bool:
+        seen.extend(task.status for task in batch.tasks)
+        if "failed" in seen and len(whole) > (made / "a.mp4").stat().st_size:
+            (made / "a.mp4").write_bytes(whole)
+        return all_done(1)(batch)
+
+    batch = watched(made, ready, Here())
+    assert "failed" in seen
+    assert len(batch.tasks) == 1
+    assert count_frames(tmp_path / "out" / "a.mp4") == 9
+
+
 def test_a_folder_of_pictures_is_taken_when_it_has_stopped_growing(tmp_path: Path) -> None:
     made = tmp_path / "in"
     made.mkdir()

@@ -180,7 +180,9 @@ class Batch:
         return sorted(speeds)[len(speeds) // 2] if speeds else None
 
     def add(self, items: Sequence[Item]) -> None:
-        """Take in more files; the next `run` restores them."""
+        """Take in more files, or anew those that have changed; the next `run` restores them."""
+        anew = {item.input for item in items}
+        self.tasks = [task for task in self.tasks if task.item.input not in anew]
         self.tasks += [self._task(item, self._job) for item in items]
 
     # -- the loop ---------------------------------------------------------------------------------------------------

@@ -78,7 +78,10 @@ def run_batch(
     say: Callable[[str], None],
     write: Callable[[str], None],
 ) -> int:
-    """Run a batch and return its exit code. `say` gets lines for people, `write` those for stdout."""
+    """Run a batch and return its exit code. `say` gets lines for people, `write` those for stdout.
+
+    Raises Stopped after a signal, when what ran has ended and the reports are written.
+    """
     waits = request.watch and not dry_run
     batch = Batch([] if waits else request.items(), request.settings, request.output, request.options)
     if dry_run:
@@ -109,8 +112,8 @@ def run_batch(
     if as_json:
         write(json.dumps(to_json(batch)))
     if stopped is not None:
-        say("stopped; the same command goes on where this one was")
-        return stopped.exit_code
+        stopped.what_is_left = "the same command goes on where this one was"
+        raise stopped
     if batch.failures:
         return EXIT_BATCH_FAILURES
     return EXIT_DAMAGED_INPUT if any(task.status == "damaged" for task in batch.tasks) else EXIT_OK

@@ -185,9 +185,35 @@ def test_a_poisoned_segment_is_passed_through_and_counted(folder: Path) -> None:
     (long,) = [task for task in batch.tasks if task.item.input.endswith("long.mkv")]
     assert (long.result["frames"], long.result["passed_through"]) == (40, 1)
     assert 0 < long.result["touched"] < 40
-    healed = batch_of(folder, BatchOptions(overwrite=True, min_free_bytes=0, cutting=SHORT))
+    healed = batch_of(folder)
     healed.run(Here())
-    assert statuses(healed) == GOOD
+    skipped = dict.fromkeys(("a.mp4", "b.mp4", "c.mkv"), "skipped")
+    assert statuses(healed) == GOOD | skipped
+
+
+def deadly(unit: Any, device: str, on_frames: Callable[[int], None]) -> Any:
+    """`do`, in a process that dies of one segment."""
+    if isinstance(unit, Restore) and unit.index == 1 and not unit.pass_through:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return do(unit, device, on_frames)
+
+
+def test_a_segment_that_kills_every_worker_is_set_aside_after_bounded_tries(folder: Path) -> None:
+    for short in ("a.mp4", "b.mp4", "broken.mp4"):
+        (folder / short).unlink()
+    batch, workers = batch_of(folder, replace(OPTIONS, tries=2)), Workers(deadly, 1, "cpu")
+    try:
+        batch.run(workers)
+    finally:
+        workers.stop()
+    assert [task.error for task in batch.tasks] == [None, None]
+    assert statuses(batch) == {"long.mkv": "passed", "c.mkv": "done"}
+    (long,) = [task for task in batch.tasks if task.status == "passed"]
+    assert (long.result["frames"], long.result["passed_through"]) == (40, 1)
+    assert long.notes == ["segment 1 keeps the source's frames: the worker process died"]
+    before, after = decoded(long.item.input), decoded(long.item.output)
+    same = [largest_difference([a], [b]) == 0 for a, b in zip(before, after, strict=True)]
+    assert 0 < sum(same) < 40
 
 
 def test_processes_do_what_one_does_and_one_that_is_killed_costs_its_unit(folder: Path) -> None:

@@ -33,7 +33,7 @@ from .segments import Cutting, JobFolder, settings_with
 from .sinks import SinkOptions, is_image_output
 from .sources import is_image_input, open_source
 from .units import Finished, Join, Prepare, Prepared, Restore, Unit, Whole
-from .workers import Hands
+from .workers import Hands, WorkerDied
 
 log = logging.getLogger(__name__)
 
@@ -134,10 +134,12 @@ class Batch:
                     task.status = "foreign"
                     task.notes.append("an output that this batch did not make stands there; --overwrite replaces it")
                     return task
-                if made.key == self._key(self._journal.input_sha256(item.input)):
+                changed = made.key != self._key(self._journal.input_sha256(item.input))
+                if not changed and made.event != "passed":
                     self._recall(task, made)
                     return task
-                task.notes.append("input, model or settings changed since it was restored: restored anew")
+                why = "input, model or settings changed since it was restored" if changed else "was restored in part"
+                task.notes.append(f"{why}: restored anew")
                 overwrite = True
             task.job = replace(task.job, sink=replace(sink, overwrite=overwrite))
             with open_source(item.input, settings.source) as source:
@@ -304,7 +306,7 @@ class Batch:
 
     def _retry(self, task: Task, unit: Unit, stage: int, rank: int, tries: int, error: Exception) -> None:
         """Again after a while, or, when it has been tried enough, without the network, or not at all."""
-        said = str(error) if isinstance(error, VdeblurError) else f"{type(error).__name__}: {error}"
+        said = str(error) if isinstance(error, VdeblurError | WorkerDied) else f"{type(error).__name__}: {error}"
         hopeless = isinstance(error, InputError | UsageError | ModelError)
         if isinstance(unit, Whole) and self._journal.made(task.item.output):  # it died after its output had appeared
             unit = Whole(replace(unit.job, sink=replace(unit.job.sink, overwrite=True)))
@@ -338,8 +340,7 @@ class Batch:
         }
         if task.thumbnails:
             write_json(self._thumbnails(task), task.thumbnails)
-        if not finished.passed_through:  # what had to be passed through is tried again by the next run
-            self._write("done", task)
+        self._write("passed" if finished.passed_through else "done", task)
 
     def _write(self, event: str, task: Task) -> None:
         stat, sha256, output_stat = stat_of(task.item.input), task.input_sha256, stat_of(task.item.output)

@@ -22,7 +22,8 @@ class Entry:
     """One line."""
 
     event: str
-    """"writing" before an output may appear, "done" after it has."""
+    """"writing" before an output may appear; after it has, "done", or "passed" where some of it is still the source's
+    own and the next run tries again."""
     output: str
     key: str
     """Hashes of input, model and settings."""
@@ -90,7 +91,7 @@ class Journal:
         if entry is None or now is None:
             return None
         # An output appears whole: after "writing", another file than before is the one that was about to be done.
-        ours = now == entry.output_stat if entry.event == "done" else now != entry.output_stat
+        ours = now != entry.output_stat if entry.event == "writing" else now == entry.output_stat
         return entry if ours else None
 
 

@@ -19,7 +19,7 @@ from vdeblur.checkpoints import load, save
 from vdeblur.evaluate import do_no_harm, evaluate
 from vdeblur.hashes import file_sha256
 from vdeblur.models import StreamNetwork
-from vdeblur.published import PublishedModel, published, weights_folder
+from vdeblur.published import UNMEASURED_WARM_UP, PublishedModel, published, weights_folder
 from vdeblur.restorer import load_restorer
 
 
@@ -46,6 +46,9 @@ def main() -> None:
     arguments.add_argument("--data", action="append", help="what it was trained on, for people; may be repeated")
     arguments.add_argument("--pairs")
     arguments.add_argument("--sharp")
+    arguments.add_argument(
+        "--warm-up", type=int, default=UNMEASURED_WARM_UP, help="frames, as benchmarks/warm_up.py measures them"
+    )
     given = arguments.parse_args()
 
     checkpoint = load(given.model)
@@ -78,6 +81,7 @@ def main() -> None:
         config=checkpoint.config,
         training=training,
         scores=scores,
+        warm_up=given.warm_up,
     )
     manifest = weights_folder() / "manifest.json"
     others = [m for m in published() if m.name != given.name] if manifest.exists() else []

@@ -46,6 +46,8 @@ class Page:
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self.said: list[str] = []
         """Errors and console messages of the page."""
+        self.asked: list[str] = []
+        """Addresses that it loaded anything from."""
         self._reader = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
@@ -57,6 +59,8 @@ class Page:
                 self.said.append(str(said["params"]["exceptionDetails"]))
             elif said["method"] in ("Log.entryAdded", "Runtime.consoleAPICalled"):
                 self.said.append(str(said["params"]))
+            elif said["method"] == "Network.requestWillBeSent":
+                self.asked.append(said["params"]["request"]["url"])
 
     async def send(self, method: str, **parameters: Any) -> Any:
         number = next(self._numbers)
@@ -142,7 +146,7 @@ async def browser(folder: Path, camera: Path | None = None) -> AsyncIterator[Pag
             url = next(target["webSocketDebuggerUrl"] for target in targets if target["type"] == "page")
             async with session.ws_connect(url, max_msg_size=0) as socket:
                 page = Page(socket)
-                for domain in ("Page", "Runtime", "DOM", "Log"):
+                for domain in ("Page", "Runtime", "DOM", "Log", "Network"):
                     await page.send(f"{domain}.enable")
                 yield page
                 page._reader.cancel()

@@ -15,13 +15,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import media
 import pytest
 from click.testing import CliRunner, Result
 from footage import count_frames, footage
+from skimage import data
 from test_segments import decoded, largest_difference
 
 from vdeblur.batch import Batch, BatchOptions
+from vdeblur.batch_progress import Bars, JsonLines
+from vdeblur.batch_report import to_html
 from vdeblur.cli import cli
 from vdeblur.collect import collect
 from vdeblur.errors import InputError, OutputError, UsageError
@@ -150,6 +154,25 @@ def test_a_unit_that_fails_twice_is_tried_a_third_time(folder: Path) -> None:
     assert statuses(batch) == GOOD
 
 
+def test_the_pause_before_another_try_doubles(tmp_path: Path) -> None:
+    tried: list[float] = []
+
+    def never(unit: Any) -> None:
+        if isinstance(unit, Whole):
+            tried.append(time.monotonic())
+            raise OSError("the share is gone")
+
+    made = tmp_path / "in"
+    made.mkdir()
+    footage(made / "a.mp4", frames=3)
+    batch = batch_of(made, replace(OPTIONS, back_off_seconds=0.3))
+    batch.run(Here(never))
+    assert len(tried) == 3
+    assert tried[1] - tried[0] >= 0.3
+    assert tried[2] - tried[1] >= 0.6
+    assert (batch.tasks[0].status, batch.tasks[0].error) == ("failed", "OSError: the share is gone")
+
+
 def test_a_poisoned_segment_is_passed_through_and_counted(folder: Path) -> None:
     def poison(unit: Any) -> None:
         if isinstance(unit, Restore) and unit.index == 1 and not unit.pass_through:
@@ -162,9 +185,35 @@ def test_a_poisoned_segment_is_passed_through_and_counted(folder: Path) -> None:
     (long,) = [task for task in batch.tasks if task.item.input.endswith("long.mkv")]
     assert (long.result["frames"], long.result["passed_through"]) == (40, 1)
     assert 0 < long.result["touched"] < 40
-    healed = batch_of(folder, BatchOptions(overwrite=True, min_free_bytes=0, cutting=SHORT))
+    healed = batch_of(folder)
     healed.run(Here())
-    assert statuses(healed) == GOOD
+    skipped = dict.fromkeys(("a.mp4", "b.mp4", "c.mkv"), "skipped")
+    assert statuses(healed) == GOOD | skipped
+
+
+def deadly(unit: Any, device: str, on_frames: Callable[[int], None]) -> Any:
+    """`do`, in a process that dies of one segment."""
+    if isinstance(unit, Restore) and unit.index == 1 and not unit.pass_through:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return do(unit, device, on_frames)
+
+
+def test_a_segment_that_kills_every_worker_is_set_aside_after_bounded_tries(folder: Path) -> None:
+    for short in ("a.mp4", "b.mp4", "broken.mp4"):
+        (folder / short).unlink()
+    batch, workers = batch_of(folder, replace(OPTIONS, tries=2)), Workers(deadly, 1, "cpu")
+    try:
+        batch.run(workers)
+    finally:
+        workers.stop()
+    assert [task.error for task in batch.tasks] == [None, None]
+    assert statuses(batch) == {"long.mkv": "passed", "c.mkv": "done"}
+    (long,) = [task for task in batch.tasks if task.status == "passed"]
+    assert (long.result["frames"], long.result["passed_through"]) == (40, 1)
+    assert long.notes == ["segment 1 keeps the source's frames: the worker process died"]
+    before, after = decoded(long.item.input), decoded(long.item.output)
+    same = [largest_difference([a], [b]) == 0 for a, b in zip(before, after, strict=True)]
+    assert 0 < sum(same) < 40
 
 
 def test_processes_do_what_one_does_and_one_that_is_killed_costs_its_unit(folder: Path) -> None:
@@ -257,6 +306,71 @@ def test_a_full_disk_is_said_before_the_work(folder: Path) -> None:
     assert not (folder.parent / "out" / "a.mp4").exists()
 
 
+def test_a_disk_that_fills_up_ends_the_batch_and_the_same_one_goes_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = shutil.disk_usage
+
+    def filling(path: Path) -> Any:
+        made = list((folder.parent / "out").glob("[!.]*.m*"))
+        return real(path)._replace(free=0 if made else 1 << 40)
+
+    options = replace(OPTIONS, min_free_bytes=1 << 20)
+    monkeypatch.setattr("vdeblur.batch.shutil.disk_usage", filling)
+    batch = batch_of(folder, options)
+    with pytest.raises(OutputError, match="0 MiB are free"):
+        batch.run(Here())
+    assert 0 < list(statuses(batch).values()).count("done") < 4
+    monkeypatch.setattr("vdeblur.batch.shutil.disk_usage", real)
+    again = batch_of(folder, options)
+    again.run(Here())
+    assert set(statuses(again).values()) == {"done", "skipped", "failed"}
+
+
+def test_only_what_is_blurred_is_touched_and_counted(tmp_path: Path) -> None:
+    sharp = data.camera()[:200, :200]
+    smooth = cv2.blur(sharp, (25, 1))
+    frames = media.frames(40, media.Layout("gray"), size=(200, 200))
+    frames = [replace(f, planes=(smooth if 12 <= i < 22 else sharp,)) for i, f in enumerate(frames)]
+    made = tmp_path / "in"
+    made.mkdir()
+    media.write(made / "a.mkv", media.Recipe(frames, codec="ffv1"))
+    batch = batch_of(made, job=replace(JOB, only_blurred=0.0))
+    batch.run(Here())
+    (task,) = batch.tasks
+    assert (task.status, task.result["touched"]) == ("done", 10)
+    pairs = zip(decoded(str(made / "a.mkv")), decoded(task.item.output), strict=True)
+    changed = [number for number, (a, b) in enumerate(pairs) if largest_difference([a], [b])]
+    assert changed == list(range(12, 22))
+    assert '<td class="n" data-name="touched">25 %</td>' in to_html(batch)
+
+
+# -- progress --------------------------------------------------------------------------------------------------------
+
+
+def test_progress_as_json_goes_from_nothing_to_all(folder: Path) -> None:
+    said: list[str] = []
+    batch = batch_of(folder)
+    with JsonLines(said.append) as shown:
+        batch.run(Here(), shown.update)
+    lines = [json.loads(line) for line in said]
+    first, last = lines[0], lines[-1]
+    assert first["share"] < 1
+    assert (last["files"], last["files_over"], last["failures"], last["share"]) == (5, 5, 1, 1.0)
+    assert last["frames"] == 12 + 9 + 5 + 40
+    shares = [line["share"] for line in lines]
+    assert shares == sorted(shares)
+
+
+def test_two_bars_show_all_files_and_the_current_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    batch = batch_of(folder)
+    with Bars(force=True) as shown:
+        batch.run(Here(), shown.update)
+    drawn = capsys.readouterr().err
+    assert "/5 files" in drawn
+    assert "long.mkv, 0/40 frames" in drawn
+
+
 # -- the command -----------------------------------------------------------------------------------------------------
 
 
@@ -283,31 +397,6 @@ def test_a_dry_run_estimates_and_writes_no_output(folder: Path, tmp_path: Path) 
     assert list((tmp_path / "out").glob("*.m*")) == []
 
 
-def test_after_kills_the_same_command_finishes_the_rest(tmp_path: Path) -> None:
-    made = tmp_path / "in"
-    made.mkdir()
-    one = footage(made / "000.mp4", frames=4)
-    for number in range(1, 30):
-        shutil.copy(one, made / f"{number:03}.mp4")
-    for number in (3, 17):
-        (made / f"{number:03}.mp4").write_bytes(b"broken")
-    out = tmp_path / "out"
-    words = [str(made), "-o", str(out), *SETTINGS, "--jobs", "1"]
-    for wanted in (3, 10):
-        with subprocess.Popen([sys.executable, "-m", "vdeblur", "batch", *words], cwd=ROOT) as process:
-            deadline = time.monotonic() + 60
-            while len(list(out.glob("*.mp4"))) < wanted and time.monotonic() < deadline:
-                time.sleep(0.01)
-            process.kill()
-    before = {path.name: path.stat().st_mtime_ns for path in out.glob("*.mp4")}
-    assert 10 <= len(before) < 28
-    assert run(*words).exit_code == 7
-    after = {path.name: path.stat().st_mtime_ns for path in out.glob("*.mp4")}
-    assert len(after) == 28
-    assert before.items() <= after.items()
-    assert [p.name for p in out.iterdir() if p.name.startswith(".")] == [".vdeblur-batch"]
-
-
 def test_ctrl_c_finishes_what_runs_and_stops(tmp_path: Path) -> None:
     made = tmp_path / "in"
     made.mkdir()
@@ -322,7 +411,7 @@ def test_ctrl_c_finishes_what_runs_and_stops(tmp_path: Path) -> None:
         assert process.stderr is not None
         said = process.stderr.read()
     assert process.returncode == 130
-    assert "the same command goes on" in said
+    assert said.endswith("vdeblur: stopped; the same command goes on where this one was\n")
     assert "Traceback" not in said
     assert 0 < len(list(out.glob("*.mp4"))) < 12
     assert (out / "report.html").exists()

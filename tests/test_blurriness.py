@@ -18,12 +18,13 @@ from skimage import data
 from vdeblur.blurriness import CALIBRATION, auto_threshold, blur_length
 from vdeblur.cli import cli
 from vdeblur.frames import Color, Frame, Layout, Plane
-from vdeblur.only_blurred import WARM_UP_FRAMES, OnlyBlurred
+from vdeblur.only_blurred import OnlyBlurred
 from vdeblur.pipeline import restore_stream
 from vdeblur.restorer import State
 from vdeblur.windows import Window
 
 GRAY = Layout("gray")
+WARM_UP = 6
 PHOTOGRAPHS = ("camera", "coffee", "astronaut")
 
 
@@ -95,21 +96,21 @@ def through(blurred: list[bool]) -> tuple[list[bool], Counting]:
     smooth = smeared(sharp, 25)
     frames = [frame(smooth if b else sharp, pts) for pts, b in enumerate(blurred)]
     inner, out = Counting(), Collected()
-    restore_stream(frames, OnlyBlurred(inner, 0), out)  # type: ignore[arg-type]  # what the pipeline needs of a sink
+    restore_stream(frames, OnlyBlurred(inner, 0, WARM_UP), out)  # type: ignore[arg-type]  # what the pipeline needs of a sink
     return [a.planes is not b.planes for a, b in zip(frames, out.frames, strict=True)], inner
 
 
 def test_only_blurred_frames_are_touched_and_the_state_is_warm() -> None:
-    short = [True] * 3 + [False] * WARM_UP_FRAMES + [True]
+    short = [True] * 3 + [False] * WARM_UP + [True]
     touched, inner = through(short)
     assert touched == short
     assert inner.seen[len(short) - 1] == list(range(len(short)))  # as if there had been no pause
-    long = [True] * 3 + [False] * (WARM_UP_FRAMES + 5) + [True, True]
+    long = [True] * 3 + [False] * (WARM_UP + 5) + [True, True]
     touched, inner = through(long)
     assert touched == long
     last = len(long) - 1
-    assert inner.seen[last - 1] == list(range(last - 1 - WARM_UP_FRAMES, last))  # warmed up anew
-    assert inner.seen[last] == list(range(last - 1 - WARM_UP_FRAMES, last + 1))
+    assert inner.seen[last - 1] == list(range(last - 1 - WARM_UP, last))  # warmed up anew
+    assert inner.seen[last] == list(range(last - 1 - WARM_UP, last + 1))
     assert 5 not in inner.seen  # and the middle cost nothing
 
 

@@ -12,7 +12,6 @@ import hashlib
 import heapq
 import json
 import logging
-import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -31,9 +30,10 @@ from .job import Job
 from .journal import Entry, Journal, stat_of
 from .resume import DEFAULT_CUTTING, folder_of
 from .segments import Cutting, JobFolder, settings_with
-from .sources import open_source
+from .sinks import SinkOptions, is_image_output
+from .sources import is_image_input, open_source
 from .units import Finished, Join, Prepare, Prepared, Restore, Unit, Whole
-from .workers import Hands
+from .workers import Hands, WorkerDied
 
 log = logging.getLogger(__name__)
 
@@ -123,21 +123,25 @@ class Batch:
     # -- what there is to do ----------------------------------------------------------------------------------------
 
     def _task(self, item: Item, settings: Job) -> Task:
-        task = Task(item, replace(settings, input=item.input, output=item.output))
+        pictures = is_image_output(item.output, is_image_input(item.input))
+        sink = SinkOptions() if pictures else settings.sink  # pictures take no codec
+        task = Task(item, replace(settings, input=item.input, output=item.output, sink=sink))
         overwrite = self.options.overwrite
         try:
             made = self._journal.made(item.output)
-            if os.path.exists(item.output) and not overwrite:
+            if stat_of(item.output) and not overwrite:
                 if made is None:
                     task.status = "foreign"
                     task.notes.append("an output that this batch did not make stands there; --overwrite replaces it")
                     return task
-                if made.key == self._key(self._journal.input_sha256(item.input)):
+                changed = made.key != self._key(self._journal.input_sha256(item.input))
+                if not changed and made.event != "passed":
                     self._recall(task, made)
                     return task
-                task.notes.append("input, model or settings changed since it was restored: restored anew")
+                why = "input, model or settings changed since it was restored" if changed else "was restored in part"
+                task.notes.append(f"{why}: restored anew")
                 overwrite = True
-            task.job = replace(task.job, sink=replace(settings.sink, overwrite=overwrite))
+            task.job = replace(task.job, sink=replace(sink, overwrite=overwrite))
             with open_source(item.input, settings.source) as source:
                 task.info = source.info
             task.frames = task.info.frames or 0
@@ -149,6 +153,8 @@ class Batch:
         return f"{input_sha256}-{self._model}-{self._settings}"
 
     def _recall(self, task: Task, made: Entry) -> None:
+        if made.event != "done":  # a kill came between the output and its line
+            self._journal.add(replace(made, event="done", output_stat=stat_of(task.item.output)))
         task.status = "skipped"
         task.result = made.result
         task.frames = task.done_frames = made.result.get("frames") or 0
@@ -176,7 +182,9 @@ class Batch:
         return sorted(speeds)[len(speeds) // 2] if speeds else None
 
     def add(self, items: Sequence[Item]) -> None:
-        """Take in more files; the next `run` restores them."""
+        """Take in more files, or anew those that have changed; the next `run` restores them."""
+        anew = {item.input for item in items}
+        self.tasks = [task for task in self.tasks if task.item.input not in anew]
         self.tasks += [self._task(item, self._job) for item in items]
 
     # -- the loop ---------------------------------------------------------------------------------------------------
@@ -188,11 +196,14 @@ class Batch:
         """
         start = time.perf_counter()
         self._running.clear()
+        for place, half in ((self.folder, ".report.*.part"), (self.folder / STATE_FOLDER, ".*.part")):
+            for file in place.glob(half):  # of a batch that was killed while it wrote them
+                file.unlink(missing_ok=True)
         for task in self.tasks:
             if task.status == "skipped":  # a kill may have come between the output and the end of its folder
                 JobFolder.remove_at(folder_of(task.item.output))
         todo = self.waiting
-        self._check_disk(sum(os.path.getsize(task.item.input) for task in todo))
+        self._check_disk(sum(stat[0] for task in todo if (stat := stat_of(task.item.input))))
         for rank, task in enumerate(todo):
             unit = Prepare(task.job, task.item.output, str(folder_of(task.item.output)), self.options.cutting)
             self._add(1, rank, task, unit, 0)
@@ -295,7 +306,7 @@ class Batch:
 
     def _retry(self, task: Task, unit: Unit, stage: int, rank: int, tries: int, error: Exception) -> None:
         """Again after a while, or, when it has been tried enough, without the network, or not at all."""
-        said = str(error) if isinstance(error, VdeblurError) else f"{type(error).__name__}: {error}"
+        said = str(error) if isinstance(error, VdeblurError | WorkerDied) else f"{type(error).__name__}: {error}"
         hopeless = isinstance(error, InputError | UsageError | ModelError)
         if isinstance(unit, Whole) and self._journal.made(task.item.output):  # it died after its output had appeared
             unit = Whole(replace(unit.job, sink=replace(unit.job.sink, overwrite=True)))
@@ -329,8 +340,7 @@ class Batch:
         }
         if task.thumbnails:
             write_json(self._thumbnails(task), task.thumbnails)
-        if not finished.passed_through:  # what had to be passed through is tried again by the next run
-            self._write("done", task)
+        self._write("passed" if finished.passed_through else "done", task)
 
     def _write(self, event: str, task: Task) -> None:
         stat, sha256, output_stat = stat_of(task.item.input), task.input_sha256, stat_of(task.item.output)

@@ -120,6 +120,7 @@ class Bars:
         self._all = self._bars.add_task("", total=1.0, text="")
         self._current = self._bars.add_task("", total=1.0, text="")
         self._pace = Pace()
+        self._due = 0.0
 
     def __enter__(self) -> Bars:
         self._bars.start()
@@ -129,7 +130,10 @@ class Bars:
         self._bars.stop()
 
     def update(self, batch: Batch) -> None:
-        """Move the bars."""
+        """Move the bars when it is time to: all files are looked at for it."""
+        if time.perf_counter() < self._due:
+            return
+        self._due = time.perf_counter() + UPDATE_SECONDS
         share, left = self._pace(batch)
         over = sum(task.is_over for task in batch.tasks)
         failed = f", {batch.failures} failed" if batch.failures else ""

@@ -53,12 +53,17 @@ def to_text(batch: Batch) -> str:
     lines = []
     for task in batch.tasks:
         if task.status not in ("done", "skipped"):
-            why = task.error or (task.notes[0] if task.notes else "")
-            lines.append(f"{STATUS[task.status]:<24}{task.item.input}{': ' + why if why else ''}")
+            why = said(task)[:1]
+            lines.append(f"{STATUS[task.status]:<24}{': '.join((task.item.input, *why))}")
     counts = {STATUS[status]: count for status, count in to_json(batch)["counts"].items() if count}
     frames = to_json(batch)["frames"]
     lines.append(f"{', '.join(f'{count} {name}' for name, count in counts.items())}; {frames} frames restored")
     return "\n".join(lines)
+
+
+def said(task: Task) -> list[str]:
+    """The error and what else is to be known of a file, for places that name it already."""
+    return [note.removeprefix(f"{task.item.input}: ") for note in (task.error, *task.notes) if note]
 
 
 def write_reports(batch: Batch) -> None:
@@ -107,14 +112,14 @@ def _row(batch: Batch, task: Task) -> str:
         for when, data in zip(("before", "after"), pictures, strict=True)
     )
     name = task.item.input
-    said = [task.error, *task.notes] if task.error else task.notes
-    notes = "".join(f"<br><small>{escape(note)}</small>" for note in said)
+    notes = "".join(f"<br><small>{escape(note)}</small>" for note in said(task))
     blur = "" if result.get("blur_before") is None else f"{result['blur_before']:.1f} → {result['blur_after']:.1f}"
     touched = "" if not result.get("frames") else f"{100 * result.get('touched', 0) / result['frames']:.0f} %"
-    cells = (_number(result.get("frames"), 0), _number(result.get("fps"), 1), touched, blur)
+    figures = (_number(result.get("frames"), 0), _number(result.get("fps"), 1), touched, blur)
+    cells = "".join(f'<td class="n" data-name="{n}">{f}</td>' for n, f in zip(COLUMNS[4:], figures, strict=True))
     return (
         f'<tr class="{task.status}">{images}<td><b>{escape(Path(name).name)}</b><br><small>{escape(name)}</small></td>'
-        f"<td>{STATUS[task.status]}{notes}</td>{''.join(f'<td class=n>{cell}</td>' for cell in cells)}</tr>\n"
+        f"<td>{STATUS[task.status]}{notes}</td>{cells}</tr>\n"
     )
 
 
@@ -134,4 +139,11 @@ img { display: block; width: 10rem; }
 small { opacity: .75; overflow-wrap: anywhere; }
 tr.failed td:nth-child(4), tr.passed td:nth-child(4) { color: #c33; }
 tr.skipped, tr.foreign { opacity: .7; }
+@media (max-width: 50rem) {
+  body { margin: 1rem auto; } thead { display: none; }
+  tr { display: grid; grid-template-columns: 1fr 1fr; padding: .8rem 0; border-bottom: 1px solid #8884; }
+  td { border: 0; padding: .2rem .4rem; } td:nth-child(3), td:nth-child(4) { grid-column: 1 / -1; }
+  td.n { text-align: left; } td.n:not(:empty)::before { content: attr(data-name) " "; opacity: .75; }
+  table, tbody { display: block; } img { width: 100%; }
+}
 """

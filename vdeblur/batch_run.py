@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import signal
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
@@ -15,12 +13,12 @@ from .batch import Batch, BatchOptions
 from .batch_progress import Bars, BatchProgress, JsonLines, Silent
 from .batch_report import to_json, to_text, write_reports
 from .collect import Item, collect
-from .errors import EXIT_BATCH_FAILURES, EXIT_DAMAGED_INPUT, EXIT_OK, InputError, UsageError
+from .errors import EXIT_BATCH_FAILURES, EXIT_DAMAGED_INPUT, EXIT_OK, UsageError
 from .job import Job
 from .progress import clock
 from .signals import Stopped, StopSignals
 from .units import do
-from .watching import SETTLED_SECONDS, watch
+from .watching import watch
 from .workers import Hands, Workers, auto_jobs
 
 log = logging.getLogger(__name__)
@@ -80,8 +78,12 @@ def run_batch(
     say: Callable[[str], None],
     write: Callable[[str], None],
 ) -> int:
-    """Run a batch and return its exit code. `say` gets lines for people, `write` those for stdout."""
-    batch = Batch(_first(request), request.settings, request.output, request.options)
+    """Run a batch and return its exit code. `say` gets lines for people, `write` those for stdout.
+
+    Raises Stopped after a signal, when what ran has ended and the reports are written.
+    """
+    waits = request.watch and not dry_run
+    batch = Batch([] if waits else request.items(), request.settings, request.output, request.options)
     if dry_run:
         write(json.dumps(_plan(batch, request)) if as_json else _plan_text(batch, request))
         return EXIT_OK
@@ -95,9 +97,10 @@ def run_batch(
                 shown.update(batch)
 
             try:
-                batch.run(hands, on_progress)
                 if request.watch:
                     watch(batch, request, hands, on_progress)
+                else:
+                    batch.run(hands, on_progress)
             except Stopped as error:
                 stopped = error
                 _finish(batch, hands, shown, error, say)
@@ -109,22 +112,11 @@ def run_batch(
     if as_json:
         write(json.dumps(to_json(batch)))
     if stopped is not None:
-        say("stopped; the same command goes on where this one was")
-        return stopped.exit_code
+        stopped.what_is_left = "the same command goes on where this one was"
+        raise stopped
     if batch.failures:
         return EXIT_BATCH_FAILURES
     return EXIT_DAMAGED_INPUT if any(task.status == "damaged" for task in batch.tasks) else EXIT_OK
-
-
-def _first(request: Request) -> list[Item]:
-    """The files to start with. A watched folder may be empty, and its newest files may still be growing."""
-    if not request.watch:
-        return request.items()
-    try:
-        old = time.time() - SETTLED_SECONDS
-        return [item for item in request.items() if os.path.getmtime(item.input) < old]
-    except InputError:
-        return []
 
 
 def _finish(batch: Batch, hands: Hands, shown: BatchProgress, error: Stopped, say: Callable[[str], None]) -> None:

@@ -397,6 +397,7 @@ def info(path: str, blur: bool, as_json: bool) -> None:
 @click.option("--crf", type=float, help="Quality, as the encoder counts it.")
 @click.option("--preset", help="Speed against size, as the encoder names it.")
 @click.option("-e", "--encoder-option", type=KeyValue(), multiple=True, metavar="KEY=VALUE")
+@click.option("-r", "--frame-rate", type=Rate(), help="Of pictures and raw streams: 25, 29.97 or 30000/1001.")
 @click.option("--recursive", is_flag=True, help="Search folders below, and keep their structure.")
 @click.option("--include", multiple=True, metavar="PATTERN", help="Only names (or paths below a folder) like this.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="No names (or paths below a folder) like this.")
@@ -426,6 +427,7 @@ def batch(
     crf: float | None,
     preset: str | None,
     encoder_option: tuple[tuple[str, str], ...],
+    frame_rate: Fraction | None,
     recursive: bool,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
@@ -443,16 +445,27 @@ def batch(
 ) -> None:
     """Restore many files: skip what is done, go on after failures, and report.
 
-    PATHS are files, folders, patterns, and @list.txt with a path a line. The same command goes on after any stop.
+    PATHS are files, folders, patterns, and @list.txt with a path a line. A folder that holds nothing but numbered
+    pictures is restored as one stream into a folder. The same command goes on after any stop.
     Exit code 7 says that something failed, 6 that an input was damaged.
     """
     from .batch import BatchOptions
     from .batch_run import Request, run_batch
     from .job import Job
     from .sinks import SinkOptions
+    from .sources import SourceOptions
 
-    sink = SinkOptions(codec=codec, crf=crf, preset=preset, encoder_options=dict(encoder_option))
-    settings = Job("", None, model, device, precision, strength, only_blurred=only_blurred, sink=sink)
+    settings = Job(
+        "",
+        None,
+        model,
+        device,
+        precision,
+        strength,
+        only_blurred=only_blurred,
+        source=SourceOptions(frame_rate=frame_rate),
+        sink=SinkOptions(codec=codec, crf=crf, preset=preset, encoder_options=dict(encoder_option)),
+    )
     request = Request(
         paths=paths,
         output=output,

@@ -1,4 +1,4 @@
-"""Hashes of files, and JSON files that are there whole or not at all."""
+"""Hashes of files and of pictures in sequence, and JSON files that are there whole or not at all."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError
+from .sources import is_image_input
 
 
 def file_sha256(path: str | Path) -> str:
@@ -19,6 +20,24 @@ def file_sha256(path: str | Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def input_sha256(path: str) -> str:
+    """SHA-256 of an input: a file, or the names and contents of all pictures of a folder or pattern. InputError."""
+    pictures = pictures_of(path)
+    if pictures is None:
+        return file_sha256(path)
+    listed = "".join(f"{picture.name}\0{file_sha256(picture)}\n" for picture in pictures)
+    return hashlib.sha256(listed.encode()).hexdigest()
+
+
+def pictures_of(path: str) -> list[Path] | None:
+    """The pictures in a folder or of a pattern; None for a file, or nothing at all."""
+    if os.path.isfile(path) or not is_image_input(path):
+        return None
+    from .images import image_files
+
+    return image_files(path)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -14,7 +14,7 @@ from .fallback import WithFallback
 from .frames import Frame, StreamInfo
 from .only_blurred import OnlyBlurred
 from .pipeline import restore_stream
-from .published import published
+from .published import UNMEASURED_WARM_UP, published
 from .restorer import Restorer, State, load_restorer
 from .scenes import SceneCuts
 from .sinks import SinkOptions, default_output, open_sink
@@ -24,6 +24,10 @@ from .windows import Window
 
 PER_FRAME_MODEL = "cnn"
 """The published model that stands in where a recurrent result is not finite."""
+
+LEAST_WARM_UP = 12
+"""Frames before a start that are run through even without a memory: windows look back, and black or burnt-out frames
+can only be told from scene cuts by what came before them."""
 
 OnFrame = Callable[[StreamInfo, Frame], None]
 """Called in the restoring thread after each frame; an exception ends the job."""
@@ -174,7 +178,7 @@ def with_fallback(job: Job, restorer: Restorer, on_retreat: Callable[[str], None
 def as_asked(job: Job, restorer: Restorer, info: StreamInfo) -> Restorer:
     """`restorer` with what the job asks for around it; `info` describes the frames that are written."""
     if job.only_blurred is not None:
-        restorer = OnlyBlurred(restorer, job.only_blurred)
+        restorer = OnlyBlurred(restorer, job.only_blurred, warm_up_of(job.model))
     if job.strength != 1:
         restorer = Blended(restorer, job.strength)
     if job.compare is not None:
@@ -188,6 +192,20 @@ def default_model() -> str:
         if model.default:
             return model.name
     raise ModelError("no model comes with this copy of vdeblur; install it again, or name a model file with -m")
+
+
+def warm_up_of(model: str | None) -> int:
+    """Frames to restore and throw away before one that must be within 1/255 of what a longer past would give.
+
+    `model` is what `Job.model` holds. Raises ModelError as `default_model` does.
+    """
+    from .classical import CLASSICAL
+
+    name = model or default_model()
+    if name in CLASSICAL:
+        return LEAST_WARM_UP
+    known = {model.name: model.warm_up for model in published()}
+    return max(known.get(name, UNMEASURED_WARM_UP), LEAST_WARM_UP)
 
 
 def _count(number: int, noun: str) -> str:

@@ -111,12 +111,12 @@ def _timed(folder: JobFolder, manifests: Sequence[Manifest]) -> Iterator[tuple[a
     """Every packet in decoding order with (pts, dts, duration) in ticks of the input's stream."""
     times = [pts for manifest in manifests for pts in manifest.pts]
     ends = [*times[1:], times[-1] + (manifests[-1].last_duration or _usual(times))]
-    depth = max(_depth(_ranks(folder, manifest)) for manifest in manifests)
+    ranked = [_ranks(folder, manifest) for manifest in manifests]
+    depth = max(map(_depth, ranked))
     step = _usual(times)
     decoded = shown = 0
     extradata: bytes | None = None
-    for manifest in manifests:
-        ranks = _ranks(folder, manifest)
+    for manifest, ranks in zip(manifests, ranked, strict=True):
         with av.open(f"file:{folder.video(manifest.index)}") as container:
             stream = container.streams.video[0]
             own = stream.codec_context.extradata or b""

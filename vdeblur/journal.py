@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -9,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from .errors import OutputError
-from .hashes import file_sha256
+from .hashes import input_sha256, pictures_of
 
 Stat = tuple[int, int]
-"""Size in bytes and time of the last change in nanoseconds."""
+"""Size in bytes, and time of the last change in nanoseconds; for a folder of pictures a number made of their names,
+sizes and times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,8 @@ class Entry:
     """One line."""
 
     event: str
-    """"writing" before an output may appear, "done" after it has."""
+    """"writing" before an output may appear; after it has, "done", or "passed" where some of it is still the source's
+    own and the next run tries again."""
     output: str
     key: str
     """Hashes of input, model and settings."""
@@ -75,8 +78,8 @@ class Journal:
         self._take(entry)
 
     def input_sha256(self, path: str) -> str:
-        """Of a file, from the journal where it has not changed since. Raises InputError."""
-        return self._hashes.get((path, stat_of(path) or (0, 0))) or file_sha256(path)
+        """Of an input, from the journal where it has not changed since. Raises InputError."""
+        return self._hashes.get((path, stat_of(path) or (0, 0))) or input_sha256(path)
 
     def last(self, output: str) -> Entry | None:
         """The last line about an output."""
@@ -88,14 +91,20 @@ class Journal:
         if entry is None or now is None:
             return None
         # An output appears whole: after "writing", another file than before is the one that was about to be done.
-        ours = now == entry.output_stat if entry.event == "done" else now != entry.output_stat
+        ours = now != entry.output_stat if entry.event == "writing" else now == entry.output_stat
         return entry if ours else None
 
 
 def stat_of(path: str) -> Stat | None:
-    """Size and time of a file; None where there is none."""
+    """Size and time of a file, or of all pictures in a folder or of a pattern; None where there is none."""
     try:
-        stat = os.stat(path)
+        if (pictures := pictures_of(path)) is None:
+            stat = os.stat(path)
+            return stat.st_size, stat.st_mtime_ns
+        stats = [(picture.name, (stat := picture.stat()).st_size, stat.st_mtime_ns) for picture in pictures]
     except OSError:
         return None
-    return stat.st_size, stat.st_mtime_ns
+    if not stats:
+        return None
+    digest = hashlib.sha256(json.dumps(stats).encode()).digest()
+    return sum(size for _, size, _ in stats), int.from_bytes(digest[:8])

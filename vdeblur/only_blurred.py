@@ -9,9 +9,6 @@ from .frames import Frame
 from .restorer import Restorer, State
 from .windows import Window
 
-WARM_UP_FRAMES = 12
-"""Frames that bring a recurrent state from nothing to within 1/255 of what it would be; see benchmarks/warm_up.py."""
-
 
 @dataclass(frozen=True, slots=True)
 class Paused:
@@ -28,9 +25,12 @@ class OnlyBlurred:
     follows: a short sharp stretch costs nothing in exactness, a long one restarts the state with a warm-up.
     """
 
-    def __init__(self, restorer: Restorer, threshold: float) -> None:
-        """`threshold` in pixels, as `blurriness.blur_length` measures; 0 follows the picture's size."""
-        self._restorer, self._threshold = restorer, threshold
+    def __init__(self, restorer: Restorer, threshold: float, warm_up: int) -> None:
+        """`threshold` in pixels, as `blurriness.blur_length` measures; 0 follows the picture's size.
+
+        `warm_up` is how many frames bring the restorer's state from nothing to what it would be (`job.warm_up_of`).
+        """
+        self._restorer, self._threshold, self._warm_up = restorer, threshold, warm_up
         self.name, self.device, self.precision = restorer.name, restorer.device, restorer.precision
         self.past, self.future = restorer.past, restorer.future
         self.touched = 0
@@ -40,8 +40,8 @@ class OnlyBlurred:
         paused = state if isinstance(state, Paused) else Paused(None, ())
         if blur_length(window.centre) < (self._threshold or auto_threshold(window.centre.size)):
             waiting = (*paused.waiting, window)
-            if len(waiting) > WARM_UP_FRAMES:  # the state is too old to go on from: start anew with these
-                return window.centre, Paused(None, waiting[-WARM_UP_FRAMES:])
+            if len(waiting) > self._warm_up:  # the state is too old to go on from: start anew with these
+                return window.centre, Paused(None, waiting[-self._warm_up :])
             return window.centre, Paused(paused.inner, waiting)
         inner = paused.inner
         for missed in paused.waiting:

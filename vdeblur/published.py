@@ -9,6 +9,9 @@ from typing import Any
 
 from .errors import ModelError
 
+UNMEASURED_WARM_UP = 48
+"""Frames, for models whose memory no one has measured: files, and entries of the manifest that say nothing."""
+
 
 @dataclass(frozen=True)
 class PublishedModel:
@@ -29,6 +32,9 @@ class PublishedModel:
     """Data, steps, seed."""
     scores: dict[str, Any]
     """Measured with `vdeblur eval`."""
+    warm_up: int = UNMEASURED_WARM_UP
+    """Frames after which a state that starts from nothing gives pictures within 1/255 of what it would have given,
+    as benchmarks/warm_up.py measures them; 0 for a network without memory."""
 
     @property
     def path(self) -> Path:

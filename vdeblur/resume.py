@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .fingerprints import model_identity
-from .hashes import file_sha256
+from .hashes import input_sha256
 from .job import Job, OnFrame, Summary, load_for, restore_file
 from .joining import join
 from .restorer import Restorer
@@ -89,7 +89,7 @@ def prepare(job: Job, output: str, path: Path, cutting: Cutting = DEFAULT_CUTTIN
     settings = settings_with(job, cutting)
     model = model_identity(job.model)
     standing = JobFolder.find(path)
-    sha256 = file_sha256(job.input) if standing else None
+    sha256 = input_sha256(job.input) if standing else None
     if standing:
         changed = [
             name
@@ -108,4 +108,6 @@ def prepare(job: Job, output: str, path: Path, cutting: Cutting = DEFAULT_CUTTIN
     plan = cut(job, output, cutting)
     if plan is None:
         return None
-    return JobFolder.create(path, replace(job, output=output), output, plan, settings, sha256 or file_sha256(job.input))
+    return JobFolder.create(
+        path, replace(job, output=output), output, plan, settings, sha256 or input_sha256(job.input)
+    )

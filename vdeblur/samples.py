@@ -14,7 +14,7 @@ from .restorer import Restorer, State
 from .windows import Window
 
 EVERY = 10
-"""Every so many frames the blur is measured: it costs a few milliseconds."""
+"""Every so many frames, and in the middle, the blur is measured: it costs a few milliseconds."""
 THUMBNAIL_WIDTH = 240
 
 
@@ -40,7 +40,7 @@ class Sampled:
         if (self._start is None or before.pts >= self._start) and (self._end is None or before.pts < self._end):
             self.scene_starts += window.is_scene_start
             self.touched += not _same(before, restored)
-            if self._seen % EVERY == EVERY // 2:
+            if self._seen % EVERY == EVERY // 2 or self._seen == self._middle:
                 self.blur_before.append(round(blur_length(before), 2))
                 self.blur_after.append(round(blur_length(restored), 2))
             if self._seen == self._middle:

@@ -14,6 +14,7 @@ Slurm array run the same function.
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -28,8 +29,7 @@ from .errors import InputError, OutputError
 from .fingerprints import job_from_json, job_to_json, model_identity, settings_sha256
 from .frames import Frame, StreamInfo
 from .hashes import file_sha256, write_json
-from .job import Job, OnFrame, as_asked, with_fallback
-from .only_blurred import WARM_UP_FRAMES
+from .job import Job, OnFrame, as_asked, warm_up_of, with_fallback
 from .pipeline import restore_stream
 from .restorer import Restorer, State
 from .samples import Sampled
@@ -56,8 +56,8 @@ class Cutting:
     """A segment ends at the first keyframe after this (encoders set keyframes at scene cuts)..."""
     max_seconds: float = 30.0
     """... or here, where there is none."""
-    warm_up: int = WARM_UP_FRAMES
-    """Frames restored before a segment and thrown away."""
+    warm_up: int | None = None
+    """Frames restored before a segment and thrown away; None: as many as the model needs (`job.warm_up_of`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Segment:
     end: int | None
     """None for the last: whatever is left."""
     read_from: int | None
-    """Where reading starts, `warm_up` frames before."""
+    """Where reading starts, the warm-up's frames before."""
     read_until: int | None
     frames: int
     """Pictures that the packets promise."""
@@ -228,7 +228,9 @@ class JobFolder:
         if not path.is_dir():
             return
         for file in path.iterdir():
-            if file.suffix in (".mkv", ".json", ".part"):
+            if file.suffix == ".part" and file.is_dir():  # pictures, half written
+                shutil.rmtree(file, ignore_errors=True)
+            elif file.suffix in (".mkv", ".json", ".part"):
                 file.unlink(missing_ok=True)
         if not any(path.iterdir()):
             path.rmdir()
@@ -264,12 +266,13 @@ def cut(job: Job, output: str, cutting: Cutting) -> Plan | None:
         return None  # Matroska counts milliseconds: nothing closer together could be told apart
     if (times[-1] - times[0]) * time_base <= cutting.max_seconds:
         return None
-    segments = _segments(times, keyframes, time_base, cutting, end is not None)
+    warm_up = warm_up_of(job.model) if cutting.warm_up is None else cutting.warm_up
+    segments = _segments(times, keyframes, time_base, cutting, warm_up, end is not None)
     return Plan(segments, tuple(times), time_base)
 
 
 def _segments(
-    times: list[int], keyframes: set[int], time_base: Fraction, cutting: Cutting, ends: bool
+    times: list[int], keyframes: set[int], time_base: Fraction, cutting: Cutting, warm_up: int, ends: bool
 ) -> tuple[Segment, ...]:
     """Cut rising times at keyframes. `ends`: the last segment must not read to the end of the file."""
     shortest, longest = round(cutting.min_seconds / time_base), round(cutting.max_seconds / time_base)
@@ -288,7 +291,7 @@ def _segments(
                 index,
                 start=times[first] if first or ends else None,
                 end=last_end if is_last else times[behind],
-                read_from=times[max(first - cutting.warm_up, 0)] if first or ends else None,
+                read_from=times[max(first - warm_up, 0)] if first or ends else None,
                 read_until=last_end if ahead >= len(times) else times[ahead],
                 frames=behind - first,
                 seconds=float((times[behind - 1] - times[first]) * time_base),

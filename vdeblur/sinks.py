@@ -150,6 +150,8 @@ class Partial:
         written = sorted(self.path.iterdir())
         for file in written:
             _flush(file)
+        if self.target.exists() and not any(self.target.iterdir()):
+            self.target.rmdir()
         if not self.target.exists():
             os.replace(self.path, self.target)
             return

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .frames import Frame, StreamInfo
-from .hashes import file_sha256
+from .hashes import input_sha256
 from .job import Job, OnFrame, Summary, load_for, restore_file
 from .joining import join
 from .restorer import Restorer
@@ -114,7 +114,7 @@ def _restorer(job: Job, device: str) -> Restorer:
 def _prepare(unit: Prepare) -> Prepared:
     folder = prepare(unit.job, unit.output, Path(unit.folder), unit.cutting)
     if folder is None:
-        return Prepared((), frozenset(), file_sha256(unit.job.input))
+        return Prepared((), frozenset(), input_sha256(unit.job.input))
     done = frozenset(s.index for s in folder.segments if folder.manifest(s.index) is not None)
     return Prepared(tuple(segment.frames for segment in folder.segments), done, folder.input_sha256)
 

@@ -1,4 +1,4 @@
-"""A watched folder: a file that appears is restored when it has stopped growing."""
+"""A watched folder: a file that appears, or becomes another, is restored when it has stopped growing."""
 
 from __future__ import annotations
 
@@ -56,6 +56,8 @@ def watch(
     folders = [path for path in request.paths if os.path.isdir(path)]
     if not folders:
         raise UsageError("--watch: give at least one folder to watch")
+    if "{index}" in request.name:
+        raise UsageError("--watch: {index} in --name would change with every file that appears; use {stem}")
     try:
         from watchdog.events import FileSystemEventHandler
         from watchdog.observers import Observer
@@ -72,6 +74,7 @@ def watch(
     for folder in folders:
         observer.schedule(Changes(), folder, recursive=request.recursive)
     observer.start()
+    taken: dict[str, Stat | None] = {}
     try:
         scanned = 0.0
         while True:
@@ -79,11 +82,12 @@ def watch(
             if changed.wait(POLL_SECONDS) or time.monotonic() - scanned > RESCAN_SECONDS:
                 changed.clear()
                 scanned = time.monotonic()
-                new, growing = _new(batch, request, settling)
+                new, growing = _new(request, settling, taken)
                 if growing:
                     changed.set()
                     time.sleep(POLL_SECONDS)
                 if new:
+                    taken |= {item.input: stat_of(item.input) for item in new}
                     batch.add(new)
                     batch.run(hands, on_progress)
                     write_reports(batch)
@@ -92,11 +96,10 @@ def watch(
         observer.join()
 
 
-def _new(batch: Batch, request: Request, settling: Settling) -> tuple[list[Item], bool]:
-    """(files that have appeared and are whole, whether others still grow)."""
-    known = {task.item.input for task in batch.tasks}
+def _new(request: Request, settling: Settling, taken: dict[str, Stat | None]) -> tuple[list[Item], bool]:
+    """(files that have appeared or changed since they were taken, and are whole; whether others still grow)."""
     try:
-        items = [item for item in request.items() if item.input not in known]
+        items = [item for item in request.items() if taken.get(item.input) != stat_of(item.input)]
     except InputError:  # the folder is empty as yet
         items = []
     whole = [item for item in items if settling.is_settled(item.input)]

@@ -108,6 +108,9 @@ class _Worker:
         except (EOFError, OSError) as error:
             if not isinstance(error, EOFError | BrokenPipeError | ConnectionError) and self.pid is not None:
                 raise  # the unit's own
+            if self._process is not None:  # pipes close before a process has ended: the next unit must not meet it
+                self._process.kill()
+                self._process.join()
             raise WorkerDied("the worker process died") from error
 
     def _started(self) -> Connection:

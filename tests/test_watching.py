@@ -1,0 +1,126 @@
+"""A watched folder: what appears is restored once, and not before it is whole."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from footage import count_frames, footage
+from test_batch import JOB, OPTIONS, Here
+from test_batch_pictures import pictures
+
+from vdeblur.batch import Batch
+from vdeblur.batch_run import Request
+from vdeblur.errors import UsageError
+from vdeblur.journal import stat_of
+from vdeblur.units import Prepare
+from vdeblur.watching import Settling, watch
+
+pytest.importorskip("watchdog", reason="needs the extra `watch`")
+
+SETTLED = 1.0
+
+
+class Enough(Exception):
+    """What was awaited has come."""
+
+
+def watched(folder: Path, ready: Callable[[Batch], bool], hands: Here) -> Batch:
+    """Watch a folder until `ready`; each unit's input must have its last size when it is restored."""
+    request = Request((str(folder),), str(folder.parent / "out"), JOB, OPTIONS, recursive=True)
+    batch = Batch([], JOB, request.output, OPTIONS)
+    deadline = time.monotonic() + 60
+
+    def look(batch: Batch) -> None:
+        if ready(batch):
+            raise Enough
+        assert time.monotonic() < deadline
+
+    with pytest.raises(Enough):
+        watch(batch, request, hands, look, Settling(SETTLED))
+    return batch
+
+
+def all_done(count: int) -> Callable[[Batch], bool]:
+    return lambda batch: sum(task.status == "done" for task in batch.tasks) == count
+
+
+def test_a_file_is_taken_when_it_has_stopped_growing(tmp_path: Path) -> None:
+    made = tmp_path / "in"
+    (made / "below").mkdir(parents=True)
+    footage(made / "there.mp4", frames=4)
+    whole = footage(tmp_path / "copied.mkv", frames=30).read_bytes()
+
+    def copy() -> None:
+        """As slowly as over a network: ten parts, the pauses together longer than a file takes to settle."""
+        with (made / "below" / "growing.mkv").open("wb", buffering=0) as file:
+            for part in range(10):
+                file.write(whole[len(whole) * part // 10 : len(whole) * (part + 1) // 10])
+                time.sleep(SETTLED / 4)
+
+    sizes: list[tuple[int, int] | None] = []
+
+    def note(unit: Any) -> None:
+        if isinstance(unit, Prepare) and unit.job.input.endswith("growing.mkv"):
+            sizes.append(stat_of(unit.job.input))
+
+    copying = Thread(target=copy)
+    copying.start()
+    batch = watched(made, all_done(2), Here(note))
+    copying.join()
+    assert [stat and stat[0] for stat in sizes] == [len(whole)]
+    assert count_frames(tmp_path / "out" / "below" / "growing.mkv") == 30
+    assert count_frames(tmp_path / "out" / "there.mp4") == 4
+    assert len(batch.tasks) == 2
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+def test_a_copy_that_stalls_is_taken_again_when_it_is_whole(tmp_path: Path) -> None:
+    made = tmp_path / "in"
+    made.mkdir()
+    whole = footage(tmp_path / "copied.mp4", frames=9).read_bytes()
+    (made / "a.mp4").write_bytes(whole[: len(whole) // 2])
+    seen: list[str] = []
+
+    def ready(batch: Batch) -> bool:
+        seen.extend(task.status for task in batch.tasks)
+        if "failed" in seen and len(whole) > (made / "a.mp4").stat().st_size:
+            (made / "a.mp4").write_bytes(whole)
+        return all_done(1)(batch)
+
+    batch = watched(made, ready, Here())
+    assert "failed" in seen
+    assert len(batch.tasks) == 1
+    assert count_frames(tmp_path / "out" / "a.mp4") == 9
+
+
+def test_a_folder_of_pictures_is_taken_when_it_has_stopped_growing(tmp_path: Path) -> None:
+    made = tmp_path / "in"
+    made.mkdir()
+    shot = pictures(tmp_path / "shot", 6)
+
+    def copy() -> None:
+        (made / "shot").mkdir()
+        for picture in sorted(shot.iterdir()):
+            (made / "shot" / picture.name).write_bytes(picture.read_bytes())
+            time.sleep(SETTLED / 3)
+
+    copying = Thread(target=copy)
+    copying.start()
+    watched(made, all_done(1), Here())
+    copying.join()
+    assert len(list((tmp_path / "out" / "shot").glob("*.png"))) == 6
+
+
+def test_what_cannot_be_watched_is_said(tmp_path: Path) -> None:
+    file = footage(tmp_path / "a.mp4", frames=2)
+    for request, wrong in (
+        (Request((str(file),), str(tmp_path / "out"), JOB, OPTIONS), "at least one folder"),
+        (Request((str(tmp_path),), str(tmp_path / "out"), JOB, OPTIONS, name="{index}{suffix}"), "{index}"),
+    ):
+        with pytest.raises(UsageError, match=wrong):
+            watch(Batch([], JOB, request.output, OPTIONS), request, Here(), lambda _: None)

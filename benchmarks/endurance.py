@@ -72,7 +72,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="vdeblur-endurance-") as folder:
         film = make_clip(Path(folder) / "film.mp4", FILM_SECONDS * options.rate, width, height, options.rate)
         camera = FileCamera(str(film), CameraOptions(loop=True))
-        live = Live(camera, LiveStream(ladder(options.model or default_model(), options.device)))
+        live = Live(camera, LiveStream(ladder(options.model or default_model(options.device), options.device)))
         if options.record:
             live.record(open_recording(str(Path(folder) / "recorded.mkv"), camera))
         if not options.json:

@@ -91,7 +91,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    rungs = ladder(options.model or default_model(), options.device)
+    rungs = ladder(options.model or default_model(options.device), options.device)
     rows: list[dict[str, object]] = []
     for text in options.sizes:
         width, height = map(int, text.split("x"))

@@ -1,6 +1,6 @@
 """Publish weights: copy a trained model into weights/ under a name, and write what it is into the manifest.
 
-python benchmarks/publish.py NAME MODEL.safetensors [--default] [--pairs DIR] [--sharp DIR]
+python benchmarks/publish.py NAME MODEL.safetensors [--default-on "cpu gpu"] [--pairs DIR] [--sharp DIR]
 
 Scores are measured here, by the same functions as `vdeblur eval`, on the folders that are given.
 """
@@ -42,7 +42,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("name")
     arguments.add_argument("model", type=Path)
-    arguments.add_argument("--default", action="store_true")
+    arguments.add_argument("--default-on", default="", help="cpu, gpu or both, in quotes")
     arguments.add_argument("--data", action="append", help="what it was trained on, for people; may be repeated")
     arguments.add_argument("--pairs")
     arguments.add_argument("--sharp")
@@ -77,7 +77,7 @@ def main() -> None:
         sha256=file_sha256(weights_folder() / file),
         params=sum(p.numel() for p in network.parameters()),
         gmac_720p=round(gmac_720p(network), 2),
-        default=given.default,
+        default_on=given.default_on,
         config=checkpoint.config,
         training=training,
         scores=scores,
@@ -85,7 +85,7 @@ def main() -> None:
     )
     manifest = weights_folder() / "manifest.json"
     others = [m for m in published() if m.name != given.name] if manifest.exists() else []
-    models = sorted([*others, entry], key=lambda m: (not m.default, m.name))
+    models = sorted([*others, entry], key=lambda m: ("cpu" not in m.default_on.split(), m.name))
     manifest.write_text(json.dumps([asdict(m) for m in models], indent=2) + "\n", encoding="utf-8")
     print(json.dumps(asdict(entry), indent=2))
 

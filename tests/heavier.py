@@ -15,7 +15,7 @@ def publish_heavier(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     weights = published.weights_folder()
     entries = json.loads((weights / "manifest.json").read_text())
     fast = next(entry for entry in entries if entry["name"] == "fast")
-    heavy = {**fast, "name": "heavy", "default": False, "gmac_720p": 3 * fast["gmac_720p"]}
+    heavy = {**fast, "name": "heavy", "default_on": "", "gmac_720p": 3 * fast["gmac_720p"]}
     for entry in entries:
         (folder / entry["file"]).write_bytes((weights / entry["file"]).read_bytes())
     (folder / "manifest.json").write_text(json.dumps([*entries, heavy]))

@@ -56,8 +56,8 @@ def test_what_is_installed_finds_its_weights(wheel: Path, tmp_path: Path) -> Non
     environment = {"PYTHONPATH": str(tmp_path / "site"), "PATH": ""}
     listed = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert listed.returncode == 0, listed.stderr
-    default = [model["name"] for model in json.loads(listed.stdout) if model["default"]]
-    assert default == ["fast"]
+    places = sorted(place for model in json.loads(listed.stdout) for place in model["default_on"].split())
+    assert places == ["cpu", "gpu"]
     code = "import vdeblur.published as p; print(p.weights_folder())"
     where = subprocess.run(
         [sys.executable, "-P", "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True

@@ -162,7 +162,7 @@ def test_a_recurrent_network_warms_up_to_the_same_picture(tmp_path: Path, times:
 
 @pytest.mark.parametrize("times", TIMES)
 def test_the_published_model_warms_up_to_the_same_picture(tmp_path: Path, times: str) -> None:
-    assert differences(tmp_path, default_model(), times, [None])[0] <= 1
+    assert differences(tmp_path, default_model("cpu"), times, [None])[0] <= 1
 
 
 def test_every_model_says_how_long_it_warms_up() -> None:

@@ -26,7 +26,7 @@ from .errors import InputError, ModelError, OutputError, UsageError, VdeblurErro
 from .fingerprints import model_identity
 from .frames import StreamInfo
 from .hashes import write_json
-from .job import Job
+from .job import Job, model_of
 from .journal import Entry, Journal, stat_of
 from .resume import DEFAULT_CUTTING, folder_of
 from .segments import Cutting, JobFolder, settings_with
@@ -108,7 +108,9 @@ class Batch:
         """
         self.folder = Path(output_folder)
         self.options = options
-        self._model = model_identity(settings.model)
+        model = model_of(settings)  # once for all workers, whatever devices they have
+        settings = replace(settings, model=model)
+        self._model = model_identity(model)
         self._settings = settings_with(settings, options.cutting)
         self._journal = Journal(self.folder / STATE_FOLDER / "journal.jsonl")
         self._job = settings

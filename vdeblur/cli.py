@@ -524,14 +524,15 @@ def models(as_json: bool) -> None:
     """List the models that come with vdeblur."""
     from .published import published
 
-    keys = ("name", "kind", "params", "gmac_720p", "sha256", "default")
+    keys = ("name", "kind", "params", "gmac_720p", "sha256", "default_on")
     found = [{key: getattr(model, key) for key in keys} for model in published()]
     if as_json:
         click.echo(json.dumps(found))
         return
     click.echo(f"{'name':<12}{'kind':<10}{'parameters':>12}{'GMAC at 720p':>14}  sha256")
     for model in found:
-        mark = "  (default)" if model["default"] else ""
+        places = " and ".join({"cpu": "a CPU", "gpu": "a GPU"}[place] for place in model["default_on"].split())
+        mark = f"  (default on {places})" if places else ""
         sizes = f"{model['params']:>12,}{model['gmac_720p']:>14.1f}"
         click.echo(f"{model['name']:<12}{model['kind']:<10}{sizes}  {model['sha256'][:12]}{mark}")
 
@@ -565,7 +566,7 @@ def evaluate_models(
     from .restorer import Restorer, load_restorer
 
     restorers: list[Restorer] = []
-    for name in model or (default_model(),):
+    for name in model or (default_model(device),):
         restorers.append(load_restorer(name, device, precision))
         if reset:
             restorers.append(StateReset(restorers[-1]))

@@ -12,13 +12,13 @@ from typing import Any
 from . import __version__
 from .errors import ModelError
 from .hashes import file_sha256
-from .job import Job, default_model
+from .job import Job
 from .restorer import unknown_model
 from .sinks import SinkOptions
 from .sources import SourceOptions
 
 
-def model_identity(name: str | None) -> str:
+def model_identity(name: str) -> str:
     """What tells one model from another, whatever it is called: the hash of its weights, or a filter and our version.
 
     Raises ModelError for a model that there is not.
@@ -26,7 +26,6 @@ def model_identity(name: str | None) -> str:
     from .classical import CLASSICAL
     from .published import published
 
-    name = name or default_model()
     if name in CLASSICAL:
         return f"{name} {__version__}"
     known = {model.name: model.sha256 for model in published()}

@@ -42,7 +42,7 @@ class Job:
     output: str | None = None
     """None: beside the input, under a name of its own; "-" for stdout."""
     model: str | None = None
-    """A published name, a .safetensors file, or a classical filter; None: the published default."""
+    """A published name, a .safetensors file, or a classical filter; None: the default of the device (`model_of`)."""
     device: str = "auto"
     precision: str = "auto"
     strength: float = 1.0
@@ -166,7 +166,7 @@ def restore_file(
 
 def load_for(job: Job, on_retreat: Callable[[str], None] = lambda _: None, name: str | None = None) -> Restorer:
     """The restorer that a job names (or another one, for the same device). Raises what `load_restorer` raises."""
-    name = name or job.model or default_model()
+    name = name or model_of(job)
     return load_restorer(name, job.device, job.precision, tile=job.tile, on_retreat=on_retreat)
 
 
@@ -178,7 +178,7 @@ def with_fallback(job: Job, restorer: Restorer, on_retreat: Callable[[str], None
 def as_asked(job: Job, restorer: Restorer, info: StreamInfo) -> Restorer:
     """`restorer` with what the job asks for around it; `info` describes the frames that are written."""
     if job.only_blurred is not None:
-        restorer = OnlyBlurred(restorer, job.only_blurred, warm_up_of(job.model))
+        restorer = OnlyBlurred(restorer, job.only_blurred, warm_up_of(model_of(job)))
     if job.strength != 1:
         restorer = Blended(restorer, job.strength)
     if job.compare is not None:
@@ -186,26 +186,33 @@ def as_asked(job: Job, restorer: Restorer, info: StreamInfo) -> Restorer:
     return restorer
 
 
-def default_model() -> str:
-    """The published model that is used where none is named. Raises ModelError where none is marked so."""
+def model_of(job: Job) -> str:
+    """The model's name, where none is given that of the device's default. Raises what `default_model` raises."""
+    return job.model or default_model(job.device)
+
+
+def default_model(device: str) -> str:
+    """The published model used where none is named: a GPU has time for the best, a CPU takes the one that keeps pace.
+
+    Raises ModelError where none is marked so, DeviceError for a device that is not there.
+    """
+    from .backends.pytorch import choose_device
+
+    place = "cpu" if device == "cpu" or choose_device(device) == "cpu" else "gpu"  # torch loads slowly: only if it must
     for model in published():
-        if model.default:
+        if place in model.default_on.split():
             return model.name
     raise ModelError("no model comes with this copy of vdeblur; install it again, or name a model file with -m")
 
 
-def warm_up_of(model: str | None) -> int:
-    """Frames to restore and throw away before one that must be within 1/255 of what a longer past would give.
-
-    `model` is what `Job.model` holds. Raises ModelError as `default_model` does.
-    """
+def warm_up_of(model: str) -> int:
+    """Frames to restore and throw away before one that must be within 1/255 of what a longer past would give."""
     from .classical import CLASSICAL
 
-    name = model or default_model()
-    if name in CLASSICAL:
+    if model in CLASSICAL:
         return LEAST_WARM_UP
-    known = {model.name: model.warm_up for model in published()}
-    return max(known.get(name, UNMEASURED_WARM_UP), LEAST_WARM_UP)
+    known = {entry.name: entry.warm_up for entry in published()}
+    return max(known.get(model, UNMEASURED_WARM_UP), LEAST_WARM_UP)
 
 
 def _count(number: int, noun: str) -> str:

@@ -67,7 +67,7 @@ def run_live(job: LiveJob, on_stats: Callable[[Stats], None] | None = None) -> t
     rate = Fraction(job.frame_rate).limit_denominator(1001) if job.frame_rate else None
     stopped = None
     with ExitStack() as stack:
-        rungs = load(job.model or default_model())
+        rungs = load(job.model or default_model(job.device))
         camera = stack.enter_context(open_camera(job.camera, CameraOptions(job.size, rate, job.loop)))
         live = Live(camera, LiveStream(rungs, max_latency=job.max_latency, strength=job.strength))
         stack.callback(live.close)

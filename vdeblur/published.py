@@ -26,7 +26,8 @@ class PublishedModel:
     params: int
     gmac_720p: float
     """Multiply-accumulates per 1280x720 frame of 4:2:0, in units of 1e9."""
-    default: bool
+    default_on: str
+    """Where it is the model that is used when none is named: "cpu", "gpu", or "" for nowhere."""
     config: dict[str, Any]
     training: dict[str, Any]
     """Data, steps, seed."""

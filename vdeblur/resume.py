@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .fingerprints import model_identity
 from .hashes import input_sha256
-from .job import Job, OnFrame, Summary, load_for, restore_file
+from .job import Job, OnFrame, Summary, load_for, model_of, restore_file
 from .joining import join
 from .restorer import Restorer
 from .segments import Cutting, JobFolder, cut, remaining, restore_segment, settings_with
@@ -87,7 +87,7 @@ def prepare(job: Job, output: str, path: Path, cutting: Cutting = DEFAULT_CUTTIN
     Raises what `open_source` raises, ModelError for a model that there is not, OutputError.
     """
     settings = settings_with(job, cutting)
-    model = model_identity(job.model)
+    model = model_identity(model_of(job))
     standing = JobFolder.find(path)
     sha256 = input_sha256(job.input) if standing else None
     if standing:

@@ -29,7 +29,7 @@ from .errors import InputError, OutputError
 from .fingerprints import job_from_json, job_to_json, model_identity, settings_sha256
 from .frames import Frame, StreamInfo
 from .hashes import file_sha256, write_json
-from .job import Job, OnFrame, as_asked, warm_up_of, with_fallback
+from .job import Job, OnFrame, as_asked, model_of, warm_up_of, with_fallback
 from .pipeline import restore_stream
 from .restorer import Restorer, State
 from .samples import Sampled
@@ -144,7 +144,7 @@ class JobFolder:
     @classmethod
     def create(cls, path: Path, job: Job, output: str, plan: Plan, settings: str, input_sha256: str) -> JobFolder:
         """Write the plan. Raises OutputError where the folder cannot be written."""
-        model = model_identity(job.model)
+        model = model_identity(model_of(job))
         folder = cls(path, job, output, input_sha256, model, settings, plan.time_base, plan.segments)
         made = {
             "format": FORMAT,
@@ -266,7 +266,7 @@ def cut(job: Job, output: str, cutting: Cutting) -> Plan | None:
         return None  # Matroska counts milliseconds: nothing closer together could be told apart
     if (times[-1] - times[0]) * time_base <= cutting.max_seconds:
         return None
-    warm_up = warm_up_of(job.model) if cutting.warm_up is None else cutting.warm_up
+    warm_up = warm_up_of(model_of(job)) if cutting.warm_up is None else cutting.warm_up
     segments = _segments(times, keyframes, time_base, cutting, warm_up, end is not None)
     return Plan(segments, tuple(times), time_base)
 

@@ -195,7 +195,7 @@ def _facts(options: ServeOptions) -> dict[str, Any]:
     from .published import published
 
     names = [model.name for model in published()]
-    first = options.model or default_model()
+    first = options.model or default_model(options.device)
     models = list(dict.fromkeys([first, *names, *CLASSICAL]))
     return {"models": models, "model": first, "max_upload_bytes": options.max_upload_bytes}
 

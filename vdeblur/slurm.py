@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .errors import UsageError
-from .job import Job, Summary, load_for
+from .job import Job, Summary, default_model, load_for
 from .joining import join
 from .resume import folder_of, prepare
 from .segments import JobFolder, restore_segment
@@ -14,7 +14,7 @@ from .segments import JobFolder, restore_segment
 
 def prepare_job(source: str, output: str, model: str | None, device: str) -> int:
     """Cut a job into segments, and return how many there are. Raises UsageError for one that cannot be cut."""
-    folder = prepare(Job(source, output, model, device), output, folder_of(output))
+    folder = prepare(Job(source, output, model or default_model(device), device), output, folder_of(output))
     if folder is None:
         raise UsageError(f"{source}: is short, or cannot be cut at exact times; restore it with vdeblur {source}")
     return len(folder.segments)

@@ -26,7 +26,7 @@ from .encoders import (
     merge_settings,
     open_encoder,
 )
-from .errors import OutputError
+from .errors import OutputError, reason_of
 from .frames import MATRIX_BT709, MATRIX_RGB, MATRIX_SMPTE170M, Color, Frame, StreamInfo
 from .planes import encodable, side_data, storage_of, video_frame
 from .sinks import Partial
@@ -342,11 +342,9 @@ class VideoSink:
         try:
             return action()
         except (av.FFmpegError, OSError, ValueError) as error:
-            number = getattr(error, "errno", None)
-            if number == errno.EPIPE:
+            if getattr(error, "errno", None) == errno.EPIPE:
                 raise BrokenPipeError(errno.EPIPE, f"{self.name}: its reader is gone") from error
-            reason = "the disk is full" if number == errno.ENOSPC else getattr(error, "strerror", None) or str(error)
-            raise OutputError(f"{self.name}: cannot be written: {reason}") from error
+            raise OutputError(f"{self.name}: cannot be written: {reason_of(error)}") from error
 
 
 class _Writer:

@@ -239,7 +239,7 @@ def test_joining_refuses_frames_that_do_not_tile_the_source(folder: JobFolder) -
         restore_segment(folder, segment.index, restorer)
     path = folder.video(1).with_suffix(".json")
     manifest = json.loads(path.read_text())
-    for pts, said in ((manifest["pts"][1:], "1 frames are missing"), (manifest["pts"][::-1], "frames of others")):
+    for pts, said in ((manifest["pts"][1:], "lack 1 frames"), (manifest["pts"][::-1], "frames of others")):
         path.write_text(json.dumps(manifest | {"pts": pts}))
         with pytest.raises(OutputError, match=said):
             join(folder)

@@ -1,4 +1,4 @@
-"""A disk that is really full, at every stage of a job: a small file system mounted for the test, where that is allowed."""
+"""A disk that is really full, at every stage of a job: a small file system that the test mounts, where it may."""
 
 from __future__ import annotations
 

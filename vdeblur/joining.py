@@ -72,7 +72,7 @@ def summary_of(folder: JobFolder, manifests: Sequence[Manifest], warnings: tuple
 
 
 def check_tiling(folder: JobFolder, manifests: Sequence[Manifest]) -> None:
-    """Raise NotInSegments unless the frames of the segments are those of the input: each once, in order, none missing."""
+    """Raise NotInSegments unless the segments hold the frames of the input: each once, in order, none missing."""
     written: list[int] = []
     for segment, manifest in zip(folder.segments, manifests, strict=True):
         inside = all(

@@ -25,6 +25,7 @@ from .encoders import (
     hdr10_settings,
     merge_settings,
     open_encoder,
+    options_for,
 )
 from .errors import OutputError, reason_of
 from .frames import MATRIX_BT709, MATRIX_RGB, MATRIX_SMPTE170M, Color, Frame, StreamInfo
@@ -70,6 +71,9 @@ class VideoSink:
             given = self._media.container.format.name if self._media else ""
             self.format = format_of(name, options.container) if options.container else pipe_format(given)
         encoder = choose_encoder(self.format, self._info, options, name)
+        if (meant := options_for(encoder, options)) != options:
+            self.warnings.append(f"{name}: {options.codec} does not work here; {encoder} goes without its options")
+            options = meant
         pix_fmt, loss = choose_pix_fmt(encoder, self._info.layout, options.pix_fmt, name)
         if loss:
             self.warnings.append(f"{name}: {encoder} with {pix_fmt} drops {loss} of the source")

@@ -7,7 +7,6 @@ import io
 import re
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -15,7 +14,7 @@ from math import ceil
 from typing import Any, BinaryIO
 
 import av
-from av.codec.hwaccel import HWAccel
+from av.codec.hwaccel import HWAccel, HWDeviceType
 from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.codeccontext import VideoCodecContext
@@ -69,7 +68,12 @@ class VideoSource:
 
     def _begin(self, file: str | BinaryIO, device: str | None) -> bool:
         """Open and decode the first frame, on a device where one is given; False where the device cannot do it."""
-        self._container = _open(file, self.name, self._options, device)
+        try:
+            self._container = _open(file, self.name, self._options, device)
+        except InputError:
+            if device is not None:
+                return False
+            raise
         try:
             self.video = _video_stream(self._container, self.name)
             self.others = [s for s in self._container.streams if s.index != self.video.index]
@@ -484,15 +488,15 @@ def _exactly(seconds: float | None) -> Fraction | None:
 
 
 def _devices(wanted: str) -> list[str]:
-    """The hardware decoders to try, by FFmpeg's device types, those of this build that work on this system first."""
+    """The hardware decoders to try, by FFmpeg's device types; of those that this FFmpeg was built with."""
     if wanted in ("none", "off"):
         return []
+    known = [kind.name for kind in HWDeviceType if kind.name != "none"]
+    if wanted not in ("auto", *known):
+        raise UsageError(f"--hwaccel {wanted}: this FFmpeg knows {' '.join(['auto', 'none', *known])}")
     built = av.codec.hwaccel.hwdevices_available()
-    if wanted == "auto":
-        return [device for device in ("cuda", "videotoolbox", "d3d11va", "qsv", "vaapi") if device in built]
-    if wanted not in built:
-        raise UsageError(f"--hwaccel {wanted}: this FFmpeg knows {' '.join(['auto', 'none', *built])}")
-    return [wanted]
+    wishes = ("cuda", "videotoolbox", "d3d11va", "qsv", "vaapi") if wanted == "auto" else (wanted,)
+    return [device for device in wishes if device in built]
 
 
 def _open(file: str | BinaryIO, name: str, options: SourceOptions, device: str | None) -> InputContainer:
@@ -502,23 +506,17 @@ def _open(file: str | BinaryIO, name: str, options: SourceOptions, device: str |
         settings["framerate"] = str(options.frame_rate)
     target = "file:" + file if isinstance(file, str) else _Reader(file)
     try:
-        if device is not None:
-            with suppress(av.FFmpegError, ValueError, RuntimeError, NotImplementedError):
-                hardware = HWAccel(device, allow_software_fallback=True)
-                return av.open(
-                    target,
-                    "r",
-                    format=options.container,
-                    options=settings,
-                    metadata_errors="replace",
-                    hwaccel=hardware,
-                )
-        return av.open(target, "r", format=options.container, options=settings, metadata_errors="replace")
+        hardware = HWAccel(device, allow_software_fallback=True) if device is not None else None
+        return av.open(
+            target, "r", format=options.container, options=settings, metadata_errors="replace", hwaccel=hardware
+        )
+    except NotImplementedError as error:
+        raise InputError(f"{name}: this hardware has no decoder for its codec") from error
     except ValueError as error:
         if isinstance(error, av.FFmpegError):
             raise InputError(f"{name}: is not media that FFmpeg can read, or is cut off before its index") from error
         raise InputError(f"{name}: {error}") from error
-    except (av.FFmpegError, OSError) as error:
+    except (av.FFmpegError, OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{name}: cannot be opened: {reason}") from error
 

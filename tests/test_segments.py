@@ -69,6 +69,11 @@ CASES = {
         media.Recipe(media.frames(40), matrix=media.ROTATED_90, aspect=Fraction(4, 3)),
         ".mov",
     ),
+    "wide pixels that no codec knows of": (
+        "in.mp4",
+        media.Recipe(media.frames(40), options={"g": "11"}, aspect=Fraction(16, 11)),
+        ".mkv",
+    ),
 }
 
 

@@ -83,7 +83,7 @@ _QUALITY: dict[str, dict[str, str]] = {
     "libvpx-vp9": {"crf": "20", "b": "0", "row-mt": "1", "cpu-used": "3"},
     "libvpx": {"crf": "8", "b": "40M", "cpu-used": "3"},
     "libsvtav1": {"crf": "20", "preset": "8"},
-    "mjpeg": {"global_quality": "236", "flags": "+qscale"},  # 2 x FF_QP2LAMBDA: the finest step but one
+    "mjpeg": {"global_quality": "236", "flags": "+qscale", "strict": "-1"},  # 2 x FF_QP2LAMBDA: the finest step but one
     "mpeg4": {"global_quality": "236", "flags": "+qscale"},
     "mpeg2video": {"global_quality": "236", "flags": "+qscale"},
     "h264_nvenc": {"cq": "17", "preset": "p5", "b": "0"},

@@ -23,7 +23,7 @@ from .job import Summary
 from .segments import JobFolder, Manifest
 from .sinks import SinkOptions
 from .sources import open_source
-from .video_sink import VideoSink, lasting
+from .video_sink import VideoSink, track_tags
 from .video_source import VideoSource
 
 NEAR = 0.6
@@ -169,12 +169,15 @@ class JoinedSink(VideoSink):
         stream: Any = self._container.add_stream_from_template(self._encoded, opaque=True)
         stream.time_base = self._media.info.time_base
         rate = (self._media.info.frame_rate or Fraction(25)).limit_denominator(100_000)
+        if self._media.info.sample_aspect_ratio:
+            stream.codec_context.sample_aspect_ratio = self._media.info.sample_aspect_ratio
         stream.codec_context.framerate = min(rate, Fraction(240))
         if self.format in ("mp4", "mov") and encoder in ("libx265", "hevc_nvenc"):
             stream.codec_context.codec_tag = "hvc1"
         self._keep_orientation(stream, self._media.first_frame)
         stream.disposition = original.disposition
-        stream.metadata.update(lasting(original.metadata))
+        stream.metadata.update(track_tags(original.metadata))
+        self._make_place(stream)
         if pix_fmt.startswith("yuva") and encoder in ("libvpx", "libvpx-vp9"):
             stream.metadata["alpha_mode"] = "1"
         self._stream = stream
@@ -192,5 +195,4 @@ class JoinedSink(VideoSink):
         assert self._media is not None
         self._media.read_others(None)
         self._mux_others(None)
-        self._is_open = False
-        self._container.close()
+        self._end()

@@ -114,6 +114,23 @@ def test_sound_stays_in_step_with_a_bridged_picture(tmp_path: Path) -> None:
     assert [t for t, _ in packets(out, "video")] == [Fraction(i, 25) for i in range(60)]
 
 
+def test_damaged_words_cost_no_picture(tmp_path: Path) -> None:
+    path, mp4, out = (
+        write(tmp_path / "a.mkv", Recipe(frames(10), subtitles="ass")),
+        tmp_path / "b.mp4",
+        tmp_path / "c.mkv",
+    )
+    copy(source := open_source(path), open_sink(str(mp4), source))
+    shown = next(data for _, data in packets(str(mp4), "subtitle") if b"one" in data)
+    mp4.write_bytes(mp4.read_bytes().replace(shown, b"\xff" * len(shown)))  # it claims more text than there is
+    sink = open_sink(str(out), source := open_source(str(mp4)), SinkOptions(codec="ffv1"))
+    assert len(copy(source, sink)) == 10
+    assert source.damaged
+    assert any("words of subtitle stream 1" in warning for warning in sink.warnings)
+    assert len(packets(str(out), "video")) == 10
+    assert [text for _, text in packets(str(out), "subtitle") if b"two" in text]
+
+
 @pytest.mark.parametrize("seed", [*range(20), 813, 1030])  # the last two once named a codec that does not exist
 def test_no_damage_ends_in_anything_but_frames_or_one_clear_line(tmp_path: Path, seed: int) -> None:
     """Truncate, flip, splice, repeat: a seeded fuzzer over small files of several containers."""

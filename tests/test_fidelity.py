@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,6 +19,7 @@ from vdeblur.frames import Color, Frame, Layout
 from vdeblur.planes import CHROMA_SHIFTS, side_data
 from vdeblur.sinks import SinkOptions, open_sink
 from vdeblur.sources import SourceOptions, open_source
+from vdeblur.video_sink import VideoSink
 from vdeblur.video_source import VideoSource
 
 YUV420 = Layout("yuv", 8, (1, 1))
@@ -131,25 +133,58 @@ def test_matroska_to_matroska(tmp_path: Path, case: str, copies: bool) -> None:
     assert streams_of(out) == streams_of(path)
 
 
+@pytest.mark.parametrize("ratio", [Fraction(16, 11), Fraction(4, 3), Fraction(9, 16), Fraction(1234, 1233)])
 @pytest.mark.parametrize(
-    ("name", "codec", "kept"),
+    ("name", "codec"),
     [
-        ("o.mp4", "ffv1", True),
-        ("o.mov", "prores", True),
-        ("o.mkv", "h264", True),
-        ("o.mkv", "hevc", True),
-        ("o.mp4", "vp9", True),
-        ("o.mkv", "vp9", False),
+        ("o.mp4", "ffv1"),
+        ("o.mp4", "vp9"),
+        ("o.mov", "prores"),
+        ("o.mkv", "h264"),
+        ("o.mkv", "hevc"),
+        ("o.mkv", "ffv1"),
+        ("o.mkv", "vp9"),
+        ("o.mkv", "av1"),
+        ("o.mkv", "mjpeg"),
+        ("o.mkv", "prores"),
+        ("o.webm", "vp9"),
     ],
 )
-def test_sample_aspect_ratio_is_kept_or_its_loss_is_said(tmp_path: Path, name: str, codec: str, kept: bool) -> None:
-    path, out = write(tmp_path / "in.mkv", Recipe(frames(2), aspect=Fraction(16, 11))), str(tmp_path / name)
+def test_the_shape_of_pixels_is_kept(tmp_path: Path, name: str, codec: str, ratio: Fraction) -> None:
+    path, out = write(tmp_path / "in.mp4", Recipe(frames(2, size=(96, 48)), aspect=ratio)), str(tmp_path / name)
+    with av.open(path) as container:
+        titles = [dict(stream.metadata).get("title") for stream in container.streams]
     sink = open_sink(out, source := open_source(path), SinkOptions(codec=codec))
     copy(source, sink)
-    assert source.info.sample_aspect_ratio == Fraction(16, 11)
-    if kept:
-        assert info_of(out).sample_aspect_ratio == Fraction(16, 11)
-    assert any("16:11" in warning for warning in sink.warnings) != kept
+    assert source.info.sample_aspect_ratio == ratio
+    assert info_of(out).sample_aspect_ratio == ratio
+    assert sink.warnings == []
+    with av.open(out) as container:
+        assert [dict(stream.metadata).get("title") for stream in container.streams] == titles
+        assert len(list(container.decode(video=0))) == 2
+
+
+@pytest.mark.parametrize("container", ["mkv", "webm"])
+def test_the_shape_of_pixels_goes_down_a_pipe(tmp_path: Path, container: str) -> None:
+    path = write(tmp_path / "in.mp4", Recipe(frames(9), aspect=Fraction(16, 11), metadata={"title": "t" * 500}))
+    pipe = io.BytesIO()
+    with open_source(path) as source:
+        options = SinkOptions(codec="vp9", container=container)
+        with VideoSink(pipe, "pipe", source, options, source.info) as sink:
+            for frame in source:
+                sink.write(frame)
+    (tmp_path / "out").write_bytes(pipe.getvalue())
+    assert info_of(str(tmp_path / "out")).sample_aspect_ratio == Fraction(16, 11)
+    with open_source(str(tmp_path / "out")) as again:
+        assert len(list(again)) == 9
+
+
+@pytest.mark.parametrize(("name", "codec"), [("o.nut", "ffv1"), ("o.avi", "mjpeg")])
+def test_a_lost_shape_of_pixels_is_named(tmp_path: Path, name: str, codec: str) -> None:
+    path = write(tmp_path / "in.mkv", Recipe(frames(2), aspect=Fraction(16, 11)))
+    sink = open_sink(str(tmp_path / name), source := open_source(path), SinkOptions(codec=codec))
+    copy(source, sink)
+    assert "drops the pixel ratio 16:11" in sink.warnings[0]
 
 
 @pytest.mark.parametrize("color", [Color(2, 2, 1, False), Color(2, 2, 2, True), Color(9, 2, 2, False), Color()])
@@ -272,8 +307,7 @@ def test_odd_clips_pass_through(tmp_path: Path, clip: str) -> None:
         after = list(again)
         assert same_tags(source.info.color, again.info.color)
         assert again.info.rotation == source.info.rotation
-        aspect_kept = (again.info.sample_aspect_ratio or 1) == (source.info.sample_aspect_ratio or 1)
-        assert aspect_kept or any("pixel ratio" in warning for warning in sink.warnings)
+        assert (again.info.sample_aspect_ratio or 1) == (source.info.sample_aspect_ratio or 1)
     assert largest_difference(before, after) == 0
     assert all(
         abs(a.pts * a.time_base - b.pts * b.time_base) <= Fraction(1, 1000) for a, b in zip(before, after, strict=True)

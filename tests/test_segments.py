@@ -74,6 +74,11 @@ CASES = {
         media.Recipe(media.frames(40), matrix=media.ROTATED_90, aspect=Fraction(4, 3)),
         ".mov",
     ),
+    "wide pixels that no codec knows of": (
+        "in.mp4",
+        media.Recipe(media.frames(40), options={"g": "11"}, aspect=Fraction(16, 11)),
+        ".mkv",
+    ),
 }
 
 
@@ -288,7 +293,7 @@ def test_joining_refuses_frames_that_do_not_tile_the_source(folder: JobFolder) -
         restore_segment(folder, segment.index, restorer)
     path = folder.video(1).with_suffix(".json")
     manifest = json.loads(path.read_text())
-    for pts, said in ((manifest["pts"][1:], "1 frames are missing"), (manifest["pts"][::-1], "frames of others")):
+    for pts, said in ((manifest["pts"][1:], "lack 1 frames"), (manifest["pts"][::-1], "frames of others")):
         path.write_text(json.dumps(manifest | {"pts": pts}))
         with pytest.raises(OutputError, match=said):
             join(folder)

@@ -216,7 +216,7 @@ def cli() -> None:
     default="none",
     show_default=True,
     metavar="auto|none|NAME",
-    help="Decode in hardware where there is some; auto takes the first that works.",
+    help="Decode and encode in hardware where there is some; auto takes the first that works.",
 )
 @click.option("--ss", type=Seconds(), help="Start here: seconds or hh:mm:ss.ms.")
 @click.option("--to", type=Seconds(), help="End here, in the input's time.")
@@ -323,6 +323,7 @@ def restore(
             encoder_options=dict(encoder_option),
             overwrite=overwrite,
             container=output_format,
+            hwaccel=hwaccel,
         ),
     )
     if "." not in input_path and not os.path.exists(input_path):

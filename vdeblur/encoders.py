@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -17,6 +18,8 @@ from .containers import can_encode
 from .errors import UsageError
 from .frames import Layout, StreamInfo
 from .planes import native_format, side_data, storage_of
+
+log = logging.getLogger(__name__)
 
 os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints its settings to stderr unless told to report errors only
 
@@ -42,7 +45,7 @@ class SinkOptions:
     partial_folder: str | None = None
     """Where the output lies until it is whole, on its file system; made if need be. None: beside the output."""
     hwaccel: str = "none"
-    """"auto" tries NVENC, QSV and VideoToolbox for h264, hevc and av1, and stays in software where none works."""
+    """"none", "auto" or an FFmpeg device type: its encoder of h264, hevc and av1 where that works, else software."""
 
 
 ENCODERS = {
@@ -74,18 +77,28 @@ _QUALITY: dict[str, dict[str, str]] = {
     # is a step better than the scale's usual "visually lossless" (x264 documents 17-18 as that, x265 about 20, and
     # VP9 and AV1 reach it near 24 of 63), which keeps the encoder out of the comparison with the source.
     # x264 shares the cores with the network: on two of them "medium" left the line 64 % of the network's own rate,
-    # "veryfast" about 80 % (benchmarks/end_to_end.py). What that costs in size or quality was not measured.
+    # "veryfast" about 80 % (benchmarks/end_to_end.py). At crf 17 that costs up to 6 % in size and 0.7 to 3.1 dB of luma
+    # PSNR against the restored frames (three clips of 30 frames: 49.1, 44.8 and 42.7 dB; SSIM 0.992 and more).
     "libx264": {"crf": "17", "preset": "veryfast"},
     "libx265": {"crf": "18", "preset": "medium", "x265-params": "log-level=none"},
     "libvpx-vp9": {"crf": "20", "b": "0", "row-mt": "1", "cpu-used": "3"},
     "libvpx": {"crf": "8", "b": "40M", "cpu-used": "3"},
     "libsvtav1": {"crf": "20", "preset": "8"},
-    "mjpeg": {"global_quality": "236", "flags": "+qscale"},  # 2 x FF_QP2LAMBDA: the finest step but one
+    "mjpeg": {"global_quality": "236", "flags": "+qscale", "strict": "-1"},  # 2 x FF_QP2LAMBDA: the finest step but one
     "mpeg4": {"global_quality": "236", "flags": "+qscale"},
     "mpeg2video": {"global_quality": "236", "flags": "+qscale"},
     "h264_nvenc": {"cq": "17", "preset": "p5", "b": "0"},
     "hevc_nvenc": {"cq": "18", "preset": "p5", "b": "0"},
     "av1_nvenc": {"cq": "20", "preset": "p5", "b": "0"},
+    "h264_qsv": {"global_quality": "17"},
+    "hevc_qsv": {"global_quality": "18"},
+    "av1_qsv": {"global_quality": "20"},
+    "h264_videotoolbox": {"global_quality": "8850", "flags": "+qscale"},  # 75 of 100, times FF_QP2LAMBDA
+    "hevc_videotoolbox": {"global_quality": "8850", "flags": "+qscale"},
+    "h264_amf": {"rc": "cqp", "qp_i": "17", "qp_p": "18"},
+    "hevc_amf": {"rc": "cqp", "qp_i": "18", "qp_p": "19"},
+    "h264_v4l2m2m": {"b": "20M"},  # these know nothing but a rate
+    "hevc_v4l2m2m": {"b": "15M"},
     "prores_ks": {"vendor": "apl0"},
     "ffv1": {"level": "3", "g": "1", "slicecrc": "1"},
     "dnxhd": {"profile": "dnxhr_hq"},
@@ -108,6 +121,11 @@ def choose_encoder(container: str, info: StreamInfo, options: SinkOptions, name:
         return "rawvideo"
     if options.codec is not None:
         encoder = ENCODERS.get(options.codec, options.codec)
+        if software := software_of(encoder):
+            if _in_hardware(encoder, container, info, options):
+                return encoder
+            log.info("%s does not work here: %s does it", encoder, software)
+            encoder = software
         if hardware := _hardware(encoder, container, info, options):
             return hardware
         try:
@@ -133,34 +151,81 @@ _INSTEAD = ("libx265", "libx264", "libsvtav1", "libvpx-vp9", "prores_ks", "ffv1"
 and HEVC no odd sizes in 4:2:0, most no alpha."""
 
 
-_HARDWARE = {"libx264": "h264", "libx265": "hevc", "libsvtav1": "av1"}
+_MAKERS = {
+    "cuda": "nvenc",
+    "videotoolbox": "videotoolbox",
+    "qsv": "qsv",
+    "d3d11va": "amf",
+    "amf": "amf",
+    "drm": "v4l2m2m",
+    "vaapi": "vaapi",
+}
+"""FFmpeg's device type -> the ending of its encoders' names."""
+_CONSTANT_QUALITY = ("nvenc", "videotoolbox", "qsv", "amf")
+"""What `auto` tries, in this order. V4L2 knows a rate only; VAAPI takes no picture from memory."""
+_IN_HARDWARE = {"libx264": "h264", "libx265": "hevc", "libsvtav1": "av1"}
+_SHORT_NAMES = {"mpeg2": "mpeg2video", "mpeg1": "mpeg1video"}
+
+
+def software_of(encoder: str) -> str | None:
+    """The software encoder of the same codec, for an encoder in hardware (`h264_nvenc`); None for any other."""
+    codec, _, maker = encoder.rpartition("_")
+    return ENCODERS.get(codec, _SHORT_NAMES.get(codec, codec)) if maker in _MAKERS.values() else None
+
+
+def options_for(encoder: str, options: SinkOptions) -> SinkOptions:
+    """`options` as `encoder` takes them. Where it stands in for hardware, that one's preset and keys mean nothing."""
+    stands_in = options.codec is not None and options.codec != encoder and software_of(options.codec) is not None
+    return replace(options, preset=None, encoder_options={}) if stands_in else options
 
 
 def _hardware(encoder: str, container: str, info: StreamInfo, options: SinkOptions) -> str | None:
     """With `hwaccel` on: this machine's encoder of the same codec that has just encoded a picture of this kind."""
-    if options.hwaccel == "none" or encoder not in _HARDWARE:
+    if options.hwaccel == "none" or encoder not in _IN_HARDWARE:
         return None
-    makers = (f"{_HARDWARE[encoder]}_{maker}" for maker in ("nvenc", "videotoolbox", "qsv"))
-    found = (name for name in makers if name in av.codecs_available)
-    return next((name for name in found if can_encode(container, name) and _holds(name, info, options)), None)
+    makers = _CONSTANT_QUALITY if options.hwaccel == "auto" else (_MAKERS.get(options.hwaccel, ""),)
+    names = (f"{_IN_HARDWARE[encoder]}_{maker}" for maker in makers)
+    return next((name for name in names if _in_hardware(name, container, info, options)), None)
+
+
+def _in_hardware(encoder: str, container: str, info: StreamInfo, options: SinkOptions) -> bool:
+    """A real trial: that such an encoder is known, and even that it opens, says little."""
+    if encoder not in av.codecs_available or not can_encode(container, encoder):
+        return False
+    try:
+        pix_fmt, loss = choose_pix_fmt(encoder, info.layout, options.pix_fmt, encoder)
+        trial = _trial(encoder, info, pix_fmt)
+        trial.options = encoder_settings(encoder, info, None, options)
+        trial.open()
+        frames = [av.VideoFrame(info.width, info.height, pix_fmt) for _ in range(3)]
+        for pts, frame in enumerate(frames):
+            for plane in frame.planes:
+                plane.update(bytes(plane.buffer_size))
+            frame.pts, frame.time_base = pts, trial.time_base
+        packets = [packet for frame in (*frames, None) for packet in trial.encode(frame)]
+    except (av.FFmpegError, UsageError, ValueError):
+        return False
+    return loss in (None, _LOSS_NAMES[4]) and not trial.options and any(packet.size for packet in packets)
 
 
 def _holds(encoder: str, info: StreamInfo, options: SinkOptions) -> bool:
-    """Whether the encoder really encodes a picture of this kind, and loses none of its samples' bits."""
+    """Whether the encoder opens for a picture of this kind, and loses none of its samples' bits."""
     try:
         pix_fmt, loss = choose_pix_fmt(encoder, info.layout, options.pix_fmt, encoder)
-        trial: Any = av.CodecContext.create(encoder, "w")
-        trial.width, trial.height, trial.pix_fmt = info.width, info.height, pix_fmt
-        trial.time_base, trial.framerate = Fraction(1, 25), Fraction(25)
-        trial.color_range = 2 if info.color.full_range else 0
+        trial = _trial(encoder, info, pix_fmt)
         trial.options = {k: v for k, v in _QUALITY.get(encoder, {}).items() if k.endswith("-params")}
         trial.open()
-        if "_" in encoder and encoder != "prores_ks":  # hardware often opens and then cannot
-            trial.encode(av.VideoFrame(info.width, info.height, pix_fmt))
-            trial.encode(None)
     except (av.FFmpegError, UsageError, ValueError):
         return False
     return loss in (None, _LOSS_NAMES[4])
+
+
+def _trial(encoder: str, info: StreamInfo, pix_fmt: str) -> Any:
+    context: Any = av.CodecContext.create(encoder, "w")
+    context.width, context.height, context.pix_fmt = info.width, info.height, pix_fmt
+    context.time_base, context.framerate = Fraction(1, 25), Fraction(25)
+    context.color_range = 2 if info.color.full_range else 0
+    return context
 
 
 def choose_pix_fmt(encoder: str, layout: Layout, wanted: str | None, name: str) -> tuple[str, str | None]:

@@ -6,6 +6,7 @@
     ├── ModelError          (exit 3)  weights that are missing, altered or of another format
     ├── DeviceError         (exit 4)  no such device, or not enough memory on it; no display
     ├── OutputError         (exit 5)  output that exists, cannot be written, or a full disk
+    │   └── NotInSegments             the input cannot be done in segments; `vdeblur INPUT` goes on in one piece
     └── NonFiniteResult     (exit 1)  a network gave NaN or infinity; the per-frame network does that frame
 
 A message is one line: it names the file or setting at fault and what to do about it.
@@ -14,6 +15,7 @@ A message is one line: it names the file or setting at fault and what to do abou
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 EXIT_OK = 0
@@ -61,8 +63,25 @@ class OutputError(VdeblurError):
     exit_code = 5
 
 
+class NotInSegments(OutputError):
+    """Segments of an input do not make it up again: its times or its encoder's headers are not what they seemed."""
+
+
 class NonFiniteResult(VdeblurError):
     """A network gave NaN or infinity for a frame; `vdeblur.fallback` turns to the per-frame network."""
+
+
+_MADE_ROOM = "make room and run the same command again"
+_FULL = {
+    errno.ENOSPC: f"the disk is full; {_MADE_ROOM}",
+    errno.EDQUOT: f"your share of the disk is used up; {_MADE_ROOM}",
+}
+
+
+def reason_of(error: BaseException) -> str:
+    """Why the system or FFmpeg refused, in words; where the disk is full, with what to do about it."""
+    said = getattr(error, "strerror", None) or str(error)
+    return _FULL.get(getattr(error, "errno", None) or 0, said)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .encoders import SinkOptions
-from .errors import InputError, OutputError, UsageError
+from .errors import InputError, OutputError, UsageError, reason_of
 from .frames import MATRIX_RGB, Color, Frame, Layout, Plane, StreamInfo
 from .planes import Decoded, convert, native_format, planes_of, video_frame
 from .sinks import Partial
@@ -152,7 +152,7 @@ class ImageSink:
         try:
             target.write_bytes(data)
         except OSError as error:
-            raise OutputError(f"{self.name}: {name} cannot be written: {error.strerror}") from error
+            raise OutputError(f"{self.name}: {name} cannot be written: {reason_of(error)}") from error
 
     def close(self) -> None:
         """Move the pictures into place."""

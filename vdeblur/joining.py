@@ -17,13 +17,13 @@ from typing import Any
 
 import av
 
-from .errors import OutputError
+from .errors import NotInSegments, OutputError
 from .hashes import file_sha256
 from .job import Summary
 from .segments import JobFolder, Manifest
 from .sinks import SinkOptions
 from .sources import open_source
-from .video_sink import VideoSink, lasting
+from .video_sink import VideoSink, track_tags
 from .video_source import VideoSource
 
 NEAR = 0.6
@@ -33,7 +33,8 @@ NEAR = 0.6
 def join(folder: JobFolder) -> Summary:
     """Join the segments of a job into its output; every manifest must be there.
 
-    Raises OutputError where segments are missing, altered, or do not tile the input, and what `open_sink` raises.
+    Raises OutputError where segments are missing or altered, NotInSegments where they do not tile the input, and what
+    `open_sink` raises.
     """
     manifests = [_whole(folder, index) for index in range(len(folder.segments))]
     check_tiling(folder, manifests)
@@ -71,7 +72,7 @@ def summary_of(folder: JobFolder, manifests: Sequence[Manifest], warnings: tuple
 
 
 def check_tiling(folder: JobFolder, manifests: Sequence[Manifest]) -> None:
-    """Raise OutputError unless the frames of the segments are those of the input: each once, in order, none missing."""
+    """Raise NotInSegments unless the segments hold the frames of the input: each once, in order, none missing."""
     written: list[int] = []
     for segment, manifest in zip(folder.segments, manifests, strict=True):
         inside = all(
@@ -79,17 +80,17 @@ def check_tiling(folder: JobFolder, manifests: Sequence[Manifest]) -> None:
             for pts in manifest.pts
         )
         if not inside or any(a >= b for a, b in pairwise((*written[-1:], *manifest.pts))):
-            raise OutputError(f"{folder.output}: segment {segment.index} holds frames of others; add --no-resume")
+            raise NotInSegments(f"{folder.output}: segment {segment.index} holds frames of others")
         written += manifest.pts
     if not written:
-        raise OutputError(f"{folder.output}: no segment holds a frame; add --no-resume")
+        raise NotInSegments(f"{folder.output}: no segment holds a frame")
     missing = sorted(set(folder.times()) - set(written))
     if missing and not any(manifest.damaged for manifest in manifests):
         near = NEAR * min((b - a for a, b in pairwise(written)), default=1)
         lost = [pts for pts in missing if min(abs(pts - other) for other in _around(written, pts)) > near]
         if lost:
             at = float(lost[0] * folder.time_base)
-            raise OutputError(f"{folder.output}: {len(lost)} frames are missing, the first at {at:.3f} s; --no-resume")
+            raise NotInSegments(f"{folder.output}: segments lack {len(lost)} frames, the first at {at:.3f} s")
 
 
 def _around(rising: Sequence[int], value: int) -> Sequence[int]:
@@ -121,7 +122,7 @@ def _timed(folder: JobFolder, manifests: Sequence[Manifest]) -> Iterator[tuple[a
             stream = container.streams.video[0]
             own = stream.codec_context.extradata or b""
             if extradata is not None and own != extradata:
-                raise OutputError(f"{folder.output}: the encoder changed its headers between segments; add --no-resume")
+                raise NotInSegments(f"{folder.output}: the encoder changed its headers between segments")
             extradata = own
             packets = (packet for packet in container.demux(stream) if packet.size)
             for rank, packet in zip(ranks, packets, strict=True):
@@ -139,8 +140,8 @@ def _ranks(folder: JobFolder, manifest: Manifest) -> list[int]:
         stream = container.streams.video[0]
         pts = [packet.pts for packet in container.demux(stream) if packet.size]
     if len(pts) != manifest.frames or None in pts or len(set(pts)) != len(pts):
-        codec = "its encoder does not give one packet for each frame"
-        raise OutputError(f"{folder.output}: segment {manifest.index} cannot be joined, {codec}; add --no-resume")
+        place = f"{folder.output}: segment {manifest.index}"
+        raise NotInSegments(f"{place} cannot be joined: its encoder does not give one packet for each frame")
     order = {value: rank for rank, value in enumerate(sorted(value for value in pts if value is not None))}
     return [order[value] for value in pts if value is not None]
 
@@ -168,12 +169,15 @@ class JoinedSink(VideoSink):
         stream: Any = self._container.add_stream_from_template(self._encoded, opaque=True)
         stream.time_base = self._media.info.time_base
         rate = (self._media.info.frame_rate or Fraction(25)).limit_denominator(100_000)
+        if self._media.info.sample_aspect_ratio:
+            stream.codec_context.sample_aspect_ratio = self._media.info.sample_aspect_ratio
         stream.codec_context.framerate = min(rate, Fraction(240))
         if self.format in ("mp4", "mov") and encoder in ("libx265", "hevc_nvenc"):
             stream.codec_context.codec_tag = "hvc1"
         self._keep_orientation(stream, self._media.first_frame)
         stream.disposition = original.disposition
-        stream.metadata.update(lasting(original.metadata))
+        stream.metadata.update(track_tags(original.metadata))
+        self._make_place(stream)
         if pix_fmt.startswith("yuva") and encoder in ("libvpx", "libvpx-vp9"):
             stream.metadata["alpha_mode"] = "1"
         self._stream = stream
@@ -191,5 +195,4 @@ class JoinedSink(VideoSink):
         assert self._media is not None
         self._media.read_others(None)
         self._mux_others(None)
-        self._is_open = False
-        self._container.close()
+        self._end()

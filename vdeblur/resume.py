@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from .errors import InputError, NotInSegments
 from .fingerprints import model_identity
 from .hashes import input_sha256
 from .job import Job, OnFrame, Summary, load_for, model_of, restore_file
@@ -38,9 +39,10 @@ def restore_resumable(
 ) -> Summary:
     """Restore one input in segments, and go on with those that are there.
 
-    What is cut into one segment or cannot be cut (see `segments.cut`) goes through in one piece; so does everything
-    with `resume` False, which removes what an earlier run left. `keep_temp` leaves the segments beside the output.
-    Raises what `restore_file` raises; then, and after a signal, finished segments stay for the next run.
+    What cannot be cut (see `segments.cut`), or turns out not to be made up of its segments, goes through in one piece;
+    so does everything with `resume` False, which removes what an earlier run left. `keep_temp` leaves the segments
+    beside the output. Raises what `restore_file` raises; then, and after a signal, finished segments stay for the next
+    run.
     """
     output = job.output if job.output is not None else default_output(job.input)
     path = folder_of(output)
@@ -63,22 +65,30 @@ def restore_resumable(
     restorer = loaded or (load_for(job, retreats.append) if missing else None)
     seconds = sum(segment.seconds for segment in missing)
     try:
-        for segment in missing:
-            assert restorer is not None
-            restore_segment(
-                folder,
-                segment.index,
-                restorer,
-                on_frame and (lambda info, frame: on_frame(remaining(info, seconds), frame)),
-            )
-        summary = join(folder)
+        try:
+            for segment in missing:
+                assert restorer is not None
+                restore_segment(
+                    folder,
+                    segment.index,
+                    restorer,
+                    on_frame and (lambda info, frame: on_frame(remaining(info, seconds), frame)),
+                )
+            summary = join(folder)
+        except (NotInSegments, InputError) as error:  # damage can make times up, or leave a segment without a frame
+            log.warning("%s; going on in one piece", error)
+            folder.remove_temporaries()
+            summary = restore_file(job, on_frame, restorer)
     except Exception:  # a signal among them, also one that a library made another exception of
         folder.remove_temporaries()
-        log.warning("%s: finished segments stay in %s; the same command goes on from there", output, path)
+        if any(folder.manifest(segment.index) for segment in folder.segments):
+            log.warning("%s: finished segments stay in %s; the same command goes on from there", output, path)
+        else:
+            folder.remove()
         raise
     if not keep_temp:
         folder.remove()
-    return replace(summary, seconds=time.perf_counter() - start, retreats=tuple(retreats))
+    return replace(summary, seconds=time.perf_counter() - start, retreats=(*summary.retreats, *retreats))
 
 
 def prepare(job: Job, output: str, path: Path, cutting: Cutting = DEFAULT_CUTTING) -> JobFolder | None:

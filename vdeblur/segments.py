@@ -25,7 +25,7 @@ from types import TracebackType
 
 from .blend import side_by_side_info
 from .containers import FORMATS
-from .errors import InputError, OutputError
+from .errors import InputError, NotInSegments, OutputError, reason_of
 from .fingerprints import job_from_json, job_to_json, model_identity, settings_sha256
 from .frames import Frame, StreamInfo
 from .hashes import file_sha256, write_json
@@ -161,7 +161,8 @@ class JobFolder:
             write_json(path / "times.json", plan.times)
             write_json(path / "job.json", made)
         except OSError as error:
-            raise OutputError(f"{output}: cannot be written: {error.strerror}") from error
+            cls.remove_at(path)
+            raise OutputError(f"{output}: cannot be written: {reason_of(error)}") from error
         return folder
 
     @classmethod
@@ -245,7 +246,7 @@ def cut(job: Job, output: str, cutting: Cutting) -> Plan | None:
     """The segments of an input, from one reading of its packets; None for a job that goes through in one piece.
 
     That is: pipes, pictures, an output that is no common container, a stream whose packets have no times or the same
-    time twice (frames could not be told apart), and an input that is no longer than the longest segment.
+    time twice (frames could not be told apart), and an input that makes a single segment.
     """
     suffix = Path(output).suffix.lower()
     if "-" in (job.input, output) or is_image_input(job.input) or FORMATS.get(suffix) not in JOINABLE:
@@ -268,6 +269,8 @@ def cut(job: Job, output: str, cutting: Cutting) -> Plan | None:
         return None
     warm_up = warm_up_of(model_of(job)) if cutting.warm_up is None else cutting.warm_up
     segments = _segments(times, keyframes, time_base, cutting, warm_up, end is not None)
+    if len(segments) < 2:
+        return None
     return Plan(segments, tuple(times), time_base)
 
 
@@ -311,7 +314,7 @@ def restore_segment(
     """Restore one segment into its file and manifest, unless both are there. Can be run again at any time.
 
     `pass_through` gives the source's own frames: for a segment that fails whatever is tried. Raises what `restore_file`
-    raises.
+    raises, and NotInSegments.
     """
     from .video_source import VideoSource
 
@@ -333,7 +336,7 @@ def restore_segment(
             kept = Trimmed(sink, segment.start, segment.end, lambda frame: on_frame and on_frame(file.info, frame))
             restore_stream(source, sampled, kept, SceneCuts() if job.scene_cuts else None)
             if not kept.pts and not file.damaged:
-                raise InputError(f"{job.input}: gives none of the frames of its segment {index}; try --no-resume")
+                raise NotInSegments(f"{job.input}: gives none of the frames of its segment {index}")
     concealed = len(file.concealed_pts.intersection(kept.pts))
     manifest = Manifest(
         index=index,
@@ -359,7 +362,7 @@ def restore_segment(
     try:
         write_json(target.with_suffix(".json"), asdict(manifest))
     except OSError as error:
-        raise OutputError(f"{folder.output}: cannot be written: {error.strerror}") from error
+        raise OutputError(f"{folder.output}: cannot be written: {reason_of(error)}") from error
     return manifest
 
 

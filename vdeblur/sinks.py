@@ -11,7 +11,7 @@ from typing import Protocol
 
 from .containers import FORMATS
 from .encoders import SinkOptions
-from .errors import OutputError, UsageError
+from .errors import OutputError, UsageError, reason_of
 from .frames import Frame, StreamInfo
 from .sources import IMAGE_SUFFIXES, Source, is_image_input
 
@@ -131,7 +131,7 @@ class Partial:
             else:
                 os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         except OSError as error:
-            reason = f"there is no folder {parent}" if not parent.is_dir() else error.strerror
+            reason = f"there is no folder {parent}" if not parent.is_dir() else reason_of(error)
             raise OutputError(f"{target}: cannot be written: {reason}") from error
 
     def commit(self) -> None:
@@ -144,7 +144,7 @@ class Partial:
                 os.replace(self.path, self.target)
             _flush(self.target.parent)
         except OSError as error:
-            raise OutputError(f"{self.target}: cannot be finished: {error.strerror}") from error
+            raise OutputError(f"{self.target}: cannot be finished: {reason_of(error)}") from error
 
     def _commit_folder(self) -> None:
         written = sorted(self.path.iterdir())

@@ -25,9 +25,11 @@ from .encoders import (
     hdr10_settings,
     merge_settings,
     open_encoder,
+    options_for,
 )
-from .errors import OutputError
+from .errors import OutputError, reason_of
 from .frames import MATRIX_BT709, MATRIX_RGB, MATRIX_SMPTE170M, Color, Frame, StreamInfo
+from .matroska import MAX_HEADER_BYTES, PLACEHOLDER, Incomplete, with_aspect
 from .planes import encodable, side_data, storage_of, video_frame
 from .sinks import Partial
 from .sources import Source
@@ -37,6 +39,8 @@ T = TypeVar("T")
 
 CARRY_ASPECT = ("libx264", "libx265", "mpeg2video", "mpeg4", "h264_nvenc", "hevc_nvenc")
 """Encoders that write the sample aspect ratio into the stream itself."""
+
+MATROSKA = ("matroska", "webm")
 
 MAX_WAITING = 4096
 """Packets of other streams that may wait for the picture to reach their time."""
@@ -70,6 +74,9 @@ class VideoSink:
             given = self._media.container.format.name if self._media else ""
             self.format = format_of(name, options.container) if options.container else pipe_format(given)
         encoder = choose_encoder(self.format, self._info, options, name)
+        if (meant := options_for(encoder, options)) != options:
+            self.warnings.append(f"{name}: {options.codec} does not work here; {encoder} goes without its options")
+            options = meant
         pix_fmt, loss = choose_pix_fmt(encoder, self._info.layout, options.pix_fmt, name)
         if loss:
             self.warnings.append(f"{name}: {encoder} with {pix_fmt} drops {loss} of the source")
@@ -85,7 +92,9 @@ class VideoSink:
     # -- setting up -------------------------------------------------------------------------------------------------
 
     def _open(self, file: str | BinaryIO, encoder: str, pix_fmt: str, options: SinkOptions) -> None:
-        target: Any = f"file:{self._partial.path}" if self._partial else _Writer(file)
+        shaped = self.format in MATROSKA and (self._info.sample_aspect_ratio or 1) != 1
+        self._edit = self._shape_header if shaped else None
+        target: Any = f"file:{self._partial.path}" if self._partial else _Writer(file, self._edit)
         self._container: OutputContainer = av.open(
             target,
             "w",
@@ -152,8 +161,10 @@ class VideoSink:
         context.color_range = {None: 0, False: 1, True: 2}[self.color.full_range]
         if info.sample_aspect_ratio:
             context.sample_aspect_ratio = info.sample_aspect_ratio
-            # PyAV hands the ratio to the codec alone. MP4 and MOV read it there; elsewhere the codec has to carry it.
-            if info.sample_aspect_ratio != 1 and self.format not in ("mp4", "mov") and encoder not in CARRY_ASPECT:
+            # PyAV hands the ratio to the codec alone. MP4 and MOV read it there, Matroska gets it from `with_aspect`;
+            # elsewhere the codec has to carry it.
+            kept = self.format in ("mp4", "mov", *MATROSKA) or encoder in CARRY_ASPECT
+            if info.sample_aspect_ratio != 1 and not kept:
                 ratio = f"{info.sample_aspect_ratio.numerator}:{info.sample_aspect_ratio.denominator}"
                 advice = "use h264 or hevc, or MP4"
                 self.warnings.append(f"{self.name}: {encoder} in {self.format} drops the pixel ratio {ratio}; {advice}")
@@ -171,11 +182,21 @@ class VideoSink:
         if original is not None:
             stream.disposition = original.disposition
             stream.metadata.update(track_tags(original.metadata))
+        self._make_place(stream)
         if pix_fmt.startswith("yuva") and encoder in ("libvpx", "libvpx-vp9"):
             stream.metadata["alpha_mode"] = "1"  # by which readers know to look for it
         open_encoder(stream, self.name)
         self._stream = stream
         self._pix_fmt, self._size = pix_fmt, (info.width, info.height)
+
+    def _make_place(self, stream: Any) -> None:
+        """Where Matroska is to hold the shape of pixels; see `vdeblur.matroska`."""
+        if self._edit:
+            stream.metadata["title"] = stream.metadata.get("title", "") + PLACEHOLDER
+
+    def _shape_header(self, head: bytes) -> bytes:
+        assert self._info.sample_aspect_ratio
+        return with_aspect(head, self._info.sample_aspect_ratio, (self._info.width, self._info.height))
 
     def _keep_orientation(self, stream: Any, first: av.VideoFrame) -> None:
         matrix = side_data(first, "DISPLAYMATRIX")
@@ -223,7 +244,11 @@ class VideoSink:
         self.warnings.append(f"{self.name}: {describe(stream)} becomes {codec}, the text that {self.format} holds")
 
         def convert(packet: av.Packet[Any]) -> None:
-            shown = stream.codec_context.decode2(packet)
+            try:
+                shown = stream.codec_context.decode2(packet)
+            except av.InvalidDataError:
+                self._lose(f"{self.name}: words of {describe(stream)} are damaged: dropped")
+                return
             if shown is None or not len(shown) or packet.pts is None:
                 return
             written = text.codec_context.encode_subtitle(shown)
@@ -292,11 +317,15 @@ class VideoSink:
         try:
             self._container.mux(packet)
         except av.ArgumentError:  # its time runs backwards, which no container takes: the rest is worth keeping
-            assert self._media is not None
-            self._media.damaged = True
-            warning = f"{self.name}: packets of {stream.type} stream {stream.index} are out of order: dropped"
-            if warning not in self.warnings:
-                self.warnings.append(warning)
+            self._lose(f"{self.name}: packets of {stream.type} stream {stream.index} are out of order: dropped")
+        except av.InvalidDataError:  # what the container wants to know of it cannot be read
+            self._lose(f"{self.name}: packets of {stream.type} stream {stream.index} are damaged: dropped")
+
+    def _lose(self, warning: str) -> None:
+        assert self._media is not None
+        self._media.damaged = True
+        if warning not in self.warnings:
+            self.warnings.append(warning)
 
     def close(self) -> None:
         """Drain the encoder, write the rest of the other streams and the index, and move the file into place."""
@@ -316,8 +345,16 @@ class VideoSink:
             order_decoding(packets)
         self._mux_video(packets)
         self._mux_others(None)
+        self._end()
+
+    def _end(self) -> None:
         self._is_open = False
         self._container.close()
+        if self._edit and self._partial:
+            with self._partial.path.open("r+b") as file:
+                head = self._edit(file.read(MAX_HEADER_BYTES))
+                file.seek(0)
+                file.write(head)
 
     def abort(self) -> None:
         """Close and remove the temporary file."""
@@ -342,23 +379,32 @@ class VideoSink:
         try:
             return action()
         except (av.FFmpegError, OSError, ValueError) as error:
-            number = getattr(error, "errno", None)
-            if number == errno.EPIPE:
+            if getattr(error, "errno", None) == errno.EPIPE:
                 raise BrokenPipeError(errno.EPIPE, f"{self.name}: its reader is gone") from error
-            reason = "the disk is full" if number == errno.ENOSPC else getattr(error, "strerror", None) or str(error)
-            raise OutputError(f"{self.name}: cannot be written: {reason}") from error
+            raise OutputError(f"{self.name}: cannot be written: {reason_of(error)}") from error
 
 
 class _Writer:
-    """A pipe: FFmpeg may write it, and learns that it cannot seek. All is flushed at once, for the reader."""
+    """A pipe: FFmpeg may write it, and learns that it cannot seek. All is flushed at once, for the reader.
 
-    def __init__(self, file: Any) -> None:
-        self._file = file
+    With `edit`, the start is held until that takes it.
+    """
+
+    def __init__(self, file: Any, edit: Callable[[bytes], bytes] | None) -> None:
+        self._file, self._edit, self._held = file, edit, b""
 
     def write(self, data: bytes) -> int:
+        taken = len(data)
+        if self._edit:
+            self._held += data
+            try:
+                data = self._edit(self._held)
+            except Incomplete:
+                return taken
+            self._edit, self._held = None, b""
         self._file.write(data)
         self._file.flush()
-        return len(data)
+        return taken
 
 
 _ASS_HEADER = (

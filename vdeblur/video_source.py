@@ -7,7 +7,6 @@ import io
 import re
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -15,7 +14,7 @@ from math import ceil
 from typing import Any, BinaryIO
 
 import av
-from av.codec.hwaccel import HWAccel
+from av.codec.hwaccel import HWAccel, HWDeviceType
 from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.codeccontext import VideoCodecContext
@@ -26,6 +25,7 @@ from .errors import InputError, UsageError
 from .frames import MATRIX_RGB, MATRIX_UNSPECIFIED, Color, Frame, StreamInfo
 from .planes import frame_of, readable
 from .sources import SourceOptions, check_size
+from .transport import TAIL_BYTES, end_of
 
 REORDER_DEPTH = 4
 """Frames held back while wrongly ordered pts are sorted."""
@@ -63,13 +63,19 @@ class VideoSource:
         self._kept: set[int] | None = None
         self._others: Iterator[av.Packet[Any]] | None = None
         self._read_until: Fraction | None = None
+        self._file = file if isinstance(file, str) else _Reader(file)
         self._devices = _devices(options.hwaccel) if isinstance(file, str) else []
-        while not self._begin(file, self._devices.pop(0) if self._devices else None):
+        while not self._begin(self._file, self._devices.pop(0) if self._devices else None):
             pass  # this hardware does not decode this stream: the next one, and software in the end
 
-    def _begin(self, file: str | BinaryIO, device: str | None) -> bool:
+    def _begin(self, file: str | _Reader, device: str | None) -> bool:
         """Open and decode the first frame, on a device where one is given; False where the device cannot do it."""
-        self._container = _open(file, self.name, self._options, device)
+        try:
+            self._container = _open(file, self.name, self._options, device)
+        except InputError:
+            if device is not None:
+                return False
+            raise
         try:
             self.video = _video_stream(self._container, self.name)
             self.others = [s for s in self._container.streams if s.index != self.video.index]
@@ -377,8 +383,10 @@ class VideoSource:
     def _timed(self, frames: Iterable[av.VideoFrame]) -> Iterator[Frame]:
         """Give every frame its pts, put them in order, and stand in for those that were lost on the way."""
         last: Frame | None = None
+        self._cadence = _Cadence()
         for frame in self._in_order(self._stamped(frames)):
             if last is not None:
+                self._cadence.add(frame.pts - last.pts)
                 yield from self._stand_ins(last, frame.pts)
             yield frame
             last = frame
@@ -449,11 +457,15 @@ class VideoSource:
             yield replace(last, pts=pts)
 
     def _check_claim(self, last: Frame | None) -> None:
-        """FFmpeg reads a file that was cut short without a word: compare with the length that it states."""
+        """FFmpeg reads a file that was cut short without a word: compare with what it states, or look at its end."""
         stream = self.video
         if last is None or not stream.time_base:
             return
-        if stream.frames > self._read and self._start is None:
+        if "mpegts" in self._container.format.name:
+            lost = self._transport_end()
+            if lost is None:
+                return
+        elif stream.frames > self._read and self._start is None:
             lost = f"{stream.frames - self._read} of {stream.frames} pictures are missing at its end"
         elif (end := self._stated_end()) is not None:
             seconds = float(end - (last.pts + max(last.duration, self._nominal)) * self._time_base)
@@ -465,6 +477,26 @@ class VideoSource:
         self.damaged = True
         self.warnings.append(f"{self.name}: is cut short, {lost}")
 
+    def _transport_end(self) -> str | None:
+        """What shows that a transport stream ends before its time; it states no length to compare with."""
+        is_cut, why = end_of(self._tail())
+        if not is_cut and self._cadence.broke_at_the_end:
+            # Pictures are coded before those that are shown between them and an earlier one; these were cut off.
+            is_cut, why = True, "pictures are missing before its last one"
+        if not is_cut and why:
+            self.warnings.append(f"{self.name}: {why}; a transport stream does not say where it ends")
+        return why if is_cut else None
+
+    def _tail(self) -> bytes:
+        if isinstance(self._file, _Reader):
+            return bytes(self._file.tail)
+        try:
+            with open(self._file, "rb") as file:
+                file.seek(max(file.seek(0, io.SEEK_END) - TAIL_BYTES, 0))
+                return file.read()
+        except OSError:  # gone since it was opened
+            return b""
+
     def _stated_end(self) -> Fraction | None:
         """When the last picture ends, in seconds as the file counts them, where the file says so."""
         stream = self.video
@@ -473,7 +505,7 @@ class VideoSource:
             parts := re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stated)
         ):  # Matroska, as its tools tag it
             return int(parts[1]) * 3600 + int(parts[2]) * 60 + Fraction(parts[3])
-        if stream.duration and "mpegts" not in self._container.format.name:  # there it is a guess from the file itself
+        if stream.duration:
             return ((stream.start_time or 0) + stream.duration) * self._time_base
         return None
 
@@ -484,53 +516,74 @@ def _exactly(seconds: float | None) -> Fraction | None:
 
 
 def _devices(wanted: str) -> list[str]:
-    """The hardware decoders to try, by FFmpeg's device types, those of this build that work on this system first."""
+    """The hardware decoders to try, by FFmpeg's device types; of those that this FFmpeg was built with."""
     if wanted in ("none", "off"):
         return []
+    known = [kind.name for kind in HWDeviceType if kind.name != "none"]
+    if wanted not in ("auto", *known):
+        raise UsageError(f"--hwaccel {wanted}: this FFmpeg knows {' '.join(['auto', 'none', *known])}")
     built = av.codec.hwaccel.hwdevices_available()
-    if wanted == "auto":
-        return [device for device in ("cuda", "videotoolbox", "d3d11va", "qsv", "vaapi") if device in built]
-    if wanted not in built:
-        raise UsageError(f"--hwaccel {wanted}: this FFmpeg knows {' '.join(['auto', 'none', *built])}")
-    return [wanted]
+    wishes = ("cuda", "videotoolbox", "d3d11va", "qsv", "vaapi") if wanted == "auto" else (wanted,)
+    return [device for device in wishes if device in built]
 
 
-def _open(file: str | BinaryIO, name: str, options: SourceOptions, device: str | None) -> InputContainer:
+def _open(file: str | _Reader, name: str, options: SourceOptions, device: str | None) -> InputContainer:
     """Open without a way to the network, and without a pattern or protocol being read into the name."""
     settings = {"protocol_whitelist": "file"}
     if options.frame_rate and options.container:
         settings["framerate"] = str(options.frame_rate)
-    target = "file:" + file if isinstance(file, str) else _Reader(file)
+    target = "file:" + file if isinstance(file, str) else file
     try:
-        if device is not None:
-            with suppress(av.FFmpegError, ValueError, RuntimeError, NotImplementedError):
-                hardware = HWAccel(device, allow_software_fallback=True)
-                return av.open(
-                    target,
-                    "r",
-                    format=options.container,
-                    options=settings,
-                    metadata_errors="replace",
-                    hwaccel=hardware,
-                )
-        return av.open(target, "r", format=options.container, options=settings, metadata_errors="replace")
+        hardware = HWAccel(device, allow_software_fallback=True) if device is not None else None
+        return av.open(
+            target, "r", format=options.container, options=settings, metadata_errors="replace", hwaccel=hardware
+        )
+    except NotImplementedError as error:
+        raise InputError(f"{name}: this hardware has no decoder for its codec") from error
     except ValueError as error:
         if isinstance(error, av.FFmpegError):
             raise InputError(f"{name}: is not media that FFmpeg can read, or is cut off before its index") from error
         raise InputError(f"{name}: {error}") from error
-    except (av.FFmpegError, OSError) as error:
+    except (av.FFmpegError, OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{name}: cannot be opened: {reason}") from error
 
 
 class _Reader:
-    """A pipe: FFmpeg may read it, and learns that it cannot seek."""
+    """A pipe: FFmpeg may read it, and learns that it cannot seek. Its last bytes are kept."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        self.tail = bytearray()
 
     def read(self, size: int) -> bytes:
-        return self._file.read(size)
+        data = self._file.read(size)
+        self.tail += data
+        if len(self.tail) > 2 * TAIL_BYTES:
+            del self.tail[:-TAIL_BYTES]
+        return data
+
+
+class _Cadence:
+    """Whether pictures come evenly, and whether the last few leave holes in that."""
+
+    def __init__(self) -> None:
+        self._steps: deque[int] = deque()
+        self._usual = 0
+        self._is_even = True
+
+    def add(self, step: int) -> None:
+        """Take the time from one picture to the next."""
+        self._steps.append(step)
+        if len(self._steps) > REORDER_DEPTH:
+            settled = self._steps.popleft()
+            self._usual = self._usual or settled
+            self._is_even &= abs(settled - self._usual) <= 1
+
+    @property
+    def broke_at_the_end(self) -> bool:
+        """All came evenly but for the last few, of which some are missing."""
+        return self._is_even and self._usual > 1 and max(self._steps) >= 2 * self._usual - 1
 
 
 def _video_stream(container: InputContainer, name: str) -> VideoStream:

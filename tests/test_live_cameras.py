@@ -221,7 +221,7 @@ with open_camera("screen", CameraOptions(frame_rate=Fraction(20))) as camera:
 
 @pytest.mark.skipif(bool(missing()), reason=NEEDS)
 def test_a_screen_that_goes_away_is_one_line() -> None:
-    """In a process of its own, as the command line is: FFmpeg's screen grabber shares libxcb with whatever else runs."""
+    """In a process of its own, as the command line is: a screen grabber shares libxcb with all else that runs."""
     command = [sys.executable, "-W", "error", "-c", WATCH_THE_SCREEN]
     with display((64, 48)) as environment:
         watching = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True)

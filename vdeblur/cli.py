@@ -15,6 +15,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from .frames import Frame, StreamInfo
+    from .job import Job
     from .progress import Progress
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "VDEBLUR", "max_content_width": 100}
@@ -386,19 +388,59 @@ def info(path: str, blur: bool, as_json: bool) -> None:
         click.echo(blur_text(times, lengths, threshold))
 
 
+def settings_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of jobs that are prepared for others to do; `settings_of` takes their values."""
+    options = (
+        click.option("-m", "--model", help="As for INPUT."),
+        click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True),
+        click.option("--strength", type=click.FloatRange(0, 1), default=1.0, show_default=True),
+        click.option(
+            "--only-blurred", type=BlurThreshold(), help="auto or pixels of blur: sharper frames pass as they are."
+        ),
+        click.option("--codec", metavar="NAME", help="Video encoder, such as libx265.  [default: near each input's]"),
+        click.option("--crf", type=float, help="Quality, as the encoder counts it."),
+        click.option("--preset", help="Speed against size, as the encoder names it."),
+        click.option("-e", "--encoder-option", type=KeyValue(), multiple=True, metavar="KEY=VALUE"),
+        click.option("-r", "--frame-rate", type=Rate(), help="Of pictures and raw streams: 25, 29.97 or 30000/1001."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def settings_of(
+    model: str | None,
+    precision: str,
+    strength: float,
+    only_blurred: float | None,
+    codec: str | None,
+    crf: float | None,
+    preset: str | None,
+    encoder_option: tuple[tuple[str, str], ...],
+    frame_rate: Fraction | None,
+) -> Job:
+    """A job of these settings, without input and output."""
+    from .job import Job
+    from .sinks import SinkOptions
+    from .sources import SourceOptions
+
+    return Job(
+        "",
+        None,
+        model,
+        precision=precision,
+        strength=strength,
+        only_blurred=only_blurred,
+        source=SourceOptions(frame_rate=frame_rate),
+        sink=SinkOptions(codec=codec, crf=crf, preset=preset, encoder_options=dict(encoder_option)),
+    )
+
+
 @cli.command(context_settings=CONTEXT)
 @click.argument("paths", nargs=-1, required=True, metavar="PATHS...")
 @click.option("-o", "--output", required=True, metavar="DIR", help="Folder for outputs, report and journal.")
-@click.option("-m", "--model", help="As for INPUT.")
+@settings_options
 @click.option("-d", "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:0 or mps.")
-@click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True)
-@click.option("--strength", type=click.FloatRange(0, 1), default=1.0, show_default=True)
-@click.option("--only-blurred", type=BlurThreshold(), help="auto or pixels of blur: sharper frames pass as they are.")
-@click.option("--codec", metavar="NAME", help="Video encoder, such as libx265.  [default: near each input's]")
-@click.option("--crf", type=float, help="Quality, as the encoder counts it.")
-@click.option("--preset", help="Speed against size, as the encoder names it.")
-@click.option("-e", "--encoder-option", type=KeyValue(), multiple=True, metavar="KEY=VALUE")
-@click.option("-r", "--frame-rate", type=Rate(), help="Of pictures and raw streams: 25, 29.97 or 30000/1001.")
 @click.option("--recursive", is_flag=True, help="Search folders below, and keep their structure.")
 @click.option("--include", multiple=True, metavar="PATTERN", help="Only names (or paths below a folder) like this.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="No names (or paths below a folder) like this.")
@@ -414,21 +456,10 @@ def info(path: str, blur: bool, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on stdout at the end.")
 @click.option("--config", is_eager=True, callback=load_config, metavar="FILE", help="TOML file with these options.")
 @verbosity
-@click.pass_context
 def batch(
-    ctx: click.Context,
     paths: tuple[str, ...],
     output: str,
-    model: str | None,
     device: str,
-    precision: str,
-    strength: float,
-    only_blurred: float | None,
-    codec: str | None,
-    crf: float | None,
-    preset: str | None,
-    encoder_option: tuple[tuple[str, str], ...],
-    frame_rate: Fraction | None,
     recursive: bool,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
@@ -443,6 +474,7 @@ def batch(
     progress: str,
     as_json: bool,
     config: str | None,
+    **settings: Any,
 ) -> None:
     """Restore many files: skip what is done, go on after failures, and report.
 
@@ -452,25 +484,11 @@ def batch(
     """
     from .batch import BatchOptions
     from .batch_run import Request, run_batch
-    from .job import Job
-    from .sinks import SinkOptions
-    from .sources import SourceOptions
 
-    settings = Job(
-        "",
-        None,
-        model,
-        device,
-        precision,
-        strength,
-        only_blurred=only_blurred,
-        source=SourceOptions(frame_rate=frame_rate),
-        sink=SinkOptions(codec=codec, crf=crf, preset=preset, encoder_options=dict(encoder_option)),
-    )
     request = Request(
         paths=paths,
         output=output,
-        settings=settings,
+        settings=replace(settings_of(**settings), device=device),
         options=BatchOptions(overwrite=overwrite, tries=tries, min_free_bytes=int(min_free * 2**30)),
         recursive=recursive,
         include=include,
@@ -480,6 +498,7 @@ def batch(
         ray=ray,
         watch=watch,
     )
+    ctx = click.get_current_context()
     stop: StopSignals = ctx.obj
     shown = _progress_kind(progress)
     ctx.exit(run_batch(request, stop, shown, dry_run=dry_run, as_json=as_json, say=_say, write=click.echo))
@@ -495,25 +514,27 @@ def _say(line: str) -> None:
 @click.option("--index", type=click.IntRange(0), help="Restore this segment; without it, say what there is.")
 @click.option("-d", "--device", help="Other than the job's: auto, cpu, cuda:0 or mps.")
 @click.option("--prepare", "source", metavar="INPUT", help="Cut INPUT into segments; JOB is its output file.")
-@click.option("-m", "--model", help="With --prepare, as for INPUT.")
+@settings_options
 @click.option("--join", is_flag=True, help="Join all segments into the output.")
 @verbosity
-def segment(job: str, index: int | None, device: str | None, source: str | None, model: str | None, join: bool) -> None:
+def segment(job: str, index: int | None, device: str | None, source: str | None, join: bool, **settings: Any) -> None:
     """Restore a single segment of a job, for arrays of Slurm and the like.
 
     \b
       vdeblur segment out.mkv --prepare in.mkv     prints the number of segments, N
       vdeblur segment out.mkv --index 0 ... N-1    in any order, anywhere, as often as need be
       vdeblur segment out.mkv --join
+
+    Settings such as --model and --crf are for --prepare, which keeps them for all.
     """
     from .slurm import join_job, prepare_job, restore_one, state_of
 
     if source is not None:
-        click.echo(prepare_job(source, job, model, device or "auto"))
+        click.echo(prepare_job(replace(settings_of(**settings), input=source, output=job, device=device or "auto")))
     elif index is not None:
         _say(restore_one(job, index, device))
     elif join:
-        _say(join_job(job).to_text())
+        _say(join_job(job, device).to_text())
     else:
         click.echo(state_of(job))
 

@@ -6,7 +6,7 @@
     ├── ModelError          (exit 3)  weights that are missing, altered or of another format
     ├── DeviceError         (exit 4)  no such device, or not enough memory on it; no display
     ├── OutputError         (exit 5)  output that exists, cannot be written, or a full disk
-    │   └── NotInSegments             the input cannot be done in segments; `vdeblur INPUT` goes on in one piece
+    │   └── NotInSegments             the input cannot be done in segments; `one_piece` goes on without
     └── NonFiniteResult     (exit 1)  a network gave NaN or infinity; the per-frame network does that frame
 
 A message is one line: it names the file or setting at fault and what to do about it.

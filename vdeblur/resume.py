@@ -7,13 +7,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from .errors import InputError, NotInSegments
 from .fingerprints import model_identity
 from .hashes import input_sha256
 from .job import Job, OnFrame, Summary, load_for, model_of, restore_file
-from .joining import join
+from .one_piece import finish, restore_piece
 from .restorer import Restorer
-from .segments import Cutting, JobFolder, cut, remaining, restore_segment, settings_with
+from .segments import Cutting, JobFolder, cut, remaining, settings_with
 from .sinks import Partial, default_output, is_image_output
 from .sources import is_image_input
 
@@ -65,23 +64,18 @@ def restore_resumable(
     restorer = loaded or (load_for(job, retreats.append) if missing else None)
     seconds = sum(segment.seconds for segment in missing)
     try:
-        try:
-            for segment in missing:
-                assert restorer is not None
-                restore_segment(
-                    folder,
-                    segment.index,
-                    restorer,
-                    on_frame and (lambda info, frame: on_frame(remaining(info, seconds), frame)),
-                )
-            summary = join(folder)
-        except (NotInSegments, InputError) as error:  # damage can make times up, or leave a segment without a frame
-            log.warning("%s; going on in one piece", error)
-            folder.remove_temporaries()
-            summary = restore_file(job, on_frame, restorer)
+        for segment in missing:
+            assert restorer is not None
+            restore_piece(
+                folder,
+                segment.index,
+                restorer,
+                on_frame and (lambda info, frame: on_frame(remaining(info, seconds), frame)),
+            )
+        summary = finish(folder, job, lambda: restorer or load_for(job, retreats.append), log.warning, on_frame)
     except Exception:  # a signal among them, also one that a library made another exception of
         folder.remove_temporaries()
-        if any(folder.manifest(segment.index) for segment in folder.segments):
+        if folder.refusal is None and any(folder.manifest(segment.index) for segment in folder.segments):
             log.warning("%s: finished segments stay in %s; the same command goes on from there", output, path)
         else:
             folder.remove()

@@ -42,6 +42,9 @@ from .windows import Window
 FORMAT = 1
 """Of the files in a job folder."""
 
+REFUSAL = "refusal.json"
+"""In a job folder: the reason why the input cannot be done in segments."""
+
 LOOK_AHEAD_FRAMES = 4
 """Frames read behind a segment, for windows that look into the future."""
 
@@ -206,6 +209,22 @@ class JobFolder:
             return None
         return manifest if manifest.fingerprint == self.fingerprint and self.video(index).is_file() else None
 
+    @property
+    def refusal(self) -> str | None:
+        """Why this input cannot be done in segments after all (see `one_piece`); None where it can so far."""
+        try:
+            why: str = json.loads((self.path / REFUSAL).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return why
+
+    def refuse(self, why: str) -> None:
+        """Leave word for all who work on this job that it cannot be done in segments. Raises OutputError."""
+        try:
+            write_json(self.path / REFUSAL, why)
+        except OSError as error:
+            raise OutputError(f"{self.output}: cannot be written: {reason_of(error)}") from error
+
     def remove(self) -> None:
         """Delete what a job leaves."""
         self.remove_at(self.path)
@@ -314,12 +333,22 @@ def restore_segment(
     """Restore one segment into its file and manifest, unless both are there. Can be run again at any time.
 
     `pass_through` gives the source's own frames: for a segment that fails whatever is tried. Raises what `restore_file`
-    raises, and NotInSegments.
+    raises, and NotInSegments where this stretch gives no frame while the input can be read.
     """
-    from .video_source import VideoSource
-
     if (done := folder.manifest(index)) is not None:
         return done
+    try:
+        return _restored(folder, index, restorer, on_frame, pass_through)
+    except InputError as error:  # damage can leave a stretch without a frame
+        open_source(folder.job.input, folder.job.source).close()  # raises where it is not this stretch alone
+        raise NotInSegments(f"{error} in its segment {index}") from error
+
+
+def _restored(
+    folder: JobFolder, index: int, restorer: Restorer, on_frame: OnFrame | None, pass_through: bool
+) -> Manifest:
+    from .video_source import VideoSource
+
     job, segment, target = folder.job, folder.segments[index], folder.video(index)
     reading = replace(
         job.source, start_seconds=None, end_seconds=None, pts_range=(segment.read_from, segment.read_until)

@@ -10,11 +10,11 @@ from pathlib import Path
 from .frames import Frame, StreamInfo
 from .hashes import input_sha256
 from .job import Job, OnFrame, Summary, load_for, restore_file
-from .joining import join
+from .one_piece import finish, restore_piece
 from .restorer import Restorer
 from .resume import prepare
 from .samples import Sampled
-from .segments import Cutting, JobFolder, Manifest, restore_segment
+from .segments import Cutting, JobFolder, Manifest
 
 REPORT_SECONDS = 0.5
 """How often a worker says how many frames it has done."""
@@ -43,7 +43,10 @@ class Restore:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Join the segments of a job; what the report wants to know of them comes back, and their folder goes."""
+    """Join the segments of a job, or restore it in one piece where they do not make it up (see `one_piece`).
+
+    What the report wants to know of it comes back, and the folder goes.
+    """
 
     folder: str
 
@@ -88,7 +91,7 @@ _loaded: dict[tuple[str | None, str, str], Restorer] = {}
 
 
 def do(unit: Unit, device: str, on_frames: OnFrames) -> Result:
-    """Do a unit; a restored segment gives its number of frames. Raises what the unit meets."""
+    """Do a unit; a restored segment gives its number of frames, 0 where it need not be done. Raises what it meets."""
     match unit:
         case Prepare():
             return _prepare(unit)
@@ -96,10 +99,10 @@ def do(unit: Unit, device: str, on_frames: OnFrames) -> Result:
             folder = JobFolder.open(Path(unit.folder))
             restorer = _restorer(folder.job, device)
             on_frame = _counted(on_frames)
-            manifest = restore_segment(folder, unit.index, restorer, on_frame, pass_through=unit.pass_through)
-            return manifest.frames
+            manifest = restore_piece(folder, unit.index, restorer, on_frame, pass_through=unit.pass_through)
+            return manifest.frames if manifest else 0
         case Join():
-            return _join(JobFolder.open(Path(unit.folder)))
+            return _join(JobFolder.open(Path(unit.folder)), device, on_frames)
         case Whole():
             return _whole(unit.job, device, on_frames)
 
@@ -119,18 +122,25 @@ def _prepare(unit: Prepare) -> Prepared:
     return Prepared(tuple(segment.frames for segment in folder.segments), done, folder.input_sha256)
 
 
-def _join(folder: JobFolder) -> Finished:
+def _join(folder: JobFolder, device: str, on_frames: OnFrames) -> Finished:
     manifests = [manifest for s in folder.segments if (manifest := folder.manifest(s.index)) is not None]
-    summary = join(folder)
-    finished = Finished(
-        summary,
-        len(manifests),
-        sum(m.passed_through for m in manifests),
-        sum(m.touched for m in manifests),
-        _mean([v for m in manifests for v in m.blur_before]),
-        _mean([v for m in manifests for v in m.blur_after]),
-        _most_blurred(manifests),
-    )
+    held = sum(manifest.frames for manifest in manifests)
+    on_frame = _counted(lambda frames: on_frames(frames - held))  # those that count as done are done anew
+    said: list[str] = []
+    whole, job = Around(), replace(folder.job, device=device)
+    summary = finish(folder, job, lambda: _restorer(job, device), said.append, on_frame, whole)
+    if said:
+        finished = whole.finished(replace(summary, warnings=(*said, *summary.warnings)))
+    else:
+        finished = Finished(
+            summary,
+            len(manifests),
+            sum(m.passed_through for m in manifests),
+            sum(m.touched for m in manifests),
+            _mean([v for m in manifests for v in m.blur_before]),
+            _mean([v for m in manifests for v in m.blur_after]),
+            _most_blurred(manifests),
+        )
     folder.remove()
     return finished
 
@@ -142,16 +152,23 @@ def _most_blurred(manifests: list[Manifest]) -> tuple[str, str] | None:
 
 
 def _whole(job: Job, device: str, on_frames: OnFrames) -> Finished:
-    seen: list[Sampled] = []
+    around = Around()
+    return around.finished(restore_file(job, _counted(on_frames), _restorer(job, device), around))
 
-    def around(restorer: Restorer, info: StreamInfo) -> Restorer:
-        seen.append(Sampled(restorer, None, None, info.frames or 2))
-        return seen[0]
 
-    summary = restore_file(job, _counted(on_frames), _restorer(job, device), around)
-    sampled = seen[0]
-    before, after = _mean(sampled.blur_before), _mean(sampled.blur_after)
-    return Finished(summary, 1, 0, sampled.touched, before, after, sampled.thumbnails)
+class Around:
+    """Samples for the report what a file in one piece came to."""
+
+    def __call__(self, restorer: Restorer, info: StreamInfo) -> Restorer:
+        """Look on from now."""
+        self._sampled = Sampled(restorer, None, None, info.frames or 2)
+        return self._sampled
+
+    def finished(self, summary: Summary) -> Finished:
+        """What was seen, once all is restored."""
+        seen = self._sampled
+        before, after = _mean(seen.blur_before), _mean(seen.blur_after)
+        return Finished(summary, 1, 0, seen.touched, before, after, seen.thumbnails)
 
 
 def _counted(on_frames: OnFrames) -> OnFrame:

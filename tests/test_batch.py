@@ -18,6 +18,7 @@ from typing import Any
 import cv2
 import media
 import pytest
+import torch
 from click.testing import CliRunner, Result
 from footage import count_frames, footage
 from skimage import data
@@ -214,6 +215,20 @@ def test_a_segment_that_kills_every_worker_is_set_aside_after_bounded_tries(fold
     before, after = decoded(long.item.input), decoded(long.item.output)
     same = [largest_difference([a], [b]) == 0 for a, b in zip(before, after, strict=True)]
     assert 0 < sum(same) < 40
+
+
+def threads_of_torch(unit: None, device: str, on_frames: Callable[[int], None]) -> int:
+    return torch.get_num_threads()
+
+
+def test_each_worker_has_its_share_of_the_cores_though_torch_was_there_first() -> None:
+    """This module imports torch, and so does a worker that is to run one of its functions, before it knows its share."""
+    cores = os.cpu_count() or 1
+    workers = Workers(threads_of_torch, cores, "cpu")
+    try:
+        assert workers.submit(None, lambda _: None).result(60) == 1
+    finally:
+        workers.stop()
 
 
 def test_processes_do_what_one_does_and_one_that_is_killed_costs_its_unit(folder: Path) -> None:

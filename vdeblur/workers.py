@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import queue
 import signal
+import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
@@ -144,6 +145,8 @@ def _serve(pipe: Connection, function: Callable[..., Any], device: str, threads:
     Thread(target=_end_with_parent, daemon=True).start()
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = str(threads)  # read when torch is first imported
+    if torch := sys.modules.get("torch"):  # as it is already where the script that started this process imports it
+        torch.set_num_threads(threads)
     while True:
         try:
             unit = pipe.recv()

@@ -222,7 +222,7 @@ def threads_of_torch(unit: None, device: str, on_frames: Callable[[int], None]) 
 
 
 def test_each_worker_has_its_share_of_the_cores_though_torch_was_there_first() -> None:
-    """This module imports torch, and so does a worker that is to run one of its functions, before it knows its share."""
+    """This module imports torch, and so does a worker that runs one of its functions, before it knows its share."""
     cores = os.cpu_count() or 1
     workers = Workers(threads_of_torch, cores, "cpu")
     try:

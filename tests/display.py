@@ -44,10 +44,11 @@ def display(size: tuple[int, int] = (400, 300)) -> Iterator[dict[str, str]]:
 
 def screenshot(environment: dict[str, str]) -> NDArray[np.uint8]:
     """The whole screen, (height, width, 3) in RGB."""
-    import av
+    from vdeblur.x11 import grabbed
 
-    with av.open(environment["DISPLAY"], format="x11grab", options={"draw_mouse": "0"}) as screen:
-        return next(screen.decode(video=0)).to_ndarray(format="rgb24")
+    with grabbed(environment["DISPLAY"], {"draw_mouse": "0"}) as screen:
+        shot: NDArray[np.uint8] = next(screen.decode(video=0)).to_ndarray(format="rgb24")
+        return shot
 
 
 def press(environment: dict[str, str], *words: Any) -> None:

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, ExitStack
 from threading import Event
 from typing import Any, NamedTuple
 
@@ -84,6 +85,15 @@ class Address(NamedTuple):
     read_seconds: float = READ_SECONDS
     comes_in_bursts: bool = False
     """Pictures arrive some seconds at once, and are handed on when they are due."""
+
+    def open(self) -> AbstractContextManager[Any]:
+        """The container, which is to be closed. Raises av.FFmpegError, ValueError, OSError or DeviceError."""
+        if self.format == "x11grab":
+            from .x11 import grabbed
+
+            return grabbed(self.url, self.options)
+        seconds = (OPEN_SECONDS, self.read_seconds)
+        return av.open(self.url, "r", format=self.format, options=self.options, timeout=seconds)
 
 
 class StreamCamera:
@@ -169,12 +179,11 @@ class StreamCamera:
 
     def _connect(self) -> Generator[Frame, None, None]:
         """Pictures of one connection. Raises Lost."""
-        url, kind, options, read_seconds, _ = self._address
-        try:
-            container = av.open(url, "r", format=kind, options=options, timeout=(OPEN_SECONDS, read_seconds))
-        except (av.FFmpegError, ValueError, OSError) as error:
-            raise Lost(_reason(error)) from error
-        with container:
+        with ExitStack() as stack:
+            try:
+                container = stack.enter_context(self._address.open())
+            except (av.FFmpegError, ValueError, OSError, DeviceError) as error:
+                raise Lost(_reason(error)) from error
             video: Any = container.streams.best("video")
             if video is None or video.codec_context is None:
                 raise Lost("it holds no picture")

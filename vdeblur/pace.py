@@ -99,10 +99,12 @@ class Pace:
         last = len(self._every) - 1
         if self.index == last:
             return False
-        if self._work_below is not None:
+        if self._work_below is not None:  # back to the step that kept up a moment ago, whatever is expected of it
             self._learn()
             self._patience[self.index] = min(2 * self._patience[self.index], LONGEST_PATIENCE)
             self._work_below = None
+            self._begin_step(self.index + 1)
+            return True
         below = range(self.index + 1, last + 1)
         self._begin_step(next((step for step in below if self._share(step, interval) <= FULL), last))
         return True

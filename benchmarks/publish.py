@@ -1,7 +1,8 @@
 """Publish weights: copy a trained model into weights/ under a name, and write what it is into the manifest.
 
-python benchmarks/publish.py NAME MODEL.safetensors [--default-on "cpu gpu"] [--pairs DIR] [--sharp DIR]
+python benchmarks/publish.py NAME MODEL.safetensors [MODEL...] [--default-on "cpu gpu"] [--pairs DIR] [--sharp DIR]
 
+Several models, each trained on from the one before it, are averaged weight by weight (a soup, Wortsman et al. 2022).
 Scores are measured here, by the same functions as `vdeblur eval`, on the folders that are given.
 """
 
@@ -9,13 +10,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from vdeblur.checkpoints import load, save
+from vdeblur.checkpoints import Checkpoint, load, save
 from vdeblur.evaluate import do_no_harm, evaluate
 from vdeblur.hashes import file_sha256
 from vdeblur.models import StreamNetwork
@@ -32,6 +34,15 @@ def gmac_720p(network: StreamNetwork) -> float:
     return counter.get_total_flops() / 2e9
 
 
+def soup(checkpoints: Sequence[Checkpoint]) -> Checkpoint:
+    """The mean of their weights; kind, configuration and steps are the last one's."""
+    last = checkpoints[-1]
+    if len(checkpoints) == 1:
+        return last
+    mean = {name: torch.stack([one.tensors[name] for one in checkpoints]).mean(0) for name in last.tensors}
+    return replace(last, tensors=mean, provenance=last.provenance | {"averaged": len(checkpoints)})
+
+
 def rounded(score: float | None) -> float | None:
     """To the digits that mean something."""
     return None if score is None else round(score, 4)
@@ -41,7 +52,7 @@ def main() -> None:
     """Run it."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("name")
-    arguments.add_argument("model", type=Path)
+    arguments.add_argument("models", type=Path, nargs="+", metavar="MODEL")
     arguments.add_argument("--default-on", default="", help="cpu, gpu or both, in quotes")
     arguments.add_argument("--data", action="append", help="what it was trained on, for people; may be repeated")
     arguments.add_argument("--pairs")
@@ -51,10 +62,13 @@ def main() -> None:
     )
     given = arguments.parse_args()
 
-    checkpoint = load(given.model)
+    checkpoint = soup([load(model) for model in given.models])
     network = checkpoint.network()
     scores: dict[str, dict[str, float | None]] = {}
-    restorer = load_restorer(str(given.model))
+    file = f"{given.name}.safetensors"
+    training = checkpoint.provenance | ({"data": given.data} if given.data else {})
+    save(weights_folder() / file, network, checkpoint.kind, checkpoint.tensors, training)
+    restorer = load_restorer(str(weights_folder() / file))
     if given.pairs:
         result = evaluate(given.pairs, restorer)
         alone = evaluate(given.pairs, restorer, reset_state_each_frame=True)
@@ -67,9 +81,6 @@ def main() -> None:
         }
     if given.sharp:
         scores["do_no_harm"] = {"psnr_to_input": rounded(do_no_harm(given.sharp, restorer).mean("psnr"))}
-    file = f"{given.name}.safetensors"
-    training = checkpoint.provenance | ({"data": given.data} if given.data else {})
-    save(weights_folder() / file, network, checkpoint.kind, checkpoint.tensors, training)
     entry = PublishedModel(
         name=given.name,
         kind=checkpoint.kind,

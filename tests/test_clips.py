@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from vdeblur.blur import BlurConfig, Clip
-from vdeblur.clips import Pool, SharpPictures, Sources, augment, pack, sharp_files, to_network
+from vdeblur.clips import Pool, SharpPictures, Sources, sharp_files
 from vdeblur.errors import InputError
+from vdeblur.packed import augment, pack, to_network
 
 SMALL = BlurConfig(size=16, frames=3, layers=1)
 

@@ -634,6 +634,7 @@ def train(
 
     The run's folder holds all there is: give the same command again and it goes on where it was.
     """
+    from dataclasses import replace
     from math import inf
     from pathlib import Path
 
@@ -646,6 +647,7 @@ def train(
     named = {model.name: str(model.path) for model in published()}
     given = {"data": data, "pairs": pairs, "init": named.get(init or "", init), "steps": steps, "seed": seed}
     recipe = read_recipe(config, **{name: value for name, value in given.items() if value not in (None, ())})
+    recipe = replace(recipe, teacher=tuple(named.get(model, model) for model in recipe.teacher))
 
     def report(line: dict[str, Any]) -> None:
         if progress == "json":

@@ -24,12 +24,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from . import pairs
 from .blur import BlurConfig, Clip, Picture, render_clip
 from .errors import InputError, UsageError
-from .frames import LUMA_WEIGHTS, MATRIX_BT709, MATRIX_SMPTE170M
+from .packed import augment, pack, psnr_of
+from .teacher import Teacher, Teaching
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 VIDEO_SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".264", ".h264", ".265", ".hevc", ".y4m", ".ts"}
@@ -86,54 +86,6 @@ def _stills(file: Path, count: int) -> list[Picture]:
     return [half.astype(np.uint8, copy=False) for half in halves]
 
 
-def pack(rng: np.random.Generator, clip: Clip) -> NDArray[np.uint8]:
-    """A clip as (2, frames, 3/2 size, size): blurred and sharp in planar 8-bit 4:2:0, full range, BT.601 or BT.709."""
-    kr, kb = LUMA_WEIGHTS[MATRIX_BT709 if rng.random() < 0.5 else MATRIX_SMPTE170M]
-    rgb = torch.stack([clip.blur, clip.sharp])
-    luma = kr * rgb[:, :, 0] + (1 - kr - kb) * rgb[:, :, 1] + kb * rgb[:, :, 2]
-    cb = F.avg_pool2d((rgb[:, :, 2] - luma) / (2 - 2 * kb) + 0.5, 2)
-    cr = F.avg_pool2d((rgb[:, :, 0] - luma) / (2 - 2 * kr) + 0.5, 2)
-    n, t, h, w = luma.shape
-    planes = torch.cat([luma, cb.reshape(n, t, h // 4, w), cr.reshape(n, t, h // 4, w)], dim=2)
-    packed: NDArray[np.uint8] = (planes * 255).round().clamp(0, 255).byte().cpu().numpy()
-    return packed
-
-
-def augment(rng: np.random.Generator, packed: NDArray[np.uint8], frames: int, patch: int) -> NDArray[np.uint8]:
-    """A random sub-clip of `frames` and an even-aligned crop of `patch` px, flipped, transposed, reversed in time."""
-    _, t, _, size = packed.shape
-    start = int(rng.integers(0, t - frames + 1))
-    y, x = (2 * int(v) for v in rng.integers(0, (size - patch) // 2 + 1, 2))
-    clip = packed[:, start : start + frames]
-    half = size // 2
-    cb, cr = (
-        clip[:, :, size + i * size // 4 : size + (i + 1) * size // 4].reshape(2, frames, half, half) for i in (0, 1)
-    )
-    planes = [clip[:, :, y : y + patch, x : x + patch]] + [
-        c[:, :, y // 2 : (y + patch) // 2, x // 2 : (x + patch) // 2] for c in (cb, cr)
-    ]
-    flips = rng.random(4) < 0.5
-    for axis, flip in ((1, flips[0]), (2, flips[1]), (3, flips[2])):
-        planes = [np.flip(p, axis) if flip else p for p in planes]
-    planes = [p.swapaxes(2, 3) if flips[3] else p for p in planes]
-    luma, cb, cr = planes
-    out = np.empty((2, frames, 6, patch // 2, patch // 2), np.uint8)
-    out[:, :, :4] = (
-        luma.reshape(2, frames, patch // 2, 2, patch // 2, 2)
-        .transpose(0, 1, 3, 5, 2, 4)
-        .reshape(2, frames, 4, patch // 2, patch // 2)
-    )
-    out[:, :, 4], out[:, :, 5] = cb, cr
-    return out
-
-
-def to_network(folded: Tensor) -> Tensor:
-    """Folded 8-bit planes (..., 6, h, w) -> float: luma phases in 0..1, chroma about 0."""
-    scaled = folded.float().div_(255)
-    scaled[..., 4:, :, :] -= 128 / 255
-    return scaled
-
-
 @dataclass(frozen=True)
 class Sources:
     """Where clips come from: `data` is blurred by synthesis; `pairs`, where there are any, are taken as they are."""
@@ -142,17 +94,25 @@ class Sources:
     """Folders of sharp photographs and footage."""
     pairs: tuple[str, ...] = ()
     """Folders of blur/sharp pairs as `vdeblur.pairs` reads them."""
+    teaching: Teaching | None = None
+    """What else clips are to be learnt from than the truth."""
+
+    @property
+    def sides(self) -> int:
+        """Of a clip: blurred, sharp and, where there are teachers, what these make of it."""
+        return 3 if self.teaching else 2
 
 
 class ClipMaker:
-    """Makes packed clips (2, frames, 3/2 size, size), each determined by the generator that it is given."""
+    """Makes packed clips (sides, frames, 3/2 size, size), each determined by the generator that it is given."""
 
     def __init__(
         self, sources: Sources, config: BlurConfig, device: torch.device | str = "cpu", *, held_out: bool = False
     ) -> None:
         """`held_out`: of the files kept for validation, in place of those to learn from (see `sharp_files`).
 
-        Raises InputError for folders that cannot be learnt from, UsageError where there are none.
+        Raises InputError for folders that cannot be learnt from, UsageError where there are none, ModelError for a
+        teacher that is not a model.
         """
         if not (sources.data or sources.pairs):
             raise UsageError("nothing to learn from: name folders of sharp pictures with --data, or of --pairs")
@@ -165,9 +125,17 @@ class ClipMaker:
             from .footage import Footage
 
             self._footage = Footage(files, config)
+        self._teacher = Teacher(sources.teaching, device) if sources.teaching else None
 
     def __call__(self, rng: np.random.Generator) -> NDArray[np.uint8]:
         """A clip at random."""
+        packed = self._pair(rng)
+        if self._teacher is None:
+            return packed
+        return np.concatenate([packed, self._teacher(packed)[None]])
+
+    def _pair(self, rng: np.random.Generator) -> NDArray[np.uint8]:
+        """Blurred and sharp, (2, frames, 3/2 size, size)."""
         if self._pairs:
             return pack(rng, self._pairs(rng))
         assert self._pictures is not None
@@ -216,12 +184,6 @@ class PairedClips:
         y, x = (int(share * (most + 1)) for share, most in zip(place, room, strict=True))
         crop = pictures[:, y : y + self._size, x : x + self._size]
         return torch.from_numpy(np.ascontiguousarray(crop.transpose(0, 3, 1, 2))).float() / 255
-
-
-def psnr_of(packed: NDArray[np.uint8]) -> float:
-    """PSNR of a packed clip's blurred side, dB, over all samples."""
-    error = np.square(packed[0].astype(np.float32) - packed[1]).mean()
-    return float(10 * np.log10(255**2 / (error + 1e-3)))
 
 
 class FreshClips:
@@ -276,12 +238,14 @@ class Pool:
         stamp: dict[str, Any] = {"clips": clips, "blur": asdict(config), "sources": sources.data, "seed": seed}
         if sources.pairs:
             stamp["pairs"] = sources.pairs
+        if sources.teaching:
+            stamp["teaching"] = asdict(sources.teaching)
         stamp = json.loads(json.dumps(stamp))
         stamp_file = folder / "pool.json"
         if stamp_file.exists() and _read_stamp(stamp_file) != stamp:
             raise InputError(f"{folder}: holds clips of other settings; name another pool folder or delete this one")
         stamp_file.write_text(json.dumps(stamp, indent=1))
-        shape = (clips, 2, config.frames, config.size * 3 // 2, config.size)
+        shape = (clips, sources.sides, config.frames, config.size * 3 // 2, config.size)
         self.data = _memmap(folder / "clips.u8", shape)
         self.done = _memmap(folder / "done.u8", (clips,))
         """0: not rendered yet; else the blurred clip's PSNR in whole dB, at least 1."""
@@ -305,7 +269,7 @@ class Pool:
     def batch(
         self, rng: np.random.Generator, size: int, available: int, frames: int, patch: int, worse_than: float = math.inf
     ) -> Tensor:
-        """`size` augmented clips out of the first `available`: (size, 2, frames, 6, patch/2, patch/2) uint8.
+        """`size` augmented clips out of the first `available`: (size, sides, frames, 6, patch/2, patch/2) uint8.
 
         `worse_than` leaves out clips whose blurred PSNR, in dB, is not under it. Waits for clips that are not rendered
         yet; raises RuntimeError where nobody renders them. Where no clip is blurred that much, all are taken.

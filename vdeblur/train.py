@@ -23,11 +23,13 @@ from torch import Tensor, nn
 from . import checkpoints
 from .backends.pytorch import choose_precision
 from .blur import BlurConfig
-from .clips import ClipMaker, FreshClips, Pool, Sources, augment, to_network
+from .clips import ClipMaker, FreshClips, Pool, Sources
 from .errors import DeviceError, InputError, UsageError
 from .models import StreamNetwork, build
 from .muon import Muon
+from .packed import augment, to_network
 from .signals import Stopped
+from .teacher import SYMMETRIES, Teaching
 from .training_log import TrainingLog
 
 FLOOR = 1e-4
@@ -88,6 +90,12 @@ class TrainConfig:
     """Share of clips that are one colour throughout, of any saturation: neither it nor the picture's border is blur."""
     init: str = ""
     """A model file whose fitting weights to begin with."""
+    teacher: tuple[str, ...] = ()
+    """Model files; the mean of their restorations takes the place of most of the truth (see `vdeblur.teacher`)."""
+    teacher_views: int = 6
+    """Symmetries of a clip that the mean is over."""
+    teacher_share: float = 0.75
+    """How much of the truth's place."""
 
     def __post_init__(self) -> None:
         blur, frames = self.blur, self.frames + self.burn_in
@@ -99,10 +107,20 @@ class TrainConfig:
             problems.append(f'"frames" and "burn_in" make {frames}, but clips have {blur.frames} ("blur.frames")')
         if self.patch < 8 or self.patch % 8 or self.patch > blur.size:
             problems.append(f'"patch" must be a multiple of 8 up to "blur.size", {blur.size}; it is {self.patch}')
+        if not 1 <= self.teacher_views <= len(SYMMETRIES):
+            problems.append(f'"teacher_views" must be 1 to {len(SYMMETRIES)}; it is {self.teacher_views}')
+        if not 0 <= self.teacher_share <= 1:
+            problems.append(f'"teacher_share" must be 0 to 1; it is {self.teacher_share}')
         if blur.size % 4:
             problems.append(f'"blur.size" must be a multiple of 4; it is {blur.size}')
         if problems:
             raise UsageError("; ".join(problems))
+
+    @property
+    def sources(self) -> Sources:
+        """Where clips to learn from come from."""
+        teaching = Teaching(self.teacher, self.teacher_views, self.hard_psnr) if self.teacher else None
+        return Sources(self.data, self.pairs, teaching)
 
     def rate(self, step: int) -> float:
         """Learning rate at a step: warm up, stay, cool down (Hu et al. 2024, warm-up, stable, decay)."""
@@ -111,14 +129,26 @@ class TrainConfig:
         return self.learning_rate * rise * fall
 
 
-def loss_of(restored: Tensor, sharp: Tensor) -> Tensor:
-    """Mean over clips and frames of log MSE in dB; (n, t, 6, h, w).
+def error_of(restored: Tensor, target: Tensor) -> Tensor:
+    """Mean squared error of each frame, (n, t, 6, h, w) -> (n, t).
 
     Luma's four phases share a weight of one, Cb and Cr have one each: nearly the mean squared error of RGB.
     """
-    squared = (restored - sharp).square().mean(dim=(3, 4))
-    mse = squared[..., :4].mean(-1) + squared[..., 4] + squared[..., 5]
-    return (10 * torch.log10(mse + FLOOR)).mean()
+    squared = (restored - target).square().mean(dim=(3, 4))
+    return squared[..., :4].mean(-1) + squared[..., 4] + squared[..., 5]
+
+
+def loss_of(restored: Tensor, sharp: Tensor) -> Tensor:
+    """Mean over clips and frames of log MSE in dB."""
+    return (10 * torch.log10(error_of(restored, sharp) + FLOOR)).mean()
+
+
+def taught_loss(restored: Tensor, sharp: Tensor, target: Tensor) -> Tensor:
+    """A loss that pulls towards `target` as strongly as `loss_of` pulls towards the truth; of the same gradient where
+    both are the same.
+    """
+    weight = 10 / math.log(10) / (error_of(restored, sharp).detach() + FLOOR)
+    return (weight * error_of(restored, target)).mean()
 
 
 class Trainer:
@@ -169,14 +199,14 @@ class Trainer:
             colour = torch.from_numpy(rng.integers(0, 256, 3, np.uint8)).to(self.device)
             batch[slot] = colour[[0, 0, 0, 0, 1, 2], None, None]
         blurred, sharp = to_network(batch[:, 0]), to_network(batch[:, 1])[:, burn_in:]
+        taught = to_network(batch[:, -1])[:, burn_in:]  # sharp again where nobody teaches
         look_ahead = torch.from_numpy(rng.random(config.batch) < config.look_ahead).to(self.device)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = group["relative_lr"] * config.rate(self.step)
         restored = self.forward(self.network, blurred, burn_in, look_ahead)
-        loss = loss_of(restored, sharp)
         self.network.zero_grad(set_to_none=True)
-        loss.backward()
+        taught_loss(restored, sharp, torch.lerp(sharp, taught, config.teacher_share)).backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         if torch.isfinite(norm):  # a step that is not a number is left out
             for optimiser in self.optimisers:
@@ -187,8 +217,8 @@ class Trainer:
             names = list(self.average)
             current = self.network.state_dict()
             torch._foreach_lerp_([self.average[n] for n in names], [current[n].float() for n in names], 1 - decay)
-            before = loss_of(blurred[:, burn_in:], sharp)
-        return {"loss": float(loss.detach()), "gain": float(before - loss.detach()), "norm": float(norm)}
+            before, loss = loss_of(blurred[:, burn_in:], sharp), loss_of(restored, sharp)
+        return {"loss": float(loss), "gain": float(before - loss), "norm": float(norm)}
 
     @torch.no_grad()
     def validate(self, clips: Tensor, check: Callable[[], None] = lambda: None) -> dict[str, float]:
@@ -366,9 +396,8 @@ def train(
 
 def held_out_clips(config: TrainConfig, count: int) -> Tensor:
     """Clips (n, 2, t, 6, patch/2, patch/2) of pictures that training does not see, blurred enough to matter."""
-    make = ClipMaker(
-        Sources(config.data, config.pairs), replace(config.blur, identity=0, static=0, footage=0), held_out=True
-    )
+    blur = replace(config.blur, identity=0, static=0, footage=0)
+    make = ClipMaker(replace(config.sources, teaching=None), blur, held_out=True)
     slots = np.random.default_rng([config.seed, 2]).spawn(count)
     return torch.from_numpy(np.stack([augment(rng, make(rng), config.blur.frames, config.patch) for rng in slots]))
 
@@ -376,7 +405,6 @@ def held_out_clips(config: TrainConfig, count: int) -> Tensor:
 def _open_clips(
     config: TrainConfig, pool_folder: Path, device: torch.device, check: Callable[[], None]
 ) -> Pool | FreshClips:
-    sources = Sources(config.data, config.pairs)
     if config.render == "device" or (config.render == "auto" and device.type != "cpu"):
-        return FreshClips(sources, config.blur, device)
-    return Pool(pool_folder, config.pool, config.blur, sources, config.seed, check)
+        return FreshClips(config.sources, config.blur, device)
+    return Pool(pool_folder, config.pool, config.blur, config.sources, config.seed, check)

@@ -97,6 +97,17 @@ def test_a_resumed_run_is_the_run_that_was_never_interrupted(
     assert same(tmp_path, whole)
 
 
+def test_what_ends_the_renderers_is_what_the_user_is_told(config: TrainConfig, tmp_path: Path) -> None:
+    """Processes of their own find it; the run ends with its one line in place of theirs."""
+    with pytest.raises(InputError, match="missing: no such folder; name a folder of sharp photographs"):
+        train(replace(config, data=("missing",)), tmp_path / "one")
+    broken = tmp_path / "broken" / "picture.png"
+    broken.parent.mkdir()
+    broken.write_bytes(b"not a picture")
+    with pytest.raises(InputError, match=r"picture.png: not a readable picture"):
+        train(replace(config, data=(str(broken.parent),)), tmp_path / "two", renderers=2)
+
+
 def test_a_run_killed_between_checkpoints_loses_nothing_but_time(
     config: TrainConfig, whole: Path, tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,9 @@ from torch import Tensor
 
 from . import pairs
 from .blur import BlurConfig, Clip, Picture, render_clip
-from .errors import InputError, UsageError
-from .packed import augment, pack, psnr_of
+from .errors import InputError, UsageError, VdeblurError
+from .hashes import file_sha256
+from .packed import Bytes, augment, pack, psnr_of
 from .teacher import Teacher, Teaching
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
@@ -127,14 +129,14 @@ class ClipMaker:
             self._footage = Footage(files, config)
         self._teacher = Teacher(sources.teaching, device) if sources.teaching else None
 
-    def __call__(self, rng: np.random.Generator) -> NDArray[np.uint8]:
+    def __call__(self, rng: np.random.Generator) -> Bytes:
         """A clip at random."""
         packed = self._pair(rng)
         if self._teacher is None:
             return packed
         return np.concatenate([packed, self._teacher(packed)[None]])
 
-    def _pair(self, rng: np.random.Generator) -> NDArray[np.uint8]:
+    def _pair(self, rng: np.random.Generator) -> Bytes:
         """Blurred and sharp, (2, frames, 3/2 size, size)."""
         if self._pairs:
             return pack(rng, self._pairs(rng))
@@ -204,7 +206,7 @@ class FreshClips:
             np.stack([augment(slot, self._blurred(slot, worse_than), frames, patch) for slot in rng.spawn(size)])
         )
 
-    def _blurred(self, rng: np.random.Generator, worse_than: float) -> NDArray[np.uint8]:
+    def _blurred(self, rng: np.random.Generator, worse_than: float) -> Bytes:
         for _ in range(self.ATTEMPTS):
             packed = self._make(rng)
             self.rendered += 1
@@ -239,7 +241,7 @@ class Pool:
         if sources.pairs:
             stamp["pairs"] = sources.pairs
         if sources.teaching:
-            stamp["teaching"] = asdict(sources.teaching)
+            stamp["teaching"] = asdict(sources.teaching) | {"models": [*map(file_sha256, sources.teaching.models)]}
         stamp = json.loads(json.dumps(stamp))
         stamp_file = folder / "pool.json"
         if stamp_file.exists() and _read_stamp(stamp_file) != stamp:
@@ -250,14 +252,17 @@ class Pool:
         self.done = _memmap(folder / "done.u8", (clips,))
         """0: not rendered yet; else the blurred clip's PSNR in whole dB, at least 1."""
         self._renderers: list[multiprocessing.process.BaseProcess] = []
+        self._failures: SimpleQueue[VdeblurError] | None = None
 
     def start_rendering(self, processes: int) -> None:
         """Fill the pool in the background; `close` ends it."""
         context = multiprocessing.get_context("spawn")
+        self._failures = context.SimpleQueue()
         with _children_ignore_interrupts():
             for worker in range(processes if not self.done.all() else 0):
-                arguments = (self.folder, self.clips, self.config, self.sources, self.seed, worker, processes)
-                process = context.Process(target=_render_into, args=(*arguments, os.getpid()), daemon=True)
+                place = (self.folder, self.clips, self.config, self.sources, self.seed, worker, processes)
+                arguments = (*place, os.getpid(), self._failures)
+                process = context.Process(target=_render_into, args=arguments, daemon=True)
                 process.start()
                 self._renderers.append(process)
 
@@ -272,12 +277,16 @@ class Pool:
         """`size` augmented clips out of the first `available`: (size, sides, frames, 6, patch/2, patch/2) uint8.
 
         `worse_than` leaves out clips whose blurred PSNR, in dB, is not under it. Waits for clips that are not rendered
-        yet; raises RuntimeError where nobody renders them. Where no clip is blurred that much, all are taken.
+        yet; raises what ended their rendering, and RuntimeError where nobody renders them. Where no clip is blurred
+        that much, all are taken.
         """
         asked = self.done[: min(available, self.clips)]
         while not asked.all():
             self._check()
-            if not any(process.is_alive() for process in self._renderers):
+            rendering = any(process.is_alive() for process in self._renderers)  # asked first: they fail, then end
+            if self._failures and not self._failures.empty():
+                raise self._failures.get()
+            if not rendering:
                 raise RuntimeError("the clips' renderers have stopped before the pool was full")
             time.sleep(0.05)
         wanted = np.flatnonzero(asked < worse_than)
@@ -320,18 +329,29 @@ def _read_stamp(file: Path) -> dict[str, Any]:
 
 
 def _render_into(
-    folder: Path, clips: int, config: BlurConfig, sources: Sources, seed: int, worker: int, workers: int, parent: int
+    folder: Path,
+    clips: int,
+    config: BlurConfig,
+    sources: Sources,
+    seed: int,
+    worker: int,
+    workers: int,
+    parent: int,
+    failures: SimpleQueue[VdeblurError],
 ) -> None:
     if hasattr(os, "nice"):
         os.nice(10)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    pool = Pool(folder, clips, config, sources, seed)
-    make = ClipMaker(sources, config)
-    for i in range(worker, clips, workers):
-        if os.getppid() != parent:  # the trainer is gone
-            return
-        if not pool.done[i]:
-            packed = make(np.random.default_rng([seed, i]))
-            pool.data[i] = packed
-            pool.done[i] = np.clip(psnr_of(packed), 1, 255)
+    try:
+        pool = Pool(folder, clips, config, sources, seed)
+        make = ClipMaker(sources, config)
+        for i in range(worker, clips, workers):
+            if os.getppid() != parent:  # the trainer is gone
+                return
+            if not pool.done[i]:
+                packed = make(np.random.default_rng([seed, i]))
+                pool.data[i] = packed
+                pool.done[i] = np.clip(psnr_of(packed), 1, 255)
+    except VdeblurError as error:
+        failures.put(error)

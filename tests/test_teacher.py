@@ -16,7 +16,8 @@ from test_train import TINY, same, write_pictures
 from vdeblur import checkpoints
 from vdeblur.errors import InputError, ModelError, UsageError
 from vdeblur.packed import Bytes, fold, from_network, planes_of, psnr_of, to_network, unfold
-from vdeblur.teacher import SYMMETRIES, Teacher, Teaching, turn, undo
+from vdeblur.symmetries import SYMMETRIES, turn, undo
+from vdeblur.teacher import Teacher, Teaching
 from vdeblur.train import TrainConfig, held_out_clips, loss_of, taught_loss, train
 
 

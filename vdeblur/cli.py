@@ -179,6 +179,14 @@ def cli() -> None:
     """Make blurred footage sharper, and keep everything else in the file as it was."""
 
 
+VIEWS = click.option(
+    "--views",
+    type=click.IntRange(1, 8),
+    metavar="1..8",
+    help="Average so many mirrored and turned views: better, as many times slower.  [default: the model's]",
+)
+
+
 @cli.command(RESTORE, cls=InputCommand, hidden=True, context_settings=CONTEXT, epilog=EXAMPLES)
 @click.argument("input_path", metavar="INPUT")
 @click.option("-o", "--output", metavar="PATH", help="Where to; - is stdout.  [default: INPUT with .deblur added]")
@@ -198,6 +206,7 @@ def cli() -> None:
     metavar="auto|N|0",
     help="Restore in tiles of N pixels; 0 is never, auto by the memory that is free.",
 )
+@VIEWS
 @click.option("--compare", type=click.Choice(["split", "side"]), help="Show input and result in one picture.")
 @click.option(
     "--scene-cuts",
@@ -259,6 +268,7 @@ def restore(
     compare: Any,
     scene_cuts: str,
     tile: int | None,
+    views: int | None,
     deinterlace: str,
     hwaccel: str,
     ss: float | None,
@@ -309,6 +319,7 @@ def restore(
         scene_cuts=scene_cuts == "auto",
         only_blurred=only_blurred,
         tile=tile,
+        views=views,
         source=SourceOptions(
             start_seconds=ss,
             end_seconds=to,
@@ -393,6 +404,7 @@ def settings_options(command: Callable[..., None]) -> Callable[..., None]:
     options = (
         click.option("-m", "--model", help="As for INPUT."),
         click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True),
+        VIEWS,
         click.option("--strength", type=click.FloatRange(0, 1), default=1.0, show_default=True),
         click.option(
             "--only-blurred", type=BlurThreshold(), help="auto or pixels of blur: sharper frames pass as they are."
@@ -411,6 +423,7 @@ def settings_options(command: Callable[..., None]) -> Callable[..., None]:
 def settings_of(
     model: str | None,
     precision: str,
+    views: int | None,
     strength: float,
     only_blurred: float | None,
     codec: str | None,
@@ -429,6 +442,7 @@ def settings_of(
         None,
         model,
         precision=precision,
+        views=views,
         strength=strength,
         only_blurred=only_blurred,
         source=SourceOptions(frame_rate=frame_rate),
@@ -568,6 +582,7 @@ def models(as_json: bool) -> None:
 @click.option("--sharp", metavar="DIR", help="Clips of sharp images that must come out as they are.")
 @click.option("-d", "--device", default="auto", show_default=True, help="auto, cpu, cuda:0 or mps.")
 @click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True)
+@VIEWS
 @click.option("--html", metavar="FILE", help="Write a report with before/after sliders.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: an object, or a list for several models.")
 @verbosity
@@ -578,6 +593,7 @@ def evaluate_models(
     sharp: str | None,
     device: str,
     precision: str,
+    views: int | None,
     html: str | None,
     as_json: bool,
 ) -> None:
@@ -589,7 +605,7 @@ def evaluate_models(
 
     restorers: list[Restorer] = []
     for name in model or (default_model(device),):
-        restorers.append(load_restorer(name, device, precision))
+        restorers.append(load_restorer(name, device, precision, views=views))
         if reset:
             restorers.append(StateReset(restorers[-1]))
     results = compare(pairs, restorers, sharp=sharp, examples=6 if html else 0)

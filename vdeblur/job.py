@@ -52,6 +52,8 @@ class Job:
     """Whether the state starts anew at scene cuts; changes of the picture's size always do that."""
     tile: int | None = None
     """Side of tiles in pixels; 0: the whole picture at once, None: by the memory that is free."""
+    views: int | None = None
+    """Symmetric views of each frame that a network averages, 1 to 8; None: the model's own number."""
     only_blurred: float | None = None
     """Frames less blurred than this (pixels, see `blurriness`) pass as they are: 0 is the automatic threshold, None
     restores all."""
@@ -167,7 +169,7 @@ def restore_file(
 def load_for(job: Job, on_retreat: Callable[[str], None] = lambda _: None, name: str | None = None) -> Restorer:
     """The restorer that a job names (or another one, for the same device). Raises what `load_restorer` raises."""
     name = name or model_of(job)
-    return load_restorer(name, job.device, job.precision, tile=job.tile, on_retreat=on_retreat)
+    return load_restorer(name, job.device, job.precision, tile=job.tile, views=job.views, on_retreat=on_retreat)
 
 
 def with_fallback(job: Job, restorer: Restorer, on_retreat: Callable[[str], None] = lambda _: None) -> WithFallback:

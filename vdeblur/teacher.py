@@ -11,13 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from . import checkpoints
 from .packed import Bytes, fold, from_network, planes_of, psnr_of, to_network, unfold
-
-SYMMETRIES = (0b000, 0b001, 0b010, 0b101, 0b100, 0b111, 0b011, 0b110)
-"""Of the square, as three bits: transposed, upside down, mirrored. The order lets few views differ much."""
+from .symmetries import SYMMETRIES, turn, undo
 
 
 @dataclass(frozen=True)
@@ -54,27 +51,3 @@ class Teacher:
         for network, symmetry in self._views:
             residual += undo(network.forward(turn(blurred, symmetry))[0], symmetry)
         return unfold(from_network(blurred + residual / len(self._views))[0].cpu().numpy())
-
-
-def turn(clip: Tensor, symmetry: int) -> Tensor:
-    """Folded planes (..., 6, h, w) transposed, then turned upside down, then mirrored, as the three bits say."""
-    if symmetry & 0b100:
-        clip = _phases(clip.transpose(-1, -2), 0, 2, 1, 3)
-    if symmetry & 0b010:
-        clip = _phases(clip.flip(-2), 2, 3, 0, 1)
-    if symmetry & 0b001:
-        clip = _phases(clip.flip(-1), 1, 0, 3, 2)
-    return clip
-
-
-def undo(clip: Tensor, symmetry: int) -> Tensor:
-    """What `turn` turned, as it was. Transposing swaps the two flips; alone, each is its own inverse."""
-    if symmetry & 0b100:
-        vertical, horizontal = (symmetry >> 1) & 1, symmetry & 1
-        symmetry = 0b100 | horizontal << 1 | vertical
-    return turn(clip, symmetry)
-
-
-def _phases(clip: Tensor, *order: int) -> Tensor:
-    """Folded planes with the four phases of luma in another order."""
-    return clip[..., [*order, 4, 5], :, :]

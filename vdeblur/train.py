@@ -29,7 +29,8 @@ from .models import StreamNetwork, build
 from .muon import Muon
 from .packed import augment, to_network
 from .signals import Stopped
-from .teacher import SYMMETRIES, Teaching
+from .symmetries import SYMMETRIES
+from .teacher import Teaching
 from .training_log import TrainingLog
 
 FLOOR = 1e-4

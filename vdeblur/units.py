@@ -86,7 +86,7 @@ class Finished:
 
 Result = Prepared | Finished | int
 
-_loaded: dict[tuple[str | None, str, str], Restorer] = {}
+_loaded: dict[tuple[str | None, str, str, int | None, int | None], Restorer] = {}
 """One worker serves one batch: the model that it needs is loaded once."""
 
 
@@ -108,7 +108,7 @@ def do(unit: Unit, device: str, on_frames: OnFrames) -> Result:
 
 
 def _restorer(job: Job, device: str) -> Restorer:
-    key = (job.model, device, job.precision)
+    key = (job.model, device, job.precision, job.tile, job.views)
     if key not in _loaded:
         _loaded[key] = load_for(replace(job, device=device))
     return _loaded[key]

@@ -14,6 +14,7 @@ from ..models import StreamNetwork
 from ..windows import Window
 from .folding import fold, unfold
 from .tiles import MIN_TILE, Tiled, choose_tile, each_tensor
+from .views import Views
 
 log = logging.getLogger(__name__)
 
@@ -42,11 +43,13 @@ class TorchRestorer:
         *,
         look_ahead: bool = True,
         tile: int | None = None,
+        views: int = 1,
         on_retreat: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`look_ahead` False trades quality for latency: no future frame is wanted, as a live stream needs.
 
         `tile` is the side of tiles in pixels; 0 is the whole picture at once, None goes by the memory that is free.
+        `views` is how many symmetric views of the picture are averaged, 1 to 8, at that many times the cost.
         `on_retreat` is told, in a few words, when memory does not do.
 
         Raises DeviceError for a device that is not there and UsageError for a precision that it cannot do.
@@ -54,7 +57,7 @@ class TorchRestorer:
         self.name = name
         self.past = network.past
         self.future = network.future if look_ahead else 0
-        self._tile = tile
+        self._tile, self._views = tile, views
         self._chosen: dict[tuple[int, int], int] = {}
         self._on_retreat = on_retreat
         self._network = network.eval().requires_grad_(False)
@@ -90,14 +93,15 @@ class TorchRestorer:
         residual, after = network.restore(seen, state.network if state else None)
         return unfold(window.centre, residual), StreamState(after, features[1:])  # no later window holds the first
 
-    def _for_size(self, size: tuple[int, int]) -> StreamNetwork | Tiled:
+    def _for_size(self, size: tuple[int, int]) -> StreamNetwork | Tiled | Views:
         tile = self._tile
         if tile is None:
             if size not in self._chosen:
-                self._chosen[size] = choose_tile(self._network, size, self._device, self._dtype.itemsize)
+                self._chosen[size] = choose_tile(self._network, size, self._device, self._dtype.itemsize, self._views)
                 log.info("%dx%d on %s: tiles of %d (0: none)", *size, self.device, self._chosen[size])
             tile = self._chosen[size]
-        return Tiled(self._network, tile) if 0 < tile < max(size) else self._network
+        network = Tiled(self._network, tile) if 0 < tile < max(size) else self._network
+        return Views(network, self._views) if self._views > 1 else network
 
     def _retreat(self, size: tuple[int, int], state: StreamState | None, cause: BaseException) -> StreamState | None:
         """Go on in tiles of half the side, then on the CPU; returns the state where the next try wants it."""

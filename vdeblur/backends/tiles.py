@@ -127,7 +127,7 @@ def _paste(whole: Any, part: Any, y: Span, x: Span) -> None:
     whole[..., _scaled(y.core, samples), _scaled(x.core, samples)] = core
 
 
-def bytes_needed(network: StreamNetwork, size: tuple[int, int], tile: int, bytes_per_value: int) -> int:
+def bytes_needed(network: StreamNetwork, size: tuple[int, int], tile: int, bytes_per_value: int, views: int = 1) -> int:
     """What restoring pictures of this (width, height) takes at its peak, without decoder and encoder; tile 0: whole."""
     width, height = size
     channels = network.config.quarter / 16 + network.config.eighth / 64
@@ -136,20 +136,22 @@ def bytes_needed(network: StreamNetwork, size: tuple[int, int], tile: int, bytes
     if tile:
         seen = min(seen, min(tile + margin, width) * min(tile + margin, height))
     frames = network.past + 1 + network.future
-    held = (channels * _HELD * frames / 3 * bytes_per_value + _PLANES * 4) * width * height
+    held = (channels * _HELD * frames / 3 * bytes_per_value * views + _PLANES * 4) * width * height
     return int(held + channels * _PEAK * bytes_per_value * seen)
 
 
-def choose_tile(network: StreamNetwork, size: tuple[int, int], device: torch.device, bytes_per_value: int) -> int:
+def choose_tile(
+    network: StreamNetwork, size: tuple[int, int], device: torch.device, bytes_per_value: int, views: int = 1
+) -> int:
     """The side of tiles, in pixels, with which a picture of this (width, height) fits well into memory; 0: whole.
 
     Half of what is free is left to everything else. MIN_TILE where even that may not do: then trying has to tell.
     """
     budget = free_bytes(device) // 2
-    if bytes_needed(network, size, 0, bytes_per_value) <= budget:
+    if bytes_needed(network, size, 0, bytes_per_value, views) <= budget:
         return 0
     tile = max(max(size) // 2, MIN_TILE)
-    while tile > MIN_TILE and bytes_needed(network, size, tile, bytes_per_value) > budget:
+    while tile > MIN_TILE and bytes_needed(network, size, tile, bytes_per_value, views) > budget:
         tile = max(tile // 2, MIN_TILE)
     return tile
 

@@ -1,0 +1,89 @@
+"""Views: the mean over symmetries turns with the picture, is the mean by hand along a stream, and works in tiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from footage import footage
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from media import packets
+from networks import CONFIGS, tiny
+from streams import picture
+from test_tiles import difference, restored
+from torch import Tensor
+
+from vdeblur.backends.pytorch import TorchRestorer
+from vdeblur.backends.tiles import bytes_needed
+from vdeblur.backends.views import Views
+from vdeblur.cli import cli
+from vdeblur.models import StreamNetwork
+from vdeblur.symmetries import SYMMETRIES, turn, undo
+
+KINDS = pytest.mark.parametrize("kind", CONFIGS)
+
+
+def stream(network: StreamNetwork | Views, clip: Tensor, past: int, future: int) -> list[Tensor]:
+    """Residuals of a clip (t, 6, h, w), window by window."""
+    last = len(clip) - 1
+    state, residuals = None, []
+    for i in range(len(clip)):
+        window = [network.encode(clip[min(max(j, 0), last)][None]) for j in range(i - past, i + future + 1)]
+        residual, state = network.restore(window, state)
+        residuals.append(residual)
+    return residuals
+
+
+@KINDS
+@settings(max_examples=10, deadline=None)
+@given(views=st.integers(1, 8), symmetry=st.sampled_from(SYMMETRIES), size=st.sampled_from([(8, 8), (16, 8), (4, 12)]))
+@torch.no_grad()
+def test_views_are_the_mean_by_hand_along_a_stream(kind: str, views: int, symmetry: int, size: tuple[int, int]) -> None:
+    """And with all eight it does not matter how the picture lies."""
+    network = tiny(kind)
+    clip = torch.rand(3, 6, *size, generator=torch.Generator().manual_seed(views))
+    window = (network.past, network.future)
+    by_hand = [
+        [undo(residual, view) for residual in stream(network, turn(clip, view), *window)] for view in SYMMETRIES[:views]
+    ]
+    expected = [torch.stack(same_frame).mean(0) for same_frame in zip(*by_hand, strict=True)]
+    together = stream(Views(network, views), clip, *window)
+    torch.testing.assert_close(torch.cat(together), torch.cat(expected), atol=1e-5, rtol=1e-4)
+
+    all_round = Views(network, 8)
+    turned = torch.cat(stream(all_round, turn(clip, symmetry), *window))
+    lying = turn(torch.cat(stream(all_round, clip, *window)), symmetry)
+    torch.testing.assert_close(turned, lying, atol=1e-5, rtol=1e-4)
+
+
+@KINDS
+def test_views_in_tiles_equal_views_of_the_whole(kind: str) -> None:
+    frames = [picture(i, (203, 138)) for i in range(4)]
+    one, three, tiled = (
+        restored(TorchRestorer("views", tiny(kind), "cpu", "fp32", tile=tile, views=views), frames)
+        for tile, views in ((0, 1), (0, 3), (64, 3))
+    )
+    assert difference(one, three) > 5
+    assert difference(three, tiled) <= 1
+
+
+def test_what_views_hold_of_the_whole_picture_counts_when_tiles_are_chosen() -> None:
+    network = tiny("convlstm")
+    alone, eight = (bytes_needed(network, (1280, 720), 64, 4, views) for views in (1, 8))
+    assert alone < eight < 8 * alone
+
+
+def test_the_command_line_averages_as_many_views_as_it_is_told(tmp_path: Path) -> None:
+    clip = footage(tmp_path / "in.mkv")
+    run, words = CliRunner(), (str(clip), "-m", "fast", "-d", "cpu", "--codec", "ffv1")
+    outputs = []
+    for name, given_views in (("own", ()), ("one", ("--views", "1")), ("two", ("--views", "2"))):
+        output = tmp_path / f"{name}.mkv"
+        done = run.invoke(cli, [*words, "-o", str(output), *given_views])
+        assert done.exit_code == 0, done.output
+        outputs.append([packet for _, packet in packets(str(output), "video")])
+    assert outputs[0] == outputs[1] != outputs[2]
+    assert run.invoke(cli, [*words, "-o", str(tmp_path / "nine.mkv"), "--views", "9"]).exit_code == 2

@@ -182,8 +182,10 @@ def cli() -> None:
 VIEWS = click.option(
     "--views",
     type=click.IntRange(1, 8),
+    default=1,
+    show_default=True,
     metavar="1..8",
-    help="Average so many mirrored and turned views: better, as many times slower.  [default: the model's]",
+    help="Average so many mirrored and turned views: better, as many times slower.",
 )
 
 
@@ -268,7 +270,7 @@ def restore(
     compare: Any,
     scene_cuts: str,
     tile: int | None,
-    views: int | None,
+    views: int,
     deinterlace: str,
     hwaccel: str,
     ss: float | None,
@@ -423,7 +425,7 @@ def settings_options(command: Callable[..., None]) -> Callable[..., None]:
 def settings_of(
     model: str | None,
     precision: str,
-    views: int | None,
+    views: int,
     strength: float,
     only_blurred: float | None,
     codec: str | None,
@@ -593,7 +595,7 @@ def evaluate_models(
     sharp: str | None,
     device: str,
     precision: str,
-    views: int | None,
+    views: int,
     html: str | None,
     as_json: bool,
 ) -> None:

@@ -52,8 +52,8 @@ class Job:
     """Whether the state starts anew at scene cuts; changes of the picture's size always do that."""
     tile: int | None = None
     """Side of tiles in pixels; 0: the whole picture at once, None: by the memory that is free."""
-    views: int | None = None
-    """Symmetric views of each frame that a network averages, 1 to 8; None: the model's own number."""
+    views: int = 1
+    """Symmetric views of each frame that a network averages, 1 to 8."""
     only_blurred: float | None = None
     """Frames less blurred than this (pixels, see `blurriness`) pass as they are: 0 is the automatic threshold, None
     restores all."""

@@ -48,7 +48,7 @@ def ladder(model: str, device: str = "auto", precision: str = "auto", *, fixed: 
 
     @cache
     def load(name: str) -> Restorer:
-        return load_restorer(name, device, precision, look_ahead=False, views=1)
+        return load_restorer(name, device, precision, look_ahead=False)
 
     known = {entry.name: entry for entry in published()}
     if model not in known:  # the work of a filter, or of a user's file, cannot be weighed against that of ours

@@ -37,16 +37,16 @@ def load_restorer(
     *,
     look_ahead: bool = True,
     tile: int | None = None,
-    views: int | None = None,
+    views: int = 1,
     on_retreat: Callable[[str], None] = lambda _: None,
 ) -> Restorer:
     """The restorer that `-m` calls `name`: a published model, a .safetensors file, or a classical filter.
 
     `look_ahead` False makes a network do without future frames, for live streams. `tile` is the side of tiles in
     pixels; 0 is the whole picture at once, None goes by the memory that is free. `views` is how many symmetric views a
-    network averages (see `backends.views`), 1 to 8; None is the model's own number. `on_retreat` is told when a network
-    went to smaller tiles or to the CPU, because memory did not do. Raises ModelError for an unknown name
-    or a file that cannot be trusted, DeviceError and UsageError for a device or precision that is not to be had.
+    network averages (see `backends.views`), 1 to 8. `on_retreat` is told when a network went to smaller tiles or to the
+    CPU, because memory did not do. Raises ModelError for an unknown name or a file that cannot be trusted, DeviceError
+    and UsageError for a device or precision that is not to be had.
     """
     from .classical import CLASSICAL
     from .published import published
@@ -69,7 +69,7 @@ def load_restorer(
         precision,
         look_ahead=look_ahead,
         tile=tile,
-        views=views or (model.views if model else 1),
+        views=views,
         on_retreat=on_retreat,
     )
 

@@ -86,7 +86,7 @@ class Finished:
 
 Result = Prepared | Finished | int
 
-_loaded: dict[tuple[str | None, str, str, int | None, int | None], Restorer] = {}
+_loaded: dict[tuple[str | None, str, str, int | None, int], Restorer] = {}
 """One worker serves one batch: the model that it needs is loaded once."""
 
 

@@ -54,7 +54,7 @@ class TorchRestorer:
 
         Raises DeviceError for a device that is not there and UsageError for a precision that it cannot do.
         """
-        self.name = name
+        self.name = name if views == 1 else f"{name}, {views} views"
         self.past = network.past
         self.future = network.future if look_ahead else 0
         self._tile, self._views = tile, views

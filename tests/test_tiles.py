@@ -141,10 +141,11 @@ def test_free_memory_is_a_plausible_number() -> None:
 SIZE = (800, 600)
 STARVED = """
 import resource, sys
-import numpy as np
+import numpy as np, torch
 from streams import picture
 from test_tiles import SIZE, restored, wide
 from vdeblur.backends.pytorch import TorchRestorer
+torch.set_num_threads(1)
 restorer = TorchRestorer("tiled", wide(), "cpu", "fp32", tile=0, on_retreat=print)
 frames = [picture(i, SIZE) for i in range(2)]
 restored(restorer, [picture(0, (64, 64))])  # what is loaded at the first use is there; memory to reuse is not
@@ -158,7 +159,6 @@ np.savez(sys.argv[2], *[plane for frame in frames for plane in frame.planes])
 def wide() -> StreamNetwork:
     """One whose features take far more memory than the picture."""
     torch.manual_seed(0)
-    torch.set_num_threads(1)
     network = build("cnn", {"quarter": 192, "eighth": 8, "encoder_blocks": 0, "trunk_blocks": 0}).eval()
     torch.nn.init.normal_(network.decoder.head.weight, std=0.01)
     return network

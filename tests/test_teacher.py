@@ -8,14 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from networks import CONFIGS, tiny
 from test_train import TINY, same, write_pictures
 
 from vdeblur import checkpoints
+from vdeblur.cli import cli
 from vdeblur.errors import InputError, ModelError, UsageError
 from vdeblur.packed import Bytes, fold, from_network, planes_of, psnr_of, to_network, unfold
+from vdeblur.published import weights_folder
 from vdeblur.symmetries import SYMMETRIES, turn, undo
 from vdeblur.teacher import Teacher, Teaching
 from vdeblur.train import TrainConfig, held_out_clips, loss_of, taught_loss, train
@@ -142,3 +145,19 @@ def test_teachers_that_cannot_be_are_told_at_once(taught: TrainConfig, tmp_path:
         replace(taught, teacher_share=1.5)
     with pytest.raises(ModelError, match="no such model file"):
         train(replace(taught, teacher=("missing.safetensors",), render="device"), tmp_path, max_minutes=0)
+
+
+def test_a_recipe_may_call_published_models_by_their_names(taught: TrainConfig, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        'kind = "cnn"\ninit = "cnn"\nteacher = ["fast", "cnn"]\nteacher_views = 2\nsteps = 1\nbatch = 1\nframes = 2\n'
+        "burn_in = 0\npatch = 24\npool = 1\npool_start = 1\nmodel = {eighth = 80}\nblur = {size = 32, frames = 4}\n"
+    )
+    words = ["train", "--config", str(recipe), "--data", taught.data[0], "--run", str(tmp_path / "run"), "-d", "cpu"]
+    done = CliRunner().invoke(cli, words)
+    assert done.exit_code == 0, done.output
+    student = checkpoints.load(tmp_path / "run" / "model.safetensors")
+    assert student.provenance["teacher"] == ["fast.safetensors", "cnn.safetensors"]
+    published_weights = checkpoints.load(weights_folder() / "cnn.safetensors").tensors
+    for name, value in student.tensors.items():
+        torch.testing.assert_close(value, published_weights[name], atol=0.05, rtol=0.0)

@@ -663,9 +663,10 @@ def train(
     from .training_log import to_text
 
     named = {model.name: str(model.path) for model in published()}
-    given = {"data": data, "pairs": pairs, "init": named.get(init or "", init), "steps": steps, "seed": seed}
+    given = {"data": data, "pairs": pairs, "init": init, "steps": steps, "seed": seed}
     recipe = read_recipe(config, **{name: value for name, value in given.items() if value not in (None, ())})
-    recipe = replace(recipe, teacher=tuple(named.get(model, model) for model in recipe.teacher))
+    teacher = tuple(named.get(model, model) for model in recipe.teacher)
+    recipe = replace(recipe, init=named.get(recipe.init, recipe.init), teacher=teacher)
 
     def report(line: dict[str, Any]) -> None:
         if progress == "json":

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from .blur import Clip
 from .frames import LUMA_WEIGHTS, MATRIX_BT709, MATRIX_SMPTE170M
+from .symmetries import SYMMETRIES, turn
 
 Bytes = NDArray[np.uint8]
 
@@ -57,20 +58,19 @@ def unfold(folded: Bytes) -> Bytes:
 
 
 def augment(rng: np.random.Generator, packed: Bytes, frames: int, patch: int) -> Bytes:
-    """The same random sub-clip of `frames` and crop of `patch` px, flipped, transposed, reversed in time, of
+    """The same random sub-clip of `frames` and crop of `patch` px, turned, mirrored and reversed in time, of
     packed clips (k, t, 3/2 size, size) that belong together; folded, (k, frames, 6, patch/2, patch/2). Crops lie at
     even places, so that chroma goes with luma.
     """
     _, t, _, size = packed.shape
     start = int(rng.integers(0, t - frames + 1))
     y, x = (2 * int(v) for v in rng.integers(0, (size - patch) // 2 + 1, 2))
-    luma, cb, cr = planes_of(packed[:, start : start + frames])
+    direction, symmetry = (1, -1)[rng.integers(2)], rng.choice(SYMMETRIES)
+    luma, cb, cr = planes_of(packed[:, start : start + frames][:, ::direction])
     planes = [luma[:, :, y : y + patch, x : x + patch]]
     planes += [c[:, :, y // 2 : (y + patch) // 2, x // 2 : (x + patch) // 2] for c in (cb, cr)]
-    flips = rng.random(4) < 0.5
-    for axis, flip in ((1, flips[0]), (2, flips[1]), (3, flips[2])):
-        planes = [np.flip(p, axis) if flip else p for p in planes]
-    return fold([p.swapaxes(2, 3) if flips[3] else p for p in planes])
+    turned: Bytes = turn(torch.from_numpy(fold(planes)), symmetry).numpy()
+    return turned
 
 
 def to_network(folded: Tensor) -> Tensor:

@@ -260,6 +260,8 @@ class Trainer:
             "data": [Path(folder).name for folder in self.config.pairs or self.config.data],
             "seed": self.config.seed,
         }
+        if self.config.teacher:
+            provenance["teacher"] = [Path(model).name for model in self.config.teacher]
         _replace(
             folder / "model.safetensors",
             lambda path: checkpoints.save(path, self.network, self.config.kind, self.average, provenance),

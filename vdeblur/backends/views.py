@@ -32,12 +32,7 @@ class Views:
     def restore(self, window: Sequence[tuple[Any, ...]], state: tuple[Any, ...] | None) -> tuple[Tensor, Any]:
         """The mean residual (1, 6, h, w), and the views' next states."""
         states = state or (None,) * len(self._symmetries)
-        total: Tensor | None = None
-        after = []
-        for symmetry, seen, before in zip(self._symmetries, zip(*window, strict=True), states, strict=True):
-            residual, next_state = self._network.restore(seen, before)
-            residual = undo(residual, symmetry)
-            total = residual if total is None else total + residual
-            after.append(next_state)
-        assert total is not None
-        return total / len(self._symmetries), tuple(after)
+        seen = zip(*window, strict=True)
+        residuals, after = zip(*map(self._network.restore, seen, states), strict=True)
+        views = [undo(residual, symmetry) for residual, symmetry in zip(residuals, self._symmetries, strict=True)]
+        return torch.stack(views).mean(0), after

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from vdeblur.models import MODELS
 from vdeblur.models.convlstm import CellState, ConvLSTM, ConvLSTMConfig, PeepholeCell
 from vdeblur.models.ladder import initialise
-from vdeblur.recipe import read_recipe
-from vdeblur.train import held_out_clips, train
+from vdeblur.training.recipe import read_recipe
+from vdeblur.training.train import held_out_clips, train
 
 
 class PlainCell(PeepholeCell):

@@ -25,7 +25,7 @@ from click.testing import CliRunner
 
 from vdeblur.cli import cli
 from vdeblur.frames import Color, Frame, StreamInfo
-from vdeblur.sources import open_source
+from vdeblur.media.sources import open_source
 
 IDENTITY = ("-m", "unsharp", "--strength", "0", "--codec", "ffv1")
 LOSSLESS_CONTAINERS = (".mp4", ".m4v", ".mkv", ".nut", ".avi")

@@ -19,10 +19,10 @@ from pathlib import Path
 from machine import describe_machine
 from media import make_clip
 
-from vdeblur.job import Job, restore_file
+from vdeblur.jobs.job import Job, restore_file
+from vdeblur.media.sinks import SinkOptions
+from vdeblur.media.sources import open_source
 from vdeblur.restorer import Restorer, State, load_restorer
-from vdeblur.sinks import SinkOptions
-from vdeblur.sources import open_source
 from vdeblur.windows import windows
 
 

@@ -22,10 +22,10 @@ import numpy as np
 from machine import describe_machine
 from media import make_clip
 
-from vdeblur.cameras import CameraOptions, FileCamera
-from vdeblur.job import default_model
-from vdeblur.live import Live, open_recording, percentile
-from vdeblur.live_stream import LiveStream, ladder
+from vdeblur.jobs.job import default_model
+from vdeblur.live.cameras import CameraOptions, FileCamera
+from vdeblur.live.session import Live, open_recording, percentile
+from vdeblur.live.stream import LiveStream, ladder
 
 FILM_SECONDS = 20
 SETTLING_MINUTES = 3

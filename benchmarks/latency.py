@@ -22,9 +22,9 @@ import numpy as np
 from machine import describe_machine
 
 from vdeblur.frames import Color, Frame, Layout, StreamInfo
-from vdeblur.job import default_model
-from vdeblur.live import Live, Meter, Stats, watch
-from vdeblur.live_stream import LiveStream, Rung, ladder
+from vdeblur.jobs.job import default_model
+from vdeblur.live.session import Live, Meter, Stats, watch
+from vdeblur.live.stream import LiveStream, Rung, ladder
 
 YUV420 = Layout("yuv", 8, (1, 1))
 CLOCK = Fraction(1, 90000)

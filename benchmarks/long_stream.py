@@ -19,8 +19,8 @@ from machine import describe_machine
 from numpy.typing import NDArray
 from skimage import data
 
-from vdeblur.evaluate import StateReset
 from vdeblur.frames import MATRIX_SMPTE170M, Color, Frame, Layout
+from vdeblur.quality.evaluate import StateReset
 from vdeblur.restorer import Restorer, State, load_restorer
 from vdeblur.windows import windows
 

@@ -17,11 +17,11 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from vdeblur.checkpoints import Checkpoint, load, save
-from vdeblur.evaluate import do_no_harm, evaluate
-from vdeblur.hashes import file_sha256
+from vdeblur.backends.checkpoints import Checkpoint, load, save
+from vdeblur.backends.published import UNMEASURED_WARM_UP, PublishedModel, published, weights_folder
+from vdeblur.files import file_sha256
 from vdeblur.models import StreamNetwork
-from vdeblur.published import UNMEASURED_WARM_UP, PublishedModel, published, weights_folder
+from vdeblur.quality.evaluate import do_no_harm, evaluate
 from vdeblur.restorer import load_restorer
 
 

@@ -25,16 +25,16 @@ from pathlib import Path
 from machine import describe_machine
 from media import make_clip
 
-from vdeblur.batch import Batch, BatchOptions
-from vdeblur.collect import collect
-from vdeblur.hashes import file_sha256
-from vdeblur.job import Job, load_for, restore_file, warm_up_of
-from vdeblur.joining import join
-from vdeblur.journal import Entry, Journal
-from vdeblur.resume import folder_of, prepare
-from vdeblur.segments import Cutting, restore_segment
-from vdeblur.units import do
-from vdeblur.workers import Hands, Workers
+from vdeblur.batch.collect import collect
+from vdeblur.batch.journal import Entry, Journal
+from vdeblur.batch.scheduler import Batch, BatchOptions
+from vdeblur.batch.units import do
+from vdeblur.batch.workers import Hands, Workers
+from vdeblur.files import file_sha256
+from vdeblur.jobs.job import Job, load_for, restore_file, warm_up_of
+from vdeblur.jobs.joining import join
+from vdeblur.jobs.resume import folder_of, prepare
+from vdeblur.jobs.segments import Cutting, restore_segment
 
 CUTTING = Cutting(min_seconds=5, max_seconds=10)
 """Short segments, so that a short clip has several: units cost what they cost whatever their length."""
@@ -119,7 +119,7 @@ def through_ray() -> float | None:
     """The same through an actor of a cluster on this machine."""
     if importlib.util.find_spec("ray") is None:
         return None
-    from vdeblur.cluster import RayActors
+    from vdeblur.batch.cluster import RayActors
 
     return through(RayActors("local", "cpu", actors=1))
 

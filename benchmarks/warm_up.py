@@ -29,10 +29,10 @@ from machine import describe_machine
 from numpy.typing import NDArray
 from skimage import data
 
-from vdeblur import plots
 from vdeblur.frames import Frame
+from vdeblur.media.sources import open_source
+from vdeblur.quality import plots
 from vdeblur.restorer import Restorer, State, load_restorer
-from vdeblur.sources import open_source
 from vdeblur.windows import windows
 
 LONGEST = 48

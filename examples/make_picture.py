@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from vdeblur import load_restorer
-from vdeblur.planes import video_frame
-from vdeblur.sources import open_source
+from vdeblur.media.planes import video_frame
+from vdeblur.media.sources import open_source
 from vdeblur.windows import windows
 
 HERE = Path(__file__).parent

@@ -44,7 +44,7 @@ def display(size: tuple[int, int] = (400, 300)) -> Iterator[dict[str, str]]:
 
 def screenshot(environment: dict[str, str]) -> NDArray[np.uint8]:
     """The whole screen, (height, width, 3) in RGB."""
-    from vdeblur.x11 import grabbed
+    from vdeblur.live.x11 import grabbed
 
     with grabbed(environment["DISPLAY"], {"draw_mouse": "0"}) as screen:
         shot: NDArray[np.uint8] = next(screen.decode(video=0)).to_ndarray(format="rgb24")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vdeblur import published
+from vdeblur.backends import published
 
 
 def publish_heavier(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:

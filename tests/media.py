@@ -12,7 +12,7 @@ import av
 import numpy as np
 
 from vdeblur.frames import Color, Frame, Layout, Plane, StreamInfo
-from vdeblur.planes import encodable, native_format, video_frame
+from vdeblur.media.planes import encodable, native_format, video_frame
 
 YUV420 = Layout("yuv", 8, (1, 1))
 UNTAGGED = Color()
@@ -210,7 +210,7 @@ def packets(path: str, kind: str) -> list[tuple[Fraction | None, bytes]]:
 
 
 def info_of(path: str) -> StreamInfo:
-    from vdeblur.sources import open_source
+    from vdeblur.media.sources import open_source
 
     with open_source(path) as source:
         return source.info

@@ -24,18 +24,18 @@ from footage import count_frames, footage
 from skimage import data
 from test_segments import decoded, largest_difference
 
-from vdeblur.batch import Batch, BatchOptions
-from vdeblur.batch_progress import Bars, JsonLines
-from vdeblur.batch_report import to_html
+from vdeblur.batch.collect import collect
+from vdeblur.batch.journal import Journal
+from vdeblur.batch.progress import Bars, JsonLines
+from vdeblur.batch.report import to_html
+from vdeblur.batch.scheduler import Batch, BatchOptions
+from vdeblur.batch.units import Restore, Whole, do
+from vdeblur.batch.workers import WorkerDied, Workers
 from vdeblur.cli import cli
-from vdeblur.collect import collect
 from vdeblur.errors import InputError, OutputError, UsageError
-from vdeblur.job import Job
-from vdeblur.journal import Journal
-from vdeblur.segments import Cutting
-from vdeblur.sinks import SinkOptions
-from vdeblur.units import Restore, Whole, do
-from vdeblur.workers import WorkerDied, Workers
+from vdeblur.jobs.job import Job
+from vdeblur.jobs.segments import Cutting
+from vdeblur.media.sinks import SinkOptions
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = ("-m", "unsharp", "--min-free", "0")
@@ -259,7 +259,7 @@ def test_processes_do_what_one_does_and_one_that_is_killed_costs_its_unit(folder
 def test_a_worker_that_is_killed_leaves_nothing_of_a_short_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vdeblur.batch.POLL_SECONDS", 0.01)  # to meet the worker while it writes
+    monkeypatch.setattr("vdeblur.batch.scheduler.POLL_SECONDS", 0.01)  # to meet the worker while it writes
     made, out = tmp_path / "in", tmp_path / "out"
     made.mkdir()
     footage(made / "short.mp4", frames=700)
@@ -331,12 +331,12 @@ def test_a_disk_that_fills_up_ends_the_batch_and_the_same_one_goes_on(
         return real(path)._replace(free=0 if made else 1 << 40)
 
     options = replace(OPTIONS, min_free_bytes=1 << 20)
-    monkeypatch.setattr("vdeblur.batch.shutil.disk_usage", filling)
+    monkeypatch.setattr("vdeblur.batch.scheduler.shutil.disk_usage", filling)
     batch = batch_of(folder, options)
     with pytest.raises(OutputError, match="0 MiB are free"):
         batch.run(Here())
     assert 0 < list(statuses(batch).values()).count("done") < 4
-    monkeypatch.setattr("vdeblur.batch.shutil.disk_usage", real)
+    monkeypatch.setattr("vdeblur.batch.scheduler.shutil.disk_usage", real)
     again = batch_of(folder, options)
     again.run(Here())
     assert set(statuses(again).values()) == {"done", "skipped", "failed"}

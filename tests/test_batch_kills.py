@@ -19,7 +19,7 @@ import pytest
 from footage import count_frames, footage, sound_only
 from test_batch import ROOT, SETTINGS
 
-from vdeblur.journal import stat_of
+from vdeblur.batch.journal import stat_of
 
 FILES = 200
 FRAMES = 3

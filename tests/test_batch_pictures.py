@@ -16,10 +16,10 @@ import pytest
 from footage import count_frames, footage
 from test_batch import JOB, OPTIONS, ROOT, SETTINGS, Here, batch_of, run, statuses
 
-from vdeblur.batch import Batch
-from vdeblur.collect import collect
+from vdeblur.batch.collect import collect
+from vdeblur.batch.scheduler import Batch
 from vdeblur.errors import UsageError
-from vdeblur.job import Job, restore_file
+from vdeblur.jobs.job import Job, restore_file
 
 
 def pictures(folder: Path, count: int, name: str = "frame_{:04}.png", size: tuple[int, int] = (64, 48)) -> Path:

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streams import MILLISECONDS, Identity, picture
 
-from vdeblur.blend import Blended, Compared, side_by_side_info
 from vdeblur.errors import UsageError
 from vdeblur.frames import Color, Frame, Layout, StreamInfo
 from vdeblur.restorer import State
+from vdeblur.restorers.blend import Blended, Compared, side_by_side_info
 from vdeblur.windows import Window
 
 LAYOUTS = [

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from vdeblur import blur
-from vdeblur.blur import BlurConfig, Clip, Path, Picture, render_clip
+from vdeblur.training import blur
+from vdeblur.training.blur import BlurConfig, Clip, Path, Picture, render_clip
 
 PLAIN = BlurConfig(
     size=33,

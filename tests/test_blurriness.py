@@ -15,12 +15,12 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 from skimage import data
 
-from vdeblur.blurriness import CALIBRATION, auto_threshold, blur_length
 from vdeblur.cli import cli
 from vdeblur.frames import Color, Frame, Layout, Plane
-from vdeblur.only_blurred import OnlyBlurred
 from vdeblur.pipeline import restore_stream
 from vdeblur.restorer import State
+from vdeblur.restorers.blurriness import CALIBRATION, auto_threshold, blur_length
+from vdeblur.restorers.only_blurred import OnlyBlurred
 from vdeblur.windows import Window
 
 GRAY = Layout("gray")

@@ -13,7 +13,7 @@ import torch
 from networks import CONFIGS, tiny
 from safetensors.torch import save_file
 
-from vdeblur import checkpoints
+from vdeblur.backends import checkpoints
 from vdeblur.errors import ModelError
 from vdeblur.models import MODELS
 from vdeblur.restorer import load_restorer

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vdeblur.classical import CLASSICAL
 from vdeblur.frames import Color, Frame, Layout
-from vdeblur.metrics import psnr
+from vdeblur.quality.metrics import psnr
+from vdeblur.restorers.classical import CLASSICAL
 from vdeblur.windows import Window, windows
 
 LAYOUTS = [

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from footage import count_frames, footage, sound_only
 
 from vdeblur.cli import cli
-from vdeblur.flags import Seconds
+from vdeblur.cli.flags import Seconds
 
 ROOT = Path(__file__).parent.parent
 FILTER = ("-m", "unsharp")
@@ -268,7 +268,7 @@ def test_a_wrong_word_is_one_line_and_its_code(
 
 
 def test_an_unknown_device_is_code_4(clip: Path, tmp_path: Path) -> None:
-    from vdeblur.checkpoints import save
+    from vdeblur.backends.checkpoints import save
     from vdeblur.models import build
 
     network = build("cnn", {})
@@ -286,7 +286,7 @@ def test_a_mistyped_command_is_recognised() -> None:
 def test_an_internal_error_is_one_line_and_v_shows_where(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vdeblur.classical import LumaFilter
+    from vdeblur.restorers.classical import LumaFilter
 
     def broken(*_: object) -> None:
         raise KeyError("broken\nfilter")
@@ -413,7 +413,7 @@ def test_info_tells_streams_and_their_fate(clip: Path) -> None:
 
 
 def test_models_lists_what_is_published() -> None:
-    from vdeblur.published import published
+    from vdeblur.backends.published import published
 
     found = json.loads(run("models", "--json").stdout)
     assert [model["name"] for model in found] == [model.name for model in published()]
@@ -431,7 +431,7 @@ def test_doctor_tries_what_it_names() -> None:
 
 
 def test_doctor_knows_an_encoder_that_only_has_a_name() -> None:
-    from vdeblur.doctor import encodes
+    from vdeblur.cli.doctor import encodes
 
     assert encodes("libx264")
     assert not encodes("no_such_encoder")

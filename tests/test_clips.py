@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from vdeblur.blur import BlurConfig, Clip
-from vdeblur.clips import Pool, SharpPictures, Sources, sharp_files
 from vdeblur.errors import InputError
-from vdeblur.packed import augment, pack, to_network
+from vdeblur.training.blur import BlurConfig, Clip
+from vdeblur.training.clips import Pool, SharpPictures, Sources, sharp_files
+from vdeblur.training.packed import augment, pack, to_network
 
 SMALL = BlurConfig(size=16, frames=3, layers=1)
 

@@ -12,8 +12,8 @@ from media import Recipe, copy, frames, noise, packets, picture, write
 
 from vdeblur.errors import InputError
 from vdeblur.frames import Layout, Plane
-from vdeblur.sinks import SinkOptions, open_sink
-from vdeblur.sources import open_source
+from vdeblur.media.sinks import SinkOptions, open_sink
+from vdeblur.media.sources import open_source
 
 INTRA = {"g": "1"}
 """Every frame on its own: the loss of one costs no other."""

@@ -10,7 +10,7 @@ import pytest
 from media import YUV420, Recipe, frames, write
 
 from vdeblur.frames import Layout, Plane
-from vdeblur.sources import SourceOptions, open_source
+from vdeblur.media.sources import SourceOptions, open_source
 
 WOVEN = {"flags": "+ildct+ilme", "x264-params": "tff=1", "qp": "0"}
 

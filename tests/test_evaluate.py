@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 import pytest
 
-from vdeblur.classical import CLASSICAL
 from vdeblur.errors import InputError, OutputError
-from vdeblur.evaluate import StateReset, compare, do_no_harm, evaluate, find_clips, hold_still, to_json
-from vdeblur.pairs import find_sharp_clips, picture_of, read_frame
-from vdeblur.report import to_html, to_markdown, write_report
+from vdeblur.quality.evaluate import StateReset, compare, do_no_harm, evaluate, find_clips, hold_still, to_json
+from vdeblur.quality.pairs import find_sharp_clips, picture_of, read_frame
+from vdeblur.quality.report import to_html, to_markdown, write_report
+from vdeblur.restorers.classical import CLASSICAL
 
 SHARED_PAIRS = Path(__file__).parents[2] / "shared/eval/real_pairs"
 

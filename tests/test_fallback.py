@@ -10,10 +10,10 @@ import pytest
 from streams import FileSink, Identity, picture, pictures
 
 from vdeblur.errors import NonFiniteResult
-from vdeblur.fallback import WithFallback
 from vdeblur.frames import Frame
 from vdeblur.pipeline import restore_stream
 from vdeblur.restorer import Restorer, State
+from vdeblur.restorers.fallback import WithFallback
 from vdeblur.windows import Window
 
 

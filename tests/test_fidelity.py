@@ -16,11 +16,11 @@ import pytest
 from media import ROTATED_90, Recipe, copy, frames, info_of, noise, write
 
 from vdeblur.frames import Color, Frame, Layout
-from vdeblur.planes import CHROMA_SHIFTS, side_data
-from vdeblur.sinks import SinkOptions, open_sink
-from vdeblur.sources import SourceOptions, open_source
-from vdeblur.video_sink import VideoSink
-from vdeblur.video_source import VideoSource
+from vdeblur.media.planes import CHROMA_SHIFTS, side_data
+from vdeblur.media.sinks import SinkOptions, open_sink
+from vdeblur.media.sources import SourceOptions, open_source
+from vdeblur.media.video_sink import VideoSink
+from vdeblur.media.video_source import VideoSource
 
 YUV420 = Layout("yuv", 8, (1, 1))
 PQ = Color(9, 16, 9, False, 3)

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from media import Recipe, frames, noise, packets, write
 
 from vdeblur.cli import cli
-from vdeblur.resume import folder_of
+from vdeblur.jobs.resume import folder_of
 
 ROOT = Path(__file__).parent.parent
 LINE = "the disk is full; make room and run the same command again"

@@ -12,12 +12,12 @@ from av.codec.hwaccel import HWDeviceType
 from click.testing import CliRunner, Result
 from media import YUV420, Recipe, frames, packets, write
 
-from vdeblur import encoders, video_source
 from vdeblur.cli import cli
-from vdeblur.doctor import encodes
-from vdeblur.encoders import SinkOptions, choose_encoder, software_of
+from vdeblur.cli.doctor import encodes
 from vdeblur.frames import Color, StreamInfo
-from vdeblur.sources import SourceOptions, open_source
+from vdeblur.media import encoders, video_source
+from vdeblur.media.encoders import SinkOptions, choose_encoder, software_of
+from vdeblur.media.sources import SourceOptions, open_source
 
 DEVICES = [kind.name for kind in HWDeviceType if kind.name != "none"]
 GENERIC = {"b", "flags", "global_quality", "profile"}

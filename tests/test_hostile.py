@@ -18,11 +18,11 @@ from click.testing import CliRunner, Result
 from media import Recipe, frames, noise, packets, write
 from networks import tiny
 
-from vdeblur.checkpoints import save
+from vdeblur.backends.checkpoints import save
+from vdeblur.backends.published import weights_folder
 from vdeblur.cli import cli
 from vdeblur.frames import Frame, StreamInfo
-from vdeblur.job import Job, restore_file
-from vdeblur.published import weights_folder
+from vdeblur.jobs.job import Job, restore_file
 
 ROOT = Path(__file__).parent.parent
 FILTER = ("-m", "unsharp")
@@ -109,7 +109,7 @@ def test_a_published_model_with_one_flipped_byte(tmp_path: Path, monkeypatch: py
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
     file.write_bytes(data)
-    monkeypatch.setattr("vdeblur.published.weights_folder", lambda: tmp_path / "weights")
+    monkeypatch.setattr("vdeblur.backends.published.weights_folder", lambda: tmp_path / "weights")
     refused(run(clip(tmp_path), "-m", "fast"), 3, "fast.safetensors", "SHA-256")
     assert not (tmp_path / "in.deblur.mkv").exists()
 

@@ -20,14 +20,13 @@ from footage import count_frames, footage
 from media import Recipe, frames, write
 from streams import Identity
 
-from vdeblur import cameras
-from vdeblur.cameras import CameraOptions, FileCamera, open_camera
 from vdeblur.cli import cli
 from vdeblur.errors import DeviceError, InputError, OutputError, UsageError
 from vdeblur.frames import Frame
-from vdeblur.live import Live, Newest, open_recording, percentile, watch
-from vdeblur.live_stream import LiveStream, Rung
-from vdeblur.pace import Step
+from vdeblur.live.cameras import CameraOptions, FileCamera, open_camera
+from vdeblur.live.pace import Step
+from vdeblur.live.session import Live, Newest, cameras, open_recording, percentile, watch
+from vdeblur.live.stream import LiveStream, Rung
 from vdeblur.restorer import State
 from vdeblur.windows import Window
 

@@ -20,13 +20,13 @@ from footage import count_frames
 from media import frames
 from streams import Identity
 
-from vdeblur.cameras import CameraOptions, open_camera
 from vdeblur.errors import DeviceError
 from vdeblur.frames import Frame, StreamInfo
-from vdeblur.live import Live, open_recording, watch
-from vdeblur.live_stream import LiveStream, Rung
-from vdeblur.opencv_camera import MISSES, OpenCVCamera
-from vdeblur.pace import Step
+from vdeblur.live.cameras import CameraOptions, open_camera
+from vdeblur.live.opencv_camera import MISSES, OpenCVCamera
+from vdeblur.live.pace import Step
+from vdeblur.live.session import Live, open_recording, watch
+from vdeblur.live.stream import LiveStream, Rung
 
 
 @dataclass

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from vdeblur.pace import Pace, Step
+from vdeblur.live.pace import Pace, Step
 
 COSTS = [1.0, 0.44, 0.25, 0.11, 0.08]
 EVERY = [1, 1, 1, 1, 2]

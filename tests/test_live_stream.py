@@ -16,10 +16,10 @@ from media import frames as moving
 from streams import YUV420, Identity, picture
 
 from vdeblur.frames import Color, Frame, Layout
-from vdeblur.live_stream import LiveStream, Rung, ladder
-from vdeblur.pace import Step
+from vdeblur.live.pace import Step
+from vdeblur.live.stream import LiveStream, Rung, ladder
 from vdeblur.restorer import Restorer, State
-from vdeblur.scaled import MULTIPLE, Scaled, shrunk
+from vdeblur.restorers.scaled import MULTIPLE, Scaled, shrunk
 from vdeblur.windows import Window
 
 
@@ -166,7 +166,7 @@ def test_the_ladder_of_a_filter_gets_cheaper_and_ends_on_alternate_frames() -> N
 
 
 def test_a_network_goes_down_the_ladder_and_up_without_look_ahead(tmp_path: Path) -> None:
-    from vdeblur import checkpoints
+    from vdeblur.backends import checkpoints
     from vdeblur.models import build
 
     small = {"half": 8, "quarter": 8, "eighth": 8, "hidden": 8, "neighbour": 8}

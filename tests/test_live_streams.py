@@ -22,10 +22,10 @@ from hypothesis import strategies as st
 from media import Recipe, frames, write
 from rtsp import RtspServer
 
-from vdeblur.cameras import CLOCK, CameraOptions, open_camera
 from vdeblur.errors import InputError
 from vdeblur.frames import Frame
-from vdeblur.streams import JUMP_SECONDS, Address, Clock, StreamCamera
+from vdeblur.live.cameras import CLOCK, CameraOptions, open_camera
+from vdeblur.live.streams import JUMP_SECONDS, Address, Clock, StreamCamera
 
 QUICK = CameraOptions(patience_seconds=6)
 

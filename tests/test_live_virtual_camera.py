@@ -17,7 +17,7 @@ from media import frames
 from vdeblur.cli import cli
 from vdeblur.errors import DeviceError, UsageError
 from vdeblur.frames import StreamInfo
-from vdeblur.virtual_camera import VirtualCamera
+from vdeblur.live.virtual_camera import VirtualCamera
 
 
 class Device:

@@ -20,11 +20,11 @@ from media import frames as moving
 from numpy.typing import NDArray
 from streams import Identity
 
-from vdeblur.cameras import FileCamera
 from vdeblur.errors import ModelError
-from vdeblur.live import Captured, Live, Shown, Stats
-from vdeblur.live_stream import LiveStream, Rung
-from vdeblur.pace import Step
+from vdeblur.live.cameras import FileCamera
+from vdeblur.live.pace import Step
+from vdeblur.live.session import Captured, Live, Shown, Stats
+from vdeblur.live.stream import LiveStream, Rung
 
 T = TypeVar("T")
 ROOT = Path(__file__).parent.parent
@@ -36,11 +36,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
-from vdeblur import live_window
-from vdeblur.cameras import CameraOptions, FileCamera
-from vdeblur.live import Live
-from vdeblur.live_stream import LiveStream, Rung
-from vdeblur.pace import Step
+from vdeblur.live import window as live_window
+from vdeblur.live.cameras import CameraOptions, FileCamera
+from vdeblur.live.session import Live
+from vdeblur.live.stream import LiveStream, Rung
+from vdeblur.live.pace import Step
 
 class White:
     name, device, precision, past, future = "white", "cpu", "native", 0, 0
@@ -145,7 +145,7 @@ def test_the_screen_is_a_camera(tmp_path: Path) -> None:
 
 
 def test_keys_change_model_strength_view_and_pause(tmp_path: Path) -> None:
-    from vdeblur.live_window import LiveWindow, Look
+    from vdeblur.live.window import LiveWindow, Look
 
     def load(model: str) -> list[Rung]:
         if model == "broken":
@@ -179,7 +179,7 @@ def test_keys_change_model_strength_view_and_pause(tmp_path: Path) -> None:
 
 
 def test_views_and_figures() -> None:
-    from vdeblur.live_window import Look, draw, figures, write_lines
+    from vdeblur.live.window import Look, draw, figures, write_lines
 
     before, after = moving(2)
     shown = Shown(Captured(before, 0.0, 0), after)

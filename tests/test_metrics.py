@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vdeblur.metrics import METRICS, flicker, optical_flow, psnr, ssim, tof
+from vdeblur.quality.metrics import METRICS, flicker, optical_flow, psnr, ssim, tof
 
 sizes = st.tuples(st.integers(1, 40), st.integers(1, 40))
 

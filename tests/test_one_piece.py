@@ -12,15 +12,15 @@ from media import Recipe, frames, packets, write
 from test_batch import Here
 from test_segments import decoded, largest_difference
 
-from vdeblur.batch import Batch, BatchOptions
-from vdeblur.batch_report import to_json
+from vdeblur.batch.collect import collect
+from vdeblur.batch.report import to_json
+from vdeblur.batch.scheduler import Batch, BatchOptions
+from vdeblur.batch.units import Restore
 from vdeblur.cli import cli
-from vdeblur.collect import collect
 from vdeblur.frames import Frame
-from vdeblur.job import Job
-from vdeblur.sinks import SinkOptions
-from vdeblur.sources import open_source
-from vdeblur.units import Restore
+from vdeblur.jobs.job import Job
+from vdeblur.media.sinks import SinkOptions
+from vdeblur.media.sources import open_source
 
 EVERY = Fraction(1, 2)
 

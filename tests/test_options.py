@@ -12,10 +12,10 @@ from media import Recipe, frames, write
 from networks import tiny
 from test_deinterlace import comb, interlaced
 
-from vdeblur.checkpoints import save
+from vdeblur.backends.checkpoints import save
 from vdeblur.cli import cli
 from vdeblur.frames import Frame
-from vdeblur.sources import SourceOptions, open_source
+from vdeblur.media.sources import SourceOptions, open_source
 
 LOSSLESS = ("--codec", "ffv1", "-y")
 

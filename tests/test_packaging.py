@@ -58,7 +58,7 @@ def test_what_is_installed_finds_its_weights(wheel: Path, tmp_path: Path) -> Non
     assert listed.returncode == 0, listed.stderr
     places = sorted(place for model in json.loads(listed.stdout) for place in model["default_on"].split())
     assert places == ["cpu", "gpu"]
-    code = "import vdeblur.published as p; print(p.weights_folder())"
+    code = "import vdeblur.backends.published as p; print(p.weights_folder())"
     where = subprocess.run(
         [sys.executable, "-P", "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )

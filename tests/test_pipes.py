@@ -11,12 +11,12 @@ import pytest
 from media import Recipe, frames, write
 
 from vdeblur.frames import Frame, Layout
-from vdeblur.sources import open_source
+from vdeblur.media.sources import open_source
 
 IDENTITY = """
 import sys
-from vdeblur.sinks import SinkOptions, open_sink
-from vdeblur.sources import SourceOptions, open_source
+from vdeblur.media.sinks import SinkOptions, open_sink
+from vdeblur.media.sources import SourceOptions, open_source
 codec = sys.argv[1] if len(sys.argv) > 1 else None
 with open_source("-") as source, open_sink("-", source, SinkOptions(codec=codec)) as sink:
     for frame in source:

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vdeblur import plots
+from vdeblur.quality import plots
 
 values = st.floats(-200, 200).map(lambda value: round(value, 3)) | st.sampled_from([math.inf, -math.inf, math.nan])
 names = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=8)

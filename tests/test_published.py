@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from skimage import data
 
+from vdeblur.backends.published import published
 from vdeblur.frames import Color, Frame, Layout
-from vdeblur.published import published
 from vdeblur.restorer import Restorer, State, load_restorer
 from vdeblur.windows import windows
 

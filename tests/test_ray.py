@@ -17,8 +17,8 @@ from footage import footage
 from test_batch import JOB, OPTIONS, Here
 from test_segments import decoded, largest_difference
 
-from vdeblur.batch import Batch
-from vdeblur.collect import collect
+from vdeblur.batch.collect import collect
+from vdeblur.batch.scheduler import Batch
 
 ray: Any = pytest.importorskip("ray", reason="Ray is an extra: pip install 'vdeblur[ray]'")
 
@@ -54,7 +54,7 @@ def works_on_a_segment(pid: int) -> bool:
 def test_a_killed_actor_a_lost_node_and_a_corrupt_file_cost_nothing_else(
     cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vdeblur.cluster import RayActors
+    from vdeblur.batch.cluster import RayActors
 
     made = tmp_path / "in"
     made.mkdir()
@@ -85,7 +85,7 @@ def test_a_killed_actor_a_lost_node_and_a_corrupt_file_cost_nothing_else(
                 target=cluster.remove_node, args=(cluster.second,), kwargs={"allow_graceful": False}
             ).start()
 
-    monkeypatch.setattr("vdeblur.batch.POLL_SECONDS", 0.01)  # to meet the actor in mid-segment
+    monkeypatch.setattr("vdeblur.batch.scheduler.POLL_SECONDS", 0.01)  # to meet the actor in mid-segment
     together = batch("together")
     try:
         together.run(hands, disturb)

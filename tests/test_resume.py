@@ -15,9 +15,9 @@ from click.testing import CliRunner, Result
 from test_segments import decoded, largest_difference
 
 from vdeblur.cli import cli
-from vdeblur.job import Job, restore_file
-from vdeblur.resume import folder_of
-from vdeblur.sinks import SinkOptions
+from vdeblur.jobs.job import Job, restore_file
+from vdeblur.jobs.resume import folder_of
+from vdeblur.media.sinks import SinkOptions
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = ("-m", "unsharp", "--codec", "ffv1")

@@ -16,18 +16,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from networks import tiny
 
-from vdeblur.checkpoints import save
+from vdeblur.backends.checkpoints import save
+from vdeblur.backends.published import UNMEASURED_WARM_UP, published
 from vdeblur.errors import InputError, OutputError
-from vdeblur.fingerprints import job_from_json, job_to_json
 from vdeblur.frames import Frame
-from vdeblur.job import Job, Summary, default_model, load_for, restore_file, warm_up_of
-from vdeblur.joining import join
+from vdeblur.jobs.fingerprints import job_from_json, job_to_json
+from vdeblur.jobs.job import Job, Summary, default_model, load_for, restore_file, warm_up_of
+from vdeblur.jobs.joining import join
+from vdeblur.jobs.resume import folder_of, prepare, restore_resumable
+from vdeblur.jobs.segments import Cutting, JobFolder, _segments, cut, restore_segment
+from vdeblur.media.sinks import SinkOptions
+from vdeblur.media.sources import SourceOptions, open_source
 from vdeblur.models.convlstm import ConvLSTM
-from vdeblur.published import UNMEASURED_WARM_UP, published
-from vdeblur.resume import folder_of, prepare, restore_resumable
-from vdeblur.segments import Cutting, JobFolder, _segments, cut, restore_segment
-from vdeblur.sinks import SinkOptions
-from vdeblur.sources import SourceOptions, open_source
 
 SHORT = Cutting(min_seconds=0.4, max_seconds=0.9, warm_up=4)
 LOSSLESS = SinkOptions(codec="ffv1")

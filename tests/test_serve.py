@@ -20,8 +20,8 @@ from footage import count_frames, footage, sound_only  # noqa: E402
 from heavier import publish_heavier  # noqa: E402
 
 from vdeblur.cli import cli  # noqa: E402
-from vdeblur.serve import PAGE_FILES, WEB, ServeOptions, is_loopback, running  # noqa: E402
-from vdeblur.serve_jobs import download_name, shown_name  # noqa: E402
+from vdeblur.serve.app import PAGE_FILES, WEB, ServeOptions, is_loopback, running  # noqa: E402
+from vdeblur.serve.jobs import download_name, shown_name  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 OPTIONS = ServeOptions(port=0, model="unsharp")
@@ -195,7 +195,7 @@ def test_the_page_and_its_files_are_all_that_is_served() -> None:
             assert response.headers["X-Content-Type-Options"] == "nosniff"
         for name in PAGE_FILES:
             assert await status(session, "GET", f"{url}/web/{name}") == 200
-        for path in ("/web/index.html", "/web/..%2fserve.py", "/web/", "/serve.py", "/api/jobs/../../etc"):
+        for path in ("/web/index.html", "/web/..%2fapp.py", "/web/", "/app.py", "/api/jobs/../../etc"):
             assert await status(session, "GET", f"{url}{path}") == 404
 
     served(work)

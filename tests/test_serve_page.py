@@ -14,7 +14,7 @@ from browser import browser, chromium
 from footage import count_frames, footage
 from media import Recipe, frames, write
 
-from vdeblur.serve import ServeOptions, running
+from vdeblur.serve.app import ServeOptions, running
 
 pytestmark = pytest.mark.skipif(chromium() is None, reason="needs Chromium (apt-get install chromium)")
 

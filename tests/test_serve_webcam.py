@@ -15,7 +15,7 @@ aiortc = pytest.importorskip("aiortc", reason="needs the extra `serve`")
 
 import av  # noqa: E402
 
-from vdeblur.serve import ServeOptions, running  # noqa: E402
+from vdeblur.serve.app import ServeOptions, running  # noqa: E402
 
 
 class Gray(aiortc.VideoStreamTrack):  # type: ignore[misc,name-defined]

@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 from media import Recipe, copy, frames, noise, packets, write
 
-from vdeblur.containers import FORMATS, can_hold, pipe_format
-from vdeblur.encoders import choose_encoder, choose_pix_fmt
 from vdeblur.errors import OutputError, UsageError, VdeblurError
 from vdeblur.frames import Color, Frame, Layout, StreamInfo
-from vdeblur.images import image_files
-from vdeblur.planes import video_frame
-from vdeblur.sinks import SinkOptions, default_output, open_sink
-from vdeblur.sources import SourceOptions, open_source
-from vdeblur.video_sink import VideoSink
+from vdeblur.media.containers import FORMATS, can_hold, pipe_format
+from vdeblur.media.encoders import choose_encoder, choose_pix_fmt
+from vdeblur.media.images import image_files
+from vdeblur.media.planes import video_frame
+from vdeblur.media.sinks import SinkOptions, default_output, open_sink
+from vdeblur.media.sources import SourceOptions, open_source
+from vdeblur.media.video_sink import VideoSink
 
 DEFAULTS = SinkOptions()
 LOSSLESS = SinkOptions(codec="ffv1")

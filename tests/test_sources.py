@@ -15,9 +15,18 @@ from media import Recipe, frames, noise, write
 
 from vdeblur.errors import InputError, UsageError
 from vdeblur.frames import Color, Frame, Layout
-from vdeblur.planes import CHROMA_SHIFTS, convert, frame_of, native_format, planes_of, readable, storage_of, video_frame
-from vdeblur.sources import SourceOptions, open_source
-from vdeblur.video_source import VideoSource
+from vdeblur.media.planes import (
+    CHROMA_SHIFTS,
+    convert,
+    frame_of,
+    native_format,
+    planes_of,
+    readable,
+    storage_of,
+    video_frame,
+)
+from vdeblur.media.sources import SourceOptions, open_source
+from vdeblur.media.video_source import VideoSource
 
 LAYOUTS = [
     *(

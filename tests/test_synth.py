@@ -12,10 +12,10 @@ from footage import footage
 
 from vdeblur.cli import cli
 from vdeblur.errors import InputError, OutputError, UsageError
-from vdeblur.evaluate import evaluate
-from vdeblur.pairs import find_clips, picture_of, read_frames
+from vdeblur.quality.evaluate import evaluate
+from vdeblur.quality.pairs import find_clips, picture_of, read_frames
 from vdeblur.restorer import load_restorer
-from vdeblur.synth import SynthConfig, shake, synthesise
+from vdeblur.training.synth import SynthConfig, shake, synthesise
 
 SMALL = SynthConfig(frames=3, clips=2, size=32, blur_px=(3, 5))
 

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from networks import CONFIGS, tiny
 from test_train import TINY, same, write_pictures
 
-from vdeblur import checkpoints
+from vdeblur.backends import checkpoints
+from vdeblur.backends.published import weights_folder
+from vdeblur.backends.symmetries import SYMMETRIES, turn, undo
 from vdeblur.cli import cli
 from vdeblur.errors import InputError, ModelError, UsageError
-from vdeblur.packed import Bytes, fold, from_network, planes_of, psnr_of, to_network, unfold
-from vdeblur.published import weights_folder
-from vdeblur.symmetries import SYMMETRIES, turn, undo
-from vdeblur.teacher import Teacher, Teaching
-from vdeblur.train import TrainConfig, held_out_clips, loss_of, taught_loss, train
+from vdeblur.training.packed import Bytes, fold, from_network, planes_of, psnr_of, to_network, unfold
+from vdeblur.training.teacher import Teacher, Teaching
+from vdeblur.training.train import TrainConfig, held_out_clips, loss_of, taught_loss, train
 
 
 def clip(seed: int, frames: int = 3, size: int = 16) -> Bytes:

@@ -19,15 +19,15 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from vdeblur import checkpoints
-from vdeblur.blur import BlurConfig
+from vdeblur.backends import checkpoints
+from vdeblur.backends.published import published
 from vdeblur.errors import InputError, UsageError
 from vdeblur.models import build
-from vdeblur.published import published
-from vdeblur.recipe import read_recipe
 from vdeblur.restorer import load_restorer
-from vdeblur.train import TrainConfig, train
-from vdeblur.training_log import to_svg, to_text
+from vdeblur.training.blur import BlurConfig
+from vdeblur.training.log import to_svg, to_text
+from vdeblur.training.recipe import read_recipe
+from vdeblur.training.train import TrainConfig, train
 
 ROOT = Path(__file__).parent.parent
 TINY = TrainConfig(
@@ -116,7 +116,7 @@ def test_a_run_killed_between_checkpoints_loses_nothing_but_time(
 import os, signal
 from pathlib import Path
 from test_train import TINY, replace
-from vdeblur.train import train, Trainer
+from vdeblur.training.train import train, Trainer
 if __name__ == "__main__":
     steps = 0
     def check():

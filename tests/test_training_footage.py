@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from footage import footage
 
-from vdeblur.blur import BlurConfig, ToneCurve
-from vdeblur.clips import ClipMaker, Sources, psnr_of, sharp_files
-from vdeblur.compression import compress
 from vdeblur.errors import InputError
-from vdeblur.footage import Footage, expose, flow_between, interpolate
+from vdeblur.training.blur import BlurConfig, ToneCurve
+from vdeblur.training.clips import ClipMaker, Sources, psnr_of, sharp_files
+from vdeblur.training.compression import compress
+from vdeblur.training.footage import Footage, expose, flow_between, interpolate
 
 CONFIG = BlurConfig(size=16, frames=3, layers=0, noise=0, highlights=0)
 LINEAR = ToneCurve(1.0)

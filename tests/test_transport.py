@@ -11,8 +11,8 @@ import pytest
 from media import Recipe, frames, write
 from test_damage import restless
 
-from vdeblur.sources import open_source
-from vdeblur.transport import end_of
+from vdeblur.media.sources import open_source
+from vdeblur.media.transport import end_of
 
 
 def plain(data: bytes) -> bytes:

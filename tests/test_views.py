@@ -17,11 +17,11 @@ from test_tiles import difference, restored
 from torch import Tensor
 
 from vdeblur.backends.pytorch import TorchRestorer
+from vdeblur.backends.symmetries import SYMMETRIES, turn, undo
 from vdeblur.backends.tiles import bytes_needed
 from vdeblur.backends.views import Views
 from vdeblur.cli import cli
 from vdeblur.models import StreamNetwork
-from vdeblur.symmetries import SYMMETRIES, turn, undo
 
 KINDS = pytest.mark.parametrize("kind", CONFIGS)
 

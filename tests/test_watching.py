@@ -13,12 +13,12 @@ from footage import count_frames, footage
 from test_batch import JOB, OPTIONS, Here
 from test_batch_pictures import pictures
 
-from vdeblur.batch import Batch
-from vdeblur.batch_run import Request
+from vdeblur.batch.journal import stat_of
+from vdeblur.batch.run import Request
+from vdeblur.batch.scheduler import Batch
+from vdeblur.batch.units import Prepare
+from vdeblur.batch.watching import Settling, watch
 from vdeblur.errors import UsageError
-from vdeblur.journal import stat_of
-from vdeblur.units import Prepare
-from vdeblur.watching import Settling, watch
 
 pytest.importorskip("watchdog", reason="needs the extra `watch`")
 

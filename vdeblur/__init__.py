@@ -13,23 +13,23 @@ __version__ = "0.1.0"
 _HOME = {
     "Color": "frames",
     "Frame": "frames",
-    "Job": "job",
+    "Job": "jobs.job",
     "Layout": "frames",
     "Restorer": "restorer",
     "SceneCuts": "scenes",
-    "Sink": "sinks",
-    "SinkOptions": "sinks",
-    "Source": "sources",
-    "SourceOptions": "sources",
+    "Sink": "media.sinks",
+    "SinkOptions": "media.sinks",
+    "Source": "media.sources",
+    "SourceOptions": "media.sources",
     "StreamInfo": "frames",
-    "Summary": "job",
+    "Summary": "jobs.job",
     "VdeblurError": "errors",
     "Window": "windows",
     "load_restorer": "restorer",
-    "open_sink": "sinks",
-    "open_source": "sources",
+    "open_sink": "media.sinks",
+    "open_source": "media.sources",
     "prefetch": "threads",
-    "restore_file": "job",
+    "restore_file": "jobs.job",
     "restore_stream": "pipeline",
     "write_behind": "threads",
 }
@@ -62,12 +62,12 @@ __all__ = [
 if TYPE_CHECKING:
     from .errors import VdeblurError
     from .frames import Color, Frame, Layout, StreamInfo
-    from .job import Job, Summary, restore_file
+    from .jobs.job import Job, Summary, restore_file
+    from .media.sinks import Sink, SinkOptions, open_sink
+    from .media.sources import Source, SourceOptions, open_source
     from .pipeline import restore_stream
     from .restorer import Restorer, load_restorer
     from .scenes import SceneCuts
-    from .sinks import Sink, SinkOptions, open_sink
-    from .sources import Source, SourceOptions, open_source
     from .threads import prefetch, write_behind
     from .windows import Window
 

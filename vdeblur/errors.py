@@ -68,7 +68,7 @@ class NotInSegments(OutputError):
 
 
 class NonFiniteResult(VdeblurError):
-    """A network gave NaN or infinity for a frame; `vdeblur.fallback` turns to the per-frame network."""
+    """A network gave NaN or infinity for a frame; `vdeblur.restorers.fallback` turns to the per-frame network."""
 
 
 _MADE_ROOM = "make room and run the same command again"

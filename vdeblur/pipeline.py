@@ -10,8 +10,8 @@ from .frames import Frame
 from .windows import windows
 
 if TYPE_CHECKING:
+    from .media.sinks import Sink
     from .restorer import Restorer, State
-    from .sinks import Sink
 
 
 @dataclass(frozen=True, slots=True)

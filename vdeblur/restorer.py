@@ -48,8 +48,8 @@ def load_restorer(
     CPU, because memory did not do. Raises ModelError for an unknown name or a file that cannot be trusted, DeviceError
     and UsageError for a device or precision that is not to be had.
     """
-    from .classical import CLASSICAL
-    from .published import published
+    from .backends.published import published
+    from .restorers.classical import CLASSICAL
 
     if name in CLASSICAL:
         return CLASSICAL[name]()
@@ -57,8 +57,8 @@ def load_restorer(
     if name not in models and not name.endswith(".safetensors"):
         raise unknown_model(name)
 
+    from .backends.checkpoints import load
     from .backends.pytorch import TorchRestorer
-    from .checkpoints import load
 
     model = models.get(name)
     checkpoint = load(model.path, model.sha256) if model else load(name)
@@ -76,8 +76,8 @@ def load_restorer(
 
 def unknown_model(name: str) -> ModelError:
     """What to say of a name that is no model's."""
-    from .classical import CLASSICAL
-    from .published import published
+    from .backends.published import published
+    from .restorers.classical import CLASSICAL
 
     known = [*(model.name for model in published()), *CLASSICAL]
     hint = did_you_mean(name, known) or f"; choose {', '.join(known)} or a .safetensors file"

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..models import StreamNetwork
-from ..symmetries import SYMMETRIES, turn, undo
+from .symmetries import SYMMETRIES, turn, undo
 from .tiles import Tiled
 
 

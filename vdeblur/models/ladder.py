@@ -5,7 +5,7 @@ shows as coloured mosaics on dark frames and makes tiles differ from the whole),
 (checkerboards), and no fully connected layer, which would tie the network to one picture size.
 
 Pictures are float tensors (n, 6, h, w) at half scale, h and w multiples of 4: the four phases of luma in 0..1, then Cb
-and Cr about 0, in -0.5..0.5 (see `vdeblur.planes`). The network answers with a residual of the same shape.
+and Cr about 0, in -0.5..0.5 (see `vdeblur.media.planes`). The network answers with a residual of the same shape.
 """
 
 from __future__ import annotations

@@ -1,0 +1,78 @@
+"""Checkpoints: a network's weights with all that is needed to use them, as safetensors. Pickle is never read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..errors import ModelError
+from ..files import file_sha256
+from ..models import MODELS, StreamNetwork, build
+
+FORMAT = "vdeblur/1"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights of one network and where they come from."""
+
+    kind: str
+    """A key of `vdeblur.models.MODELS`."""
+    config: dict[str, Any]
+    """Keyword arguments of the kind's configuration."""
+    tensors: dict[str, Tensor]
+    provenance: dict[str, Any] = field(default_factory=dict)
+    """Free facts for people: data, steps, seed."""
+
+    def network(self) -> StreamNetwork:
+        """The network with these weights, in evaluation mode; ModelError where they do not fit its kind."""
+        if self.kind not in MODELS:
+            raise ModelError(f"unknown kind of model {self.kind!r}; this version knows {', '.join(MODELS)}")
+        try:
+            network = build(self.kind, self.config)
+            network.load_state_dict(self.tensors)
+        except (TypeError, RuntimeError) as error:
+            raise ModelError(f"the weights do not fit a {self.kind} of their own settings: {error}") from error
+        return network.eval()
+
+
+def save(
+    path: str | Path, network: StreamNetwork, kind: str, tensors: dict[str, Tensor], provenance: dict[str, Any]
+) -> None:
+    """Write weights as safetensors with their kind and configuration in the header."""
+    config = asdict(network.config)
+    header = {"format": FORMAT, "kind": kind, "config": json.dumps(config), "provenance": json.dumps(provenance)}
+    save_file({name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}, str(path), header)
+
+
+def load(path: str | Path, sha256: str | None = None) -> Checkpoint:
+    """Read a checkpoint; ModelError where it is missing, altered (against `sha256`) or not one of ours."""
+    path = Path(path)
+    if not path.is_file():
+        raise ModelError(f"{path}: no such model file; `vdeblur models` lists those that come with vdeblur")
+    if sha256 is not None and file_sha256(path) != sha256:
+        raise ModelError(f"{path}: the file is not what was published (its SHA-256 differs); install vdeblur again")
+    try:
+        with safe_open(str(path), "pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(f"{path}: not a readable safetensors file ({error})") from error
+    if header.get("format") != FORMAT:
+        raise ModelError(f"{path}: not a vdeblur model (format {header.get('format')!r}, expected {FORMAT!r})")
+    if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
+        raise ModelError(f"{path}: holds weights that are not finite numbers; take another copy")
+    try:
+        config, provenance = json.loads(header["config"]), json.loads(header["provenance"])
+        if not (isinstance(config, dict) and isinstance(provenance, dict)):
+            raise ValueError("config and provenance are tables")
+        return Checkpoint(header["kind"], config, tensors, provenance)
+    except (KeyError, ValueError) as error:
+        raise ModelError(f"{path}: its header is damaged ({error}); take another copy") from error

@@ -1,0 +1,1 @@
+"""Many inputs, on one machine or many."""

@@ -1,0 +1,149 @@
+"""What a batch came to: a table for the terminal, report.json for programs, report.html for people."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from ..errors import OutputError
+from ..files import write_json
+from .scheduler import Batch, Task
+
+STATUS = {
+    "done": "restored",
+    "damaged": "restored, input damaged",
+    "passed": "restored in part",
+    "failed": "failed",
+    "skipped": "was done already",
+    "foreign": "left alone",
+    "waiting": "not started",
+    "running": "not finished",
+}
+
+
+def entry(task: Task) -> dict[str, Any]:
+    """One file, as report.json has it; lengths of blur in pixels."""
+    keys = ("fps", "segments", "passed_through", "touched", "concealed", "blur_before", "blur_after", "model", "device")
+    return {
+        "input": task.item.input,
+        "output": task.item.output,
+        "status": task.status,
+        "frames": task.result.get("frames"),
+        **{key: task.result.get(key) for key in keys},
+        "error": task.error,
+        "notes": task.notes,
+    }
+
+
+def to_json(batch: Batch) -> dict[str, Any]:
+    """The whole report."""
+    files = [entry(task) for task in batch.tasks]
+    counts = {status: sum(task.status == status for task in batch.tasks) for status in STATUS}
+    return {
+        "seconds": round(batch.seconds, 1),
+        "frames": sum(file["frames"] or 0 for file in files if file["status"] != "skipped"),
+        "counts": counts,
+        "files": files,
+    }
+
+
+def to_text(batch: Batch) -> str:
+    """A table of every file that is not simply done, and a line of sums."""
+    lines = []
+    for task in batch.tasks:
+        if task.status not in ("done", "skipped"):
+            why = said(task)[:1]
+            lines.append(f"{STATUS[task.status]:<24}{': '.join((task.item.input, *why))}")
+    counts = {STATUS[status]: count for status, count in to_json(batch)["counts"].items() if count}
+    frames = to_json(batch)["frames"]
+    lines.append(f"{', '.join(f'{count} {name}' for name, count in counts.items())}; {frames} frames restored")
+    return "\n".join(lines)
+
+
+def said(task: Task) -> list[str]:
+    """The error and what else is to be known of a file, for places that name it already."""
+    return [note.removeprefix(f"{task.item.input}: ") for note in (task.error, *task.notes) if note]
+
+
+def write_reports(batch: Batch) -> None:
+    """Write report.json and report.html into the output folder. OutputError where that cannot be."""
+    try:
+        write_json(batch.folder / "report.json", to_json(batch))
+        page = batch.folder / "report.html"
+        part = page.with_name(".report.html.part")
+        part.write_text(to_html(batch), encoding="utf-8")
+        part.replace(page)
+    except OSError as error:
+        raise OutputError(f"{batch.folder}: cannot write the report: {error.strerror}") from error
+
+
+def to_html(batch: Batch) -> str:
+    """One page that holds its pictures itself."""
+    rows = "".join(_row(batch, task) for task in batch.tasks)
+    head = "".join(f"<th>{name}</th>" for name in COLUMNS)
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>vdeblur batch</title>
+<style>{STYLE}</style>
+</head>
+<body>
+<h1>vdeblur batch</h1>
+<p>{escape(to_text(batch).splitlines()[-1])} in {batch.seconds:.0f} s. Blur is the length in pixels over which an edge
+is smeared, before and after, as a mean over sampled frames.</p>
+<table>
+<thead><tr>{head}</tr></thead>
+<tbody>
+{rows}</tbody>
+</table>
+</body>
+</html>
+"""
+
+
+def _row(batch: Batch, task: Task) -> str:
+    result = task.result
+    pictures = task.thumbnails or (None, None)
+    images = "".join(
+        f'<td><img alt="{when}" src="data:image/jpeg;base64,{data}"></td>' if data else "<td></td>"
+        for when, data in zip(("before", "after"), pictures, strict=True)
+    )
+    name = task.item.input
+    notes = "".join(f"<br><small>{escape(note)}</small>" for note in said(task))
+    blur = "" if result.get("blur_before") is None else f"{result['blur_before']:.1f} → {result['blur_after']:.1f}"
+    touched = "" if not result.get("frames") else f"{100 * result.get('touched', 0) / result['frames']:.0f} %"
+    figures = (_number(result.get("frames"), 0), _number(result.get("fps"), 1), touched, blur)
+    cells = "".join(f'<td class="n" data-name="{n}">{f}</td>' for n, f in zip(COLUMNS[4:], figures, strict=True))
+    return (
+        f'<tr class="{task.status}">{images}<td><b>{escape(Path(name).name)}</b><br><small>{escape(name)}</small></td>'
+        f"<td>{STATUS[task.status]}{notes}</td>{cells}</tr>\n"
+    )
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+COLUMNS = ("before", "after", "file", "result", "frames", "fps", "touched", "blur")
+
+STYLE = """
+:root { color-scheme: light dark; font: 15px/1.4 system-ui, sans-serif; }
+body { margin: 2rem auto; max-width: 76rem; padding: 0 1rem; }
+table { border-collapse: collapse; width: 100%; }
+th, td { text-align: left; vertical-align: top; padding: .4rem .6rem; border-bottom: 1px solid #8884; }
+td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+img { display: block; width: 10rem; }
+small { opacity: .75; overflow-wrap: anywhere; }
+tr.failed td:nth-child(4), tr.passed td:nth-child(4) { color: #c33; }
+tr.skipped, tr.foreign { opacity: .7; }
+@media (max-width: 50rem) {
+  body { margin: 1rem auto; } thead { display: none; }
+  tr { display: grid; grid-template-columns: 1fr 1fr; padding: .8rem 0; border-bottom: 1px solid #8884; }
+  td { border: 0; padding: .2rem .4rem; } td:nth-child(3), td:nth-child(4) { grid-column: 1 / -1; }
+  td.n { text-align: left; } td.n:not(:empty)::before { content: attr(data-name) " "; opacity: .75; }
+  table, tbody { display: block; } img { width: 100%; }
+}
+"""

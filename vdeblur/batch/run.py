@@ -1,0 +1,175 @@
+"""The life of a `vdeblur batch`: collect, estimate, run, report, and stop when asked to."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+
+from ..errors import EXIT_BATCH_FAILURES, EXIT_DAMAGED_INPUT, EXIT_OK, UsageError
+from ..jobs.job import Job
+from ..progress import clock
+from ..signals import Stopped, StopSignals
+from .collect import Item, collect
+from .progress import Bars, BatchProgress, JsonLines, Silent
+from .report import to_json, to_text, write_reports
+from .scheduler import Batch, BatchOptions
+from .units import do
+from .watching import watch
+from .workers import Hands, Workers, auto_jobs
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the command line asks for."""
+
+    paths: tuple[str, ...]
+    output: str
+    settings: Job
+    options: BatchOptions
+    recursive: bool = False
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    name: str = "{stem}{suffix}"
+    jobs: str = "auto"
+    ray: str | None = None
+    watch: bool = False
+
+    def items(self) -> list[Item]:
+        """The files. Raises what `collect` raises."""
+        return collect(
+            self.paths,
+            self.output,
+            recursive=self.recursive,
+            include=self.include,
+            exclude=self.exclude,
+            name=self.name,
+        )
+
+    def worker_count(self) -> int:
+        """How many processes. Raises UsageError for what is no number."""
+        if self.jobs == "auto":
+            return auto_jobs(self.settings.device)
+        if not self.jobs.isdecimal() or not 1 <= int(self.jobs) <= 1024:
+            raise UsageError(f"--jobs {self.jobs}: give a number of processes, or auto")
+        return int(self.jobs)
+
+    def hands(self) -> Hands:
+        """Whoever does the work. Raises UsageError where Ray is asked for and not installed."""
+        if self.ray is not None:
+            from .cluster import RayActors
+
+            return RayActors(self.ray, self.settings.device)
+        return Workers(do, self.worker_count(), self.settings.device)
+
+
+def run_batch(
+    request: Request,
+    stop: StopSignals,
+    progress: str,
+    *,
+    dry_run: bool,
+    as_json: bool,
+    say: Callable[[str], None],
+    write: Callable[[str], None],
+) -> int:
+    """Run a batch and return its exit code. `say` gets lines for people, `write` those for stdout.
+
+    Raises Stopped after a signal, when what ran has ended and the reports are written.
+    """
+    waits = request.watch and not dry_run
+    batch = Batch([] if waits else request.items(), request.settings, request.output, request.options)
+    if dry_run:
+        write(json.dumps(_plan(batch, request)) if as_json else _plan_text(batch, request))
+        return EXIT_OK
+    stopped: Stopped | None = None
+    hands = request.hands()
+    try:
+        with _shown(progress) as shown:
+
+            def on_progress(batch: Batch) -> None:
+                stop.check()
+                shown.update(batch)
+
+            try:
+                if request.watch:
+                    watch(batch, request, hands, on_progress)
+                else:
+                    batch.run(hands, on_progress)
+            except Stopped as error:
+                stopped = error
+                _finish(batch, hands, shown, error, say)
+    finally:
+        hands.stop()
+        batch.sweep()
+        write_reports(batch)
+    say(to_text(batch))
+    if as_json:
+        write(json.dumps(to_json(batch)))
+    if stopped is not None:
+        stopped.what_is_left = "the same command goes on where this one was"
+        raise stopped
+    if batch.failures:
+        return EXIT_BATCH_FAILURES
+    return EXIT_DAMAGED_INPUT if any(task.status == "damaged" for task in batch.tasks) else EXIT_OK
+
+
+def _finish(batch: Batch, hands: Hands, shown: BatchProgress, error: Stopped, say: Callable[[str], None]) -> None:
+    """After Ctrl-C running segments end, unless it is pressed again; SIGTERM ends them at once."""
+    if error.signum != signal.SIGINT:
+        return
+
+    def again(signum: int, _: FrameType | None) -> None:
+        raise Stopped(signum)
+
+    say("stopping: running segments are finished first; Ctrl-C again ends them at once (finished ones are kept)")
+    before = {signum: signal.signal(signum, again) for signum in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        batch.finish(hands, shown.update)
+    except Stopped:
+        pass
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+
+def _shown(kind: str) -> BatchProgress:
+    import sys
+
+    if kind == "json":
+        return JsonLines(lambda line: print(line, file=sys.stderr, flush=True))
+    return Bars(force=True) if kind == "bar" else Silent()
+
+
+def _plan(batch: Batch, request: Request) -> dict[str, object]:
+    """What would be done."""
+    from .estimate import seconds_for
+
+    jobs = 1 if request.ray else request.worker_count()
+    seconds = seconds_for(batch, request.settings, jobs)
+    return {
+        "files": [
+            {"input": t.item.input, "output": t.item.output, "status": t.status, "frames": t.frames, "error": t.error}
+            for t in batch.tasks
+        ],
+        "frames": sum(task.frames for task in batch.waiting),
+        "hours": None if seconds is None else round(seconds / 3600, 8),
+        "jobs": jobs,
+    }
+
+
+def _plan_text(batch: Batch, request: Request) -> str:
+    plan = _plan(batch, request)
+    lines = [
+        f"{task.status:<9}{task.frames:>9} frames  {task.item.input} -> {task.item.output}"
+        + (f" ({task.error})" if task.error else "")
+        for task in batch.tasks
+    ]
+    hours = plan["hours"]
+    length = f"about {clock(hours * 3600)} with {plan['jobs']} workers" if isinstance(hours, float) else "nothing to do"
+    return "\n".join([*lines, f"{len(batch.waiting)} files to restore, {plan['frames']} frames, {length}"])

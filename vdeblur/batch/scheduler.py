@@ -1,0 +1,375 @@
+"""A batch: many files, whoever does the work. Faults stay with their file, and done work is never done again.
+
+    collect -> journal: what is done already? -> per file: Prepare -> Restore each segment -> Join -> journal -> report
+
+The loop here hands units to `Hands` (processes on this machine, or actors of a cluster) and takes their results. All
+that a unit leaves is on the disk under idempotent names, so the loop can be killed at any moment and run again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import json
+import logging
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from typing import Any, Literal
+
+from ..errors import InputError, ModelError, OutputError, UsageError, VdeblurError
+from ..files import write_json
+from ..frames import StreamInfo
+from ..jobs.fingerprints import model_identity
+from ..jobs.job import Job, model_of
+from ..jobs.resume import DEFAULT_CUTTING, folder_of
+from ..jobs.segments import Cutting, JobFolder, settings_with
+from ..media.sinks import SinkOptions, is_image_output
+from ..media.sources import is_image_input, open_source
+from .collect import Item
+from .journal import Entry, Journal, stat_of
+from .units import Finished, Join, Prepare, Prepared, Restore, Unit, Whole
+from .workers import Hands, WorkerDied
+
+log = logging.getLogger(__name__)
+
+STATE_FOLDER = ".vdeblur-batch"
+"""Inside the output folder: the journal and the thumbnails of done files."""
+POLL_SECONDS = 0.2
+
+Status = Literal["waiting", "running", "done", "damaged", "passed", "failed", "skipped", "foreign"]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOptions:
+    """How a batch treats its files."""
+
+    overwrite: bool = False
+    """Restore anew what is done, and replace outputs that are not this batch's."""
+    tries: int = 3
+    """How often a unit is tried before it is set aside."""
+    back_off_seconds: float = 2.0
+    """Before the second try; twice as long before each further one."""
+    min_free_bytes: int = 1 << 30
+    """Of the disk that stay free: nothing new is started below; 0 turns all checks of the disk off."""
+    cutting: Cutting = DEFAULT_CUTTING
+
+
+@dataclass(slots=True)
+class Task:
+    """One file on its way."""
+
+    item: Item
+    job: Job
+    status: Status = "waiting"
+    info: StreamInfo | None = None
+    frames: int = 0
+    """Known from the header, then from the packets."""
+    done_frames: int = 0
+    error: str | None = None
+    notes: list[str] = field(default_factory=list)
+    missing: set[int] = field(default_factory=set)
+    """Segments that are still to do."""
+    input_sha256: str = ""
+    running: dict[int, int] = field(default_factory=dict)
+    """Frames done so far of units that run."""
+    started: float | None = None
+    result: dict[str, Any] = field(default_factory=dict)
+    thumbnails: tuple[str, str] | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing more will be done for it."""
+        return self.status not in ("waiting", "running")
+
+    @property
+    def frames_so_far(self) -> int:
+        """Done, those of running units included."""
+        return self.done_frames + sum(self.running.values())
+
+    @property
+    def failed(self) -> bool:
+        """It counts for exit code 7."""
+        return self.status in ("failed", "passed")
+
+
+class Batch:
+    """Many files, their journal, and what is still to be done for them."""
+
+    def __init__(self, items: Sequence[Item], settings: Job, output_folder: str, options: BatchOptions) -> None:
+        """`settings` is the job for all files; its input and output are not looked at.
+
+        Finds out what is done already, and what each file holds. Raises ModelError for a model that there is not and
+        OutputError for a folder that cannot be written.
+        """
+        self.folder = Path(output_folder)
+        self.options = options
+        model = model_of(settings)  # once for all workers, whatever devices they have
+        settings = replace(settings, model=model)
+        self._model = model_identity(model)
+        self._settings = settings_with(settings, options.cutting)
+        self._journal = Journal(self.folder / STATE_FOLDER / "journal.jsonl")
+        self._job = settings
+        self.tasks = [self._task(item, settings) for item in items]
+        self._queue: list[tuple[int, int, int, Task, Unit, int]] = []  # stage, rank, number, task, unit, tries so far
+        self._later: list[tuple[float, int, int, int, Task, Unit, int]] = []
+        self._running: dict[Future[Any], tuple[Task, Unit, int, int, int]] = {}
+        self._number = count()
+        self._stopping = False
+        self.seconds = 0.0
+
+    # -- what there is to do ----------------------------------------------------------------------------------------
+
+    def _task(self, item: Item, settings: Job) -> Task:
+        pictures = is_image_output(item.output, is_image_input(item.input))
+        sink = SinkOptions() if pictures else settings.sink  # pictures take no codec
+        task = Task(item, replace(settings, input=item.input, output=item.output, sink=sink))
+        overwrite = self.options.overwrite
+        try:
+            made = self._journal.made(item.output)
+            if stat_of(item.output) and not overwrite:
+                if made is None:
+                    task.status = "foreign"
+                    task.notes.append("an output that this batch did not make stands there; --overwrite replaces it")
+                    return task
+                changed = made.key != self._key(self._journal.input_sha256(item.input))
+                if not changed and made.event != "passed":
+                    self._recall(task, made)
+                    return task
+                why = "input, model or settings changed since it was restored" if changed else "was restored in part"
+                task.notes.append(f"{why}: restored anew")
+                overwrite = True
+            task.job = replace(task.job, sink=replace(sink, overwrite=overwrite))
+            with open_source(item.input, settings.source) as source:
+                task.info = source.info
+            task.frames = task.info.frames or 0
+        except (InputError, OSError) as error:
+            task.status, task.error = "failed", str(error)
+        return task
+
+    def _key(self, input_sha256: str) -> str:
+        return f"{input_sha256}-{self._model}-{self._settings}"
+
+    def _recall(self, task: Task, made: Entry) -> None:
+        if made.event != "done":  # a kill came between the output and its line
+            self._journal.add(replace(made, event="done", output_stat=stat_of(task.item.output)))
+        task.status = "skipped"
+        task.result = made.result
+        task.frames = task.done_frames = made.result.get("frames") or 0
+        try:
+            task.thumbnails = tuple(json.loads(self._thumbnails(task).read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            task.thumbnails = None
+
+    def _thumbnails(self, task: Task) -> Path:
+        return self.folder / STATE_FOLDER / f"{hashlib.sha256(task.item.output.encode()).hexdigest()[:24]}.json"
+
+    @property
+    def waiting(self) -> list[Task]:
+        """Tasks that have something to do, longest first."""
+        todo = [task for task in self.tasks if not task.is_over]
+        return sorted(todo, key=lambda task: (-pixels(task), task.item.input))
+
+    def past_speed(self) -> float | None:
+        """Pixels a second that this model reached for the files in the journal; None where there are none."""
+        speeds = [
+            entry.result["pixels_per_second"]
+            for task in self.tasks
+            if (entry := self._journal.last(task.item.output)) and entry.result.get("pixels_per_second")
+        ]
+        return sorted(speeds)[len(speeds) // 2] if speeds else None
+
+    def add(self, items: Sequence[Item]) -> None:
+        """Take in more files, or anew those that have changed; the next `run` restores them."""
+        anew = {item.input for item in items}
+        self.tasks = [task for task in self.tasks if task.item.input not in anew]
+        self.tasks += [self._task(item, self._job) for item in items]
+
+    # -- the loop ---------------------------------------------------------------------------------------------------
+
+    def run(self, hands: Hands, on_progress: Callable[[Batch], None] = lambda _: None) -> None:
+        """Do all that is to be done; returns when nothing runs any more. Raises OutputError when the disk is full.
+
+        What a signal raises (`signals.Stopped`) comes out with running units left to `finish` or `hands.stop`.
+        """
+        start = time.perf_counter()
+        self._running.clear()
+        for place, half in ((self.folder, ".report.*.part"), (self.folder / STATE_FOLDER, ".*.part")):
+            for file in place.glob(half):  # of a batch that was killed while it wrote them
+                file.unlink(missing_ok=True)
+        for task in self.tasks:
+            if task.status == "skipped":  # a kill may have come between the output and the end of its folder
+                JobFolder.remove_at(folder_of(task.item.output))
+        todo = self.waiting
+        self._check_disk(sum(stat[0] for task in todo if (stat := stat_of(task.item.input))))
+        for rank, task in enumerate(todo):
+            unit = Prepare(task.job, task.item.output, str(folder_of(task.item.output)), self.options.cutting)
+            self._add(1, rank, task, unit, 0)
+        try:
+            self._loop(hands, on_progress)
+        except OutputError:  # the disk: what runs may end, nothing more is started
+            self.finish(hands, on_progress)
+            raise
+        finally:
+            self.seconds += time.perf_counter() - start
+
+    def finish(self, hands: Hands, on_progress: Callable[[Batch], None] = lambda _: None) -> None:
+        """After a signal: let running units end and start no others."""
+        self._stopping = True
+        self._loop(hands, on_progress)
+
+    def sweep(self) -> None:
+        """After `hands.stop`: remove the whole files that it met half written. Segments stay for the next run."""
+        for task, unit, *_ in self._running.values():
+            self._sweep(task, unit)
+
+    def _sweep(self, task: Task, unit: Unit) -> None:
+        """Remove what a worker that was killed cannot; only whole files have nothing else in this folder."""
+        if isinstance(unit, Whole):
+            JobFolder.remove_at(folder_of(task.item.output))
+
+    def _loop(self, hands: Hands, on_progress: Callable[[Batch], None]) -> None:
+        while self._running or (not self._stopping and (self._queue or self._later)):
+            while self._later and self._later[0][0] <= time.monotonic():
+                heapq.heappush(self._queue, heapq.heappop(self._later)[1:])
+            while self._queue and len(self._running) < hands.width and not self._stopping:
+                self._check_disk(0)
+                stage, rank, _, task, unit, tries = heapq.heappop(self._queue)
+                self._submit(hands, stage, rank, task, unit, tries)
+            if self._running:
+                ended, _ = wait(self._running, POLL_SECONDS, FIRST_COMPLETED)
+                for future in ended:
+                    self._take(future)
+            elif self._later and not self._stopping:
+                time.sleep(POLL_SECONDS)
+            on_progress(self)
+
+    def _add(self, stage: int, rank: int, task: Task, unit: Unit, tries: int) -> None:
+        """Lower stages go first (joining frees disk space), then the longest files."""
+        heapq.heappush(self._queue, (stage, rank, next(self._number), task, unit, tries))
+
+    def _submit(self, hands: Hands, stage: int, rank: int, task: Task, unit: Unit, tries: int) -> None:
+        if task.is_over:
+            return
+        if isinstance(unit, Prepare):
+            task.status, task.started = "running", time.perf_counter()
+            Path(task.item.output).parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(unit, Whole | Join):
+            try:
+                self._write("writing", task)
+            except InputError as error:
+                task.status, task.error = "failed", str(error)
+                return
+        place = unit.index if isinstance(unit, Restore) else -1
+        future = hands.submit(unit, lambda frames: task.running.__setitem__(place, frames))
+        self._running[future] = task, unit, stage, rank, tries
+
+    def _take(self, future: Future[Any]) -> None:
+        task, unit, stage, rank, tries = self._running.pop(future)
+        task.running.pop(unit.index if isinstance(unit, Restore) else -1, None)
+        self._sweep(task, unit)
+        if task.is_over:
+            return
+        error = future.exception()
+        if error is not None:
+            if not isinstance(error, Exception):
+                raise error
+            self._retry(task, unit, stage, rank, tries + 1, error)
+            return
+        result = future.result()
+        match unit:
+            case Prepare():
+                self._prepared(task, unit, rank, result)
+            case Restore():
+                task.done_frames += result
+                task.missing.discard(unit.index)
+                if not task.missing:
+                    self._add(0, rank, task, Join(unit.folder), 0)
+            case _:
+                self._finished(task, result)
+
+    def _prepared(self, task: Task, unit: Prepare, rank: int, prepared: Prepared) -> None:
+        task.input_sha256 = prepared.input_sha256
+        if not prepared.frames:
+            sink = replace(task.job.sink, partial_folder=unit.folder)
+            self._add(1, rank, task, Whole(replace(task.job, sink=sink)), 0)
+            return
+        task.frames = sum(prepared.frames)
+        task.done_frames = sum(prepared.frames[index] for index in prepared.done)
+        task.missing = set(range(len(prepared.frames))) - prepared.done
+        for index in sorted(task.missing):
+            self._add(1, rank, task, Restore(unit.folder, index), 0)
+        if not task.missing:
+            self._add(0, rank, task, Join(unit.folder), 0)
+
+    def _retry(self, task: Task, unit: Unit, stage: int, rank: int, tries: int, error: Exception) -> None:
+        """Again after a while, or, when it has been tried enough, without the network, or not at all."""
+        said = str(error) if isinstance(error, VdeblurError | WorkerDied) else f"{type(error).__name__}: {error}"
+        hopeless = isinstance(error, InputError | UsageError | ModelError)
+        if isinstance(unit, Whole) and self._journal.made(task.item.output):  # it died after its output had appeared
+            unit = Whole(replace(unit.job, sink=replace(unit.job.sink, overwrite=True)))
+        if not hopeless and tries < self.options.tries:
+            log.info("%s: %s; tried again", task.item.input, said)
+            due = time.monotonic() + self.options.back_off_seconds * 2 ** (tries - 1)
+            heapq.heappush(self._later, (due, stage, rank, next(self._number), task, unit, tries))
+        elif isinstance(unit, Restore) and not unit.pass_through and not hopeless:
+            task.notes.append(f"segment {unit.index} keeps the source's frames: {said}")
+            self._add(stage, rank, task, replace(unit, pass_through=True), tries - 1)
+        else:
+            task.status, task.error = "failed", " ".join(said.split())
+            if hopeless and isinstance(unit, Restore | Join):
+                JobFolder.remove_at(folder_of(task.item.output))
+
+    def _finished(self, task: Task, finished: Finished) -> None:
+        summary = finished.summary
+        task.status = "passed" if finished.passed_through else "damaged" if summary.damaged else "done"
+        task.done_frames = task.frames = summary.frames
+        task.notes += summary.warnings
+        task.thumbnails = finished.thumbnails
+        info = task.info
+        area = info.width * info.height if info else 0
+        task.result = summary.to_json() | {
+            "segments": finished.segments,
+            "passed_through": finished.passed_through,
+            "touched": finished.touched,
+            "blur_before": finished.blur_before,
+            "blur_after": finished.blur_after,
+            "pixels_per_second": area * summary.fps,
+        }
+        if task.thumbnails:
+            write_json(self._thumbnails(task), task.thumbnails)
+        self._write("passed" if finished.passed_through else "done", task)
+
+    def _write(self, event: str, task: Task) -> None:
+        stat, sha256, output_stat = stat_of(task.item.input), task.input_sha256, stat_of(task.item.output)
+        if stat is None:
+            raise InputError(f"{task.item.input}: is gone")
+        key = self._key(sha256)
+        self._journal.add(Entry(event, task.item.output, key, task.item.input, stat, sha256, output_stat, task.result))
+
+    def _check_disk(self, wanted: int) -> None:
+        least = self.options.min_free_bytes
+        free = shutil.disk_usage(self.folder).free
+        if least and free < least + wanted:
+            need = f"about {_size(wanted)} and {_size(least)} to spare" if wanted else f"{_size(least)}"
+            raise OutputError(
+                f"{self.folder}: {_size(free)} are free, {need} are needed; make room, or set --min-free lower"
+            )
+
+    @property
+    def failures(self) -> int:
+        """Files that failed, or hold stretches that could not be restored."""
+        return sum(task.failed for task in self.tasks)
+
+
+def pixels(task: Task) -> int:
+    """How much there is to do for a task."""
+    return task.frames * task.info.width * task.info.height if task.info else 0
+
+
+def _size(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"

@@ -1,0 +1,189 @@
+"""What a worker can be asked to do, and how it does it. All that travels is paths, numbers and small results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..files import input_sha256
+from ..frames import Frame, StreamInfo
+from ..jobs.job import Job, OnFrame, Summary, load_for, restore_file
+from ..jobs.one_piece import finish, restore_piece
+from ..jobs.resume import prepare
+from ..jobs.samples import Sampled
+from ..jobs.segments import Cutting, JobFolder, Manifest
+from ..restorer import Restorer
+
+REPORT_SECONDS = 0.5
+"""How often a worker says how many frames it has done."""
+
+OnFrames = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Cut a job into segments, or find that it goes through in one piece."""
+
+    job: Job
+    output: str
+    folder: str
+    cutting: Cutting
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Restore one segment of a prepared job."""
+
+    folder: str
+    index: int
+    pass_through: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Join the segments of a job, or restore it in one piece where they do not make it up (see `one_piece`).
+
+    What the report wants to know of it comes back, and the folder goes.
+    """
+
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Restore a job in one piece; half written, it lies in the folder where segments would be."""
+
+    job: Job
+
+
+Unit = Prepare | Restore | Join | Whole
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Frames of each segment and those that are done; no segments for a job that goes through in one piece."""
+
+    frames: tuple[int, ...]
+    done: frozenset[int]
+    input_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What a file came to."""
+
+    summary: Summary
+    segments: int
+    passed_through: int
+    """Segments that hold the source's own frames because restoring them failed again and again."""
+    touched: int
+    blur_before: float | None
+    blur_after: float | None
+    thumbnails: tuple[str, str] | None
+
+
+Result = Prepared | Finished | int
+
+_loaded: dict[tuple[str | None, str, str, int | None, int], Restorer] = {}
+"""One worker serves one batch: the model that it needs is loaded once."""
+
+
+def do(unit: Unit, device: str, on_frames: OnFrames) -> Result:
+    """Do a unit; a restored segment gives its number of frames, 0 where it need not be done. Raises what it meets."""
+    match unit:
+        case Prepare():
+            return _prepare(unit)
+        case Restore():
+            folder = JobFolder.open(Path(unit.folder))
+            restorer = _restorer(folder.job, device)
+            on_frame = _counted(on_frames)
+            manifest = restore_piece(folder, unit.index, restorer, on_frame, pass_through=unit.pass_through)
+            return manifest.frames if manifest else 0
+        case Join():
+            return _join(JobFolder.open(Path(unit.folder)), device, on_frames)
+        case Whole():
+            return _whole(unit.job, device, on_frames)
+
+
+def _restorer(job: Job, device: str) -> Restorer:
+    key = (job.model, device, job.precision, job.tile, job.views)
+    if key not in _loaded:
+        _loaded[key] = load_for(replace(job, device=device))
+    return _loaded[key]
+
+
+def _prepare(unit: Prepare) -> Prepared:
+    folder = prepare(unit.job, unit.output, Path(unit.folder), unit.cutting)
+    if folder is None:
+        return Prepared((), frozenset(), input_sha256(unit.job.input))
+    done = frozenset(s.index for s in folder.segments if folder.manifest(s.index) is not None)
+    return Prepared(tuple(segment.frames for segment in folder.segments), done, folder.input_sha256)
+
+
+def _join(folder: JobFolder, device: str, on_frames: OnFrames) -> Finished:
+    manifests = [manifest for s in folder.segments if (manifest := folder.manifest(s.index)) is not None]
+    held = sum(manifest.frames for manifest in manifests)
+    on_frame = _counted(lambda frames: on_frames(frames - held))  # those that count as done are done anew
+    said: list[str] = []
+    whole, job = Around(), replace(folder.job, device=device)
+    summary = finish(folder, job, lambda: _restorer(job, device), said.append, on_frame, whole)
+    if said:
+        finished = whole.finished(replace(summary, warnings=(*said, *summary.warnings)))
+    else:
+        finished = Finished(
+            summary,
+            len(manifests),
+            sum(m.passed_through for m in manifests),
+            sum(m.touched for m in manifests),
+            _mean([v for m in manifests for v in m.blur_before]),
+            _mean([v for m in manifests for v in m.blur_after]),
+            _most_blurred(manifests),
+        )
+    folder.remove()
+    return finished
+
+
+def _most_blurred(manifests: list[Manifest]) -> tuple[str, str] | None:
+    """Thumbnails of the segment where there was most to do."""
+    shown = [manifest for manifest in manifests if manifest.thumbnails]
+    return max(shown, key=lambda m: _mean(list(m.blur_before)) or 0.0).thumbnails if shown else None
+
+
+def _whole(job: Job, device: str, on_frames: OnFrames) -> Finished:
+    around = Around()
+    return around.finished(restore_file(job, _counted(on_frames), _restorer(job, device), around))
+
+
+class Around:
+    """Samples for the report what a file in one piece came to."""
+
+    def __call__(self, restorer: Restorer, info: StreamInfo) -> Restorer:
+        """Look on from now."""
+        self._sampled = Sampled(restorer, None, None, info.frames or 2)
+        return self._sampled
+
+    def finished(self, summary: Summary) -> Finished:
+        """What was seen, once all is restored."""
+        seen = self._sampled
+        before, after = _mean(seen.blur_before), _mean(seen.blur_after)
+        return Finished(summary, 1, 0, seen.touched, before, after, seen.thumbnails)
+
+
+def _counted(on_frames: OnFrames) -> OnFrame:
+    due = time.monotonic() + REPORT_SECONDS
+    count = 0
+
+    def on_frame(_: StreamInfo, __: Frame) -> None:
+        nonlocal due, count
+        count += 1
+        if time.monotonic() >= due:
+            due = time.monotonic() + REPORT_SECONDS
+            on_frames(count)
+
+    return on_frame
+
+
+def _mean(values: list[float]) -> float | None:
+    return sum(values) / len(values) if values else None

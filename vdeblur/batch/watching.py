@@ -1,0 +1,106 @@
+"""A watched folder: a file that appears, or becomes another, is restored when it has stopped growing."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from threading import Event
+from typing import TYPE_CHECKING
+
+from ..errors import InputError, UsageError
+from .collect import Item
+from .journal import Stat, stat_of
+from .report import write_reports
+from .scheduler import Batch
+from .workers import Hands
+
+if TYPE_CHECKING:
+    from .run import Request
+
+SETTLED_SECONDS = 3.0
+"""A file that has not changed for so long is taken to be whole."""
+RESCAN_SECONDS = 5.0
+"""Folders are looked through at least this often: network shares do not tell of changes."""
+POLL_SECONDS = 0.5
+
+
+class Settling:
+    """Tells files that still grow from those that are whole."""
+
+    def __init__(self, seconds: float = SETTLED_SECONDS) -> None:
+        self._seconds = seconds
+        self._seen: dict[str, tuple[Stat | None, float]] = {}
+
+    def is_settled(self, path: str) -> bool:
+        """Whether the file has stayed as it is for long enough, as far as this has been asked."""
+        stat, now = stat_of(path), time.monotonic()
+        before, since = self._seen.get(path, (None, now))
+        if stat != before or stat is None or stat[0] == 0:
+            self._seen[path] = stat, now
+            return False
+        return now - since >= self._seconds
+
+
+def watch(
+    batch: Batch,
+    request: Request,
+    hands: Hands,
+    on_progress: Callable[[Batch], None],
+    settling: Settling | None = None,
+) -> None:
+    """Restore what appears in the folders of a request, for ever: until `on_progress` raises.
+
+    Raises UsageError where watchdog is not installed or there is no folder to watch.
+    """
+    folders = [path for path in request.paths if os.path.isdir(path)]
+    if not folders:
+        raise UsageError("--watch: give at least one folder to watch")
+    if "{index}" in request.name:
+        raise UsageError("--watch: {index} in --name would change with every file that appears; use {stem}")
+    try:
+        from watchdog.events import FileSystemEventHandler
+        from watchdog.observers import Observer
+    except ImportError as error:
+        raise UsageError("--watch needs watchdog: pip install 'vdeblur[watch]'") from error
+    changed = Event()
+
+    class Changes(FileSystemEventHandler):
+        def on_any_event(self, event: object) -> None:
+            changed.set()
+
+    settling = settling or Settling()
+    observer = Observer()
+    for folder in folders:
+        observer.schedule(Changes(), folder, recursive=request.recursive)
+    observer.start()
+    taken: dict[str, Stat | None] = {}
+    try:
+        scanned = 0.0
+        while True:
+            on_progress(batch)
+            if changed.wait(POLL_SECONDS) or time.monotonic() - scanned > RESCAN_SECONDS:
+                changed.clear()
+                scanned = time.monotonic()
+                new, growing = _new(request, settling, taken)
+                if growing:
+                    changed.set()
+                    time.sleep(POLL_SECONDS)
+                if new:
+                    taken |= {item.input: stat_of(item.input) for item in new}
+                    batch.add(new)
+                    batch.run(hands, on_progress)
+                    write_reports(batch)
+    finally:
+        observer.stop()
+        observer.join()
+
+
+def _new(request: Request, settling: Settling, taken: dict[str, Stat | None]) -> tuple[list[Item], bool]:
+    """(files that have appeared or changed since they were taken, and are whole; whether others still grow)."""
+    try:
+        items = [item for item in request.items() if taken.get(item.input) != stat_of(item.input)]
+    except InputError:  # the folder is empty as yet
+        items = []
+    whole = [item for item in items if settling.is_settled(item.input)]
+    return whole, len(whole) < len(items)

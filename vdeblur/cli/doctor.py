@@ -1,0 +1,147 @@
+"""Whether this machine can do the work: versions, devices, encoders that really open, intact weights, a display."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from importlib import metadata
+from typing import Any
+
+from .. import __version__
+from ..errors import ModelError
+
+PACKAGES = ("torch", "av", "numpy", "opencv-python", "safetensors", "click", "rich")
+
+SOFTWARE_ENCODERS = ("libx264", "libx265", "libsvtav1", "libvpx-vp9", "ffv1", "prores_ks")
+HARDWARE_ENCODERS = (
+    *("h264_nvenc", "hevc_nvenc", "av1_nvenc", "h264_qsv", "hevc_qsv", "av1_qsv"),
+    *("h264_videotoolbox", "hevc_videotoolbox", "h264_v4l2m2m"),
+)
+
+TRIAL_SIZE = (320, 192)
+"""Every hardware encoder takes this size; some refuse smaller ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """All findings. `problems` holds what keeps vdeblur from working; missing hardware is none."""
+
+    versions: dict[str, str]
+    ffmpeg: dict[str, str]
+    devices: dict[str, str]
+    """What `-d` takes, and what it is."""
+    encoders: dict[str, bool]
+    """Whether a trial of a few frames gave packets."""
+    weights: dict[str, bool]
+    """Whether each published file has the hash that its manifest states."""
+    display: bool
+    problems: tuple[str, ...]
+
+
+def diagnose() -> Diagnosis:
+    """Look at everything; takes a second or two."""
+    weights, problems = _weights()
+    encoders = {name: encodes(name) for name in (*SOFTWARE_ENCODERS, *HARDWARE_ENCODERS)}
+    if not encoders["libx264"]:
+        problems.append("libx264 does not encode: install av again (pip install --force-reinstall av)")
+    return Diagnosis(_versions(), _ffmpeg(), _devices(), encoders, weights, has_display(), tuple(problems))
+
+
+def _versions() -> dict[str, str]:
+    versions = {"vdeblur": __version__, "python": platform.python_version(), "system": platform.platform()}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = "missing"
+    return versions
+
+
+def _ffmpeg() -> dict[str, str]:
+    import av
+
+    return {name: ".".join(map(str, version)) for name, version in av.library_versions.items()}
+
+
+def _devices() -> dict[str, str]:
+    import torch
+
+    devices = {"cpu": f"{torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"}
+    for index in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(index)
+        devices[f"cuda:{index}"] = f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB"
+    if torch.backends.mps.is_available():
+        devices["mps"] = "Apple GPU"
+    return devices
+
+
+def encodes(name: str) -> bool:
+    """Whether an encoder makes packets here: that its name is known says nothing about the hardware behind it."""
+    import av
+
+    os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 tells of itself on stderr unless told to name errors only
+    try:
+        encoder: Any = av.CodecContext.create(name, "w")
+        formats = encoder.codec.video_formats or ()
+        encoder.pix_fmt = formats[0].name if formats and formats[0].name != "cuda" else "yuv420p"
+        encoder.width, encoder.height = TRIAL_SIZE
+        encoder.time_base = Fraction(1, 25)
+        encoder.options = {"x265-params": "log-level=none"} if name == "libx265" else {}
+        packets = []
+        for pts in range(3):
+            frame = av.VideoFrame(*TRIAL_SIZE, "yuv420p")
+            for plane in frame.planes:
+                plane.update(bytes(plane.buffer_size))
+            frame = frame.reformat(format=encoder.pix_fmt)
+            frame.pts = pts
+            packets += encoder.encode(frame)
+        packets += encoder.encode(None)
+    except (av.FFmpegError, ValueError):
+        return False
+    return any(packet.size for packet in packets)
+
+
+def _weights() -> tuple[dict[str, bool], list[str]]:
+    from ..backends.published import published
+    from ..files import file_sha256
+
+    intact, problems = {}, []
+    try:
+        for model in published():
+            intact[model.name] = model.path.is_file() and file_sha256(model.path) == model.sha256
+            if not intact[model.name]:
+                problems.append(f"{model.path}: missing or altered; install vdeblur again")
+    except ModelError as error:
+        problems.append(str(error))
+    return intact, problems
+
+
+def has_display() -> bool:
+    """Whether a window could be shown."""
+    on_linux = sys.platform.startswith("linux")
+    return not on_linux or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def to_json(diagnosis: Diagnosis) -> dict[str, Any]:
+    """What `vdeblur doctor --json` prints."""
+    return asdict(diagnosis)
+
+
+def to_text(diagnosis: Diagnosis) -> str:
+    """A page for people."""
+    lines = [f"{name:<16}{version}" for name, version in diagnosis.versions.items()]
+    lines.append("ffmpeg          " + ", ".join(f"{name} {version}" for name, version in diagnosis.ffmpeg.items()))
+    lines += [f"device {name:<9}{what}" for name, what in diagnosis.devices.items()]
+    works = [name for name, good in diagnosis.encoders.items() if good]
+    fails = [name for name, good in diagnosis.encoders.items() if not good]
+    lines.append(f"encoders        {' '.join(works)}")
+    lines.append(f"  not here      {' '.join(fails)}")
+    lines += [
+        f"weights {name:<8}{'intact' if good else 'MISSING OR ALTERED'}" for name, good in diagnosis.weights.items()
+    ]
+    lines.append(f"display         {'present' if diagnosis.display else 'none (live needs one; files do not)'}")
+    lines += [f"PROBLEM: {problem}" for problem in diagnosis.problems] or ["all well"]
+    return "\n".join(lines)

@@ -1,0 +1,142 @@
+"""Kinds of command line values, and the TOML file that may fill the same options."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from fractions import Fraction
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import UsageError, did_you_mean
+
+
+class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
+    """A time as seconds or [hh:]mm:ss, with a fraction if need be."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the time in seconds."""
+        texts = str(value).split(":")
+        try:
+            parts = [float(text) for text in texts]
+        except ValueError:
+            parts = []
+        is_clock = all(part >= 0 and isfinite(part) for part in parts) and all(part < 60 for part in parts[1:])
+        if not 1 <= len(parts) <= 3 or not is_clock or any(part % 1 for part in parts[:-1]):
+            self.fail(f"{value!r} is neither seconds (12.5) nor a time (1:02:03.5)", param, ctx)
+        return sum(part * unit for part, unit in zip(reversed(parts), (1, 60, 3600), strict=False))
+
+
+class Rate(click.ParamType):  # type: ignore[type-arg]
+    """Frames per second, as a number or a fraction."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
+        """Return the exact rate."""
+        try:
+            rate = Fraction(str(value))
+        except (ValueError, ZeroDivisionError):
+            rate = Fraction(0)
+        if not 0 < rate <= 1000:
+            self.fail(f"{value!r} is no rate of frames per second (25, 29.97 or 30000/1001)", param, ctx)
+        return rate
+
+
+class TileSize(click.ParamType):  # type: ignore[type-arg]
+    """The side of tiles in pixels: "auto" is None, 0 the whole picture."""
+
+    name = "tile"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        """Return the side."""
+        text = str(value)
+        if text == "auto":
+            return None
+        if not text.isdecimal() or 0 < int(text) < 64:
+            self.fail(f"{value!r} is neither auto, 0 (no tiles) nor a side of 64 pixels or more", param, ctx)
+        return int(text)
+
+
+class KeyValue(click.ParamType):  # type: ignore[type-arg]
+    """A setting as key=value."""
+
+    name = "key=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Return the pair."""
+        if isinstance(value, tuple):
+            return value
+        key, equals, text = str(value).partition("=")
+        if not equals or not key:
+            self.fail(f"{value!r} is not of the form key=value", param, ctx)
+        return key, text
+
+
+class PictureSize(click.ParamType):  # type: ignore[type-arg]
+    """Width and height as 1280x720."""
+
+    name = "WxH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Return (width, height)."""
+        if isinstance(value, tuple):
+            return value
+        width, _, height = str(value).lower().partition("x")
+        if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+            self.fail(f"{value!r} is not a size such as 1280x720", param, ctx)
+        return int(width), int(height)
+
+
+class BlurThreshold(click.ParamType):  # type: ignore[type-arg]
+    """A length of blur in pixels, or auto."""
+
+    name = "auto|pixels"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the length in pixels; 0 stands for auto, which depends on the picture's size."""
+        if value == "auto":
+            return 0.0
+        try:
+            pixels = float(value)
+        except ValueError:
+            pixels = 0.0
+        if not 0 < pixels <= 1000:
+            self.fail(f"{value!r} is neither auto nor a length of blur in pixels, as in 4.5", param, ctx)
+        return pixels
+
+
+def load_config(ctx: click.Context, param: click.Parameter, path: str | None) -> str | None:
+    """Fill the options of a command from a TOML file; command line and environment come first. A click callback.
+
+    Keys are the long flags without dashes in front (`scene-cuts = "off"`); `encoder-option` is a table.
+
+    Raises UsageError for a file that cannot be read and for keys that are no options of the command.
+    """
+    if path is None:
+        return None
+    try:
+        settings = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read as a configuration: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: not valid TOML: {error}") from error
+    names = {flag.removeprefix("--"): option for option in ctx.command.params for flag in option.opts if "--" in flag}
+    names.pop("config", None)
+    defaults: dict[str, Any] = {}
+    for key, value in settings.items():
+        if key not in names:
+            raise UsageError(f'{path}: unknown key "{key}"{did_you_mean(key, names)}')
+        option = names[key]
+        if isinstance(option, click.Option) and option.multiple and isinstance(value, Mapping):
+            value = [f"{name}={setting}" for name, setting in value.items()]
+        elif isinstance(value, Mapping):
+            raise UsageError(f'{path}: "{key}" takes one value, not a table')
+        defaults[str(option.name)] = value
+    ctx.default_map = {**(ctx.default_map or {}), **defaults}
+    return path

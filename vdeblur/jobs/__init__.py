@@ -1,0 +1,1 @@
+"""One input, restored whole or in segments."""

@@ -1,0 +1,71 @@
+"""By what a job is known again: its model, its settings, and the job itself as JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, replace
+from fractions import Fraction
+from typing import Any
+
+from .. import __version__
+from ..errors import ModelError
+from ..files import file_sha256
+from ..media.sinks import SinkOptions
+from ..media.sources import SourceOptions
+from ..restorer import unknown_model
+from .job import Job
+
+
+def model_identity(name: str) -> str:
+    """What tells one model from another, whatever it is called: the hash of its weights, or a filter and our version.
+
+    Raises ModelError for a model that there is not.
+    """
+    from ..backends.published import published
+    from ..restorers.classical import CLASSICAL
+
+    if name in CLASSICAL:
+        return f"{name} {__version__}"
+    known = {model.name: model.sha256 for model in published()}
+    if name in known:
+        return known[name]
+    if not name.endswith(".safetensors"):
+        raise unknown_model(name)
+    if not os.path.isfile(name):
+        raise ModelError(f"{name}: no such model file; `vdeblur models` lists those that come with vdeblur")
+    return file_sha256(name)
+
+
+def settings_of(job: Job) -> dict[str, Any]:
+    """All of a job that changes the picture, as JSON holds it: neither its paths nor its model's name."""
+    settings = job_to_json(job)
+    for key in ("input", "output", "model"):
+        del settings[key]
+    for key in ("overwrite", "partial_folder"):
+        del settings["sink"][key]
+    return settings
+
+
+def settings_sha256(job: Job, **more: Any) -> str:
+    """SHA-256 of the settings of a job and of what else must stay as it is."""
+    text = json.dumps(settings_of(job) | more, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def job_to_json(job: Job) -> dict[str, Any]:
+    """A job as JSON holds it; `job_from_json` is the way back."""
+    made = asdict(replace(job, sink=replace(job.sink, encoder_options=dict(job.sink.encoder_options))))
+    rate = job.source.frame_rate
+    made["source"]["frame_rate"] = None if rate is None else str(rate)
+    return made
+
+
+def job_from_json(made: dict[str, Any]) -> Job:
+    """A job from what `job_to_json` gave."""
+    source = dict(made["source"])
+    rate, pts = source["frame_rate"], source["pts_range"]
+    source["frame_rate"] = None if rate is None else Fraction(rate)
+    source["pts_range"] = None if pts is None else tuple(pts)
+    return Job(**made | {"source": SourceOptions(**source), "sink": SinkOptions(**made["sink"])})

@@ -1,0 +1,236 @@
+"""One job: a path in, a path out, and a summary of what was done. The command line, a batch and a notebook share it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ..backends.published import UNMEASURED_WARM_UP, published
+from ..errors import ModelError
+from ..frames import Frame, StreamInfo
+from ..media.sinks import SinkOptions, default_output, open_sink
+from ..media.sources import SourceOptions, open_source
+from ..pipeline import restore_stream
+from ..restorer import Restorer, State, load_restorer
+from ..restorers.blend import Blended, Compared, side_by_side_info
+from ..restorers.fallback import WithFallback
+from ..restorers.only_blurred import OnlyBlurred
+from ..scenes import SceneCuts
+from ..threads import prefetch, write_behind
+from ..windows import Window
+
+PER_FRAME_MODEL = "cnn"
+"""The published model that stands in where a recurrent result is not finite."""
+
+LEAST_WARM_UP = 12
+"""Frames before a start that are run through even without a memory: windows look back, and black or burnt-out frames
+can only be told from scene cuts by what came before them."""
+
+OnFrame = Callable[[StreamInfo, Frame], None]
+"""Called in the restoring thread after each frame; an exception ends the job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to restore, how, and where to; the defaults are those of the command line."""
+
+    input: str
+    """A file, a folder or pattern of pictures, or "-" for stdin."""
+    output: str | None = None
+    """None: beside the input, under a name of its own; "-" for stdout."""
+    model: str | None = None
+    """A published name, a .safetensors file, or a classical filter; None: the default of the device (`model_of`)."""
+    device: str = "auto"
+    precision: str = "auto"
+    strength: float = 1.0
+    """0 (the input) to 1 (the result)."""
+    compare: Literal["split", "side"] | None = None
+    scene_cuts: bool = True
+    """Whether the state starts anew at scene cuts; changes of the picture's size always do that."""
+    tile: int | None = None
+    """Side of tiles in pixels; 0: the whole picture at once, None: by the memory that is free."""
+    views: int = 1
+    """Symmetric views of each frame that a network averages, 1 to 8."""
+    only_blurred: float | None = None
+    """Frames less blurred than this (pixels, see `blurriness`) pass as they are: 0 is the automatic threshold, None
+    restores all."""
+    source: SourceOptions = field(default_factory=SourceOptions)
+    sink: SinkOptions = field(default_factory=SinkOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a job did."""
+
+    frames: int
+    seconds: float
+    """Wall clock from the first frame asked for to the output under its name."""
+    model: str
+    device: str
+    precision: str
+    fallbacks: int
+    """Frames that the per-frame network did, because the recurrent result was not finite."""
+    scene_cuts: int
+    concealed: int
+    """Frames of a damaged input that were replaced by the last good one, or mended by the decoder."""
+    damaged: bool
+    """The input was not whole: frames were concealed or are missing."""
+    output: str
+    warnings: tuple[str, ...] = ()
+    retreats: tuple[str, ...] = ()
+    """How the network went on where memory did not do: in smaller tiles, on the CPU."""
+
+    @property
+    def fps(self) -> float:
+        """Frames per second of wall clock."""
+        return self.frames / self.seconds if self.seconds > 0 else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """What `vdeblur INPUT --json` prints."""
+        return {
+            "frames": self.frames,
+            "seconds": round(self.seconds, 3),
+            "fps": round(self.fps, 3),
+            "model": self.model,
+            "device": self.device,
+            "precision": self.precision,
+            "fallbacks": self.fallbacks,
+            "scene_cuts": self.scene_cuts,
+            "concealed": self.concealed,
+            "output": self.output,
+        }
+
+    def to_text(self) -> str:
+        """One line for people."""
+        output = "stdout" if self.output == "-" else self.output
+        done = f"{output}: {_count(self.frames, 'frame')} in {self.seconds:.1f} s ({self.fps:.1f} fps)"
+        parts = [f"{done} with {self.model} on {self.device} ({self.precision})"]
+        if self.scene_cuts:
+            parts.append(_count(self.scene_cuts, "scene cut"))
+        if self.fallbacks:
+            parts.append(f"{_count(self.fallbacks, 'fallback')} to the per-frame model")
+        parts += self.retreats
+        if self.damaged:
+            parts.append("the input was damaged")
+        if self.concealed:
+            parts.append(f"{_count(self.concealed, 'frame')} concealed")
+        return "; ".join(parts)
+
+
+def restore_file(
+    job: Job,
+    on_frame: OnFrame | None = None,
+    loaded: Restorer | None = None,
+    around: Callable[[Restorer, StreamInfo], Restorer] | None = None,
+) -> Summary:
+    """Restore one file, pattern or pipe in one go. The output appears under its name only when it is whole.
+
+    `loaded` is the job's restorer, where the caller has it already; `around` may wrap what is made of it. Raises what
+    `open_source`, `open_sink` and `load_restorer` raise for wrong input, output and model; whatever is raised, also by
+    `on_frame`, leaves neither a thread nor an output.
+    """
+    output = job.output if job.output is not None else default_output(job.input)
+    with ExitStack() as stack:
+        file = open_source(job.input, job.source)
+        source = stack.enter_context(prefetch(file))
+        info = side_by_side_info(file.info) if job.compare == "side" else file.info
+        sink = stack.enter_context(write_behind(open_sink(output, file, job.sink, info)))
+
+        retreats: list[str] = []
+        loaded = loaded or load_for(job, retreats.append)
+        fallback = with_fallback(job, loaded, retreats.append)
+        restorer = as_asked(job, fallback, info)
+        if around is not None:
+            restorer = around(restorer, info)
+        if on_frame is not None:
+            restorer = Watched(restorer, info, on_frame)
+
+        start = time.perf_counter()
+        tally = restore_stream(source, restorer, sink, SceneCuts() if job.scene_cuts else None)
+    return Summary(
+        frames=tally.frames,
+        seconds=time.perf_counter() - start,
+        model=restorer.name,
+        device=loaded.device,
+        precision=loaded.precision,
+        fallbacks=fallback.fallbacks,
+        scene_cuts=max(tally.scenes - 1, 0),
+        concealed=source.concealed,
+        damaged=source.damaged,
+        output=output,
+        warnings=(*source.warnings, *sink.warnings),
+        retreats=tuple(retreats),
+    )
+
+
+def load_for(job: Job, on_retreat: Callable[[str], None] = lambda _: None, name: str | None = None) -> Restorer:
+    """The restorer that a job names (or another one, for the same device). Raises what `load_restorer` raises."""
+    name = name or model_of(job)
+    return load_restorer(name, job.device, job.precision, tile=job.tile, views=job.views, on_retreat=on_retreat)
+
+
+def with_fallback(job: Job, restorer: Restorer, on_retreat: Callable[[str], None] = lambda _: None) -> WithFallback:
+    """`restorer` for one stream: the per-frame network stands behind it."""
+    return WithFallback(restorer, lambda: load_for(job, on_retreat, PER_FRAME_MODEL))
+
+
+def as_asked(job: Job, restorer: Restorer, info: StreamInfo) -> Restorer:
+    """`restorer` with what the job asks for around it; `info` describes the frames that are written."""
+    if job.only_blurred is not None:
+        restorer = OnlyBlurred(restorer, job.only_blurred, warm_up_of(model_of(job)))
+    if job.strength != 1:
+        restorer = Blended(restorer, job.strength)
+    if job.compare is not None:
+        restorer = Compared(restorer, job.compare, info.rotation)
+    return restorer
+
+
+def model_of(job: Job) -> str:
+    """The model's name, where none is given that of the device's default. Raises what `default_model` raises."""
+    return job.model or default_model(job.device)
+
+
+def default_model(device: str) -> str:
+    """The published model used where none is named: a GPU has time for the best, a CPU takes the one that keeps pace.
+
+    Raises ModelError where none is marked so, DeviceError for a device that is not there.
+    """
+    from ..backends.pytorch import choose_device
+
+    place = "cpu" if device == "cpu" or choose_device(device) == "cpu" else "gpu"  # torch loads slowly: only if it must
+    for model in published():
+        if place in model.default_on.split():
+            return model.name
+    raise ModelError("no model comes with this copy of vdeblur; install it again, or name a model file with -m")
+
+
+def warm_up_of(model: str) -> int:
+    """Frames to restore and throw away before one that must be within 1/255 of what a longer past would give."""
+    from ..restorers.classical import CLASSICAL
+
+    if model in CLASSICAL:
+        return LEAST_WARM_UP
+    known = {entry.name: entry.warm_up for entry in published()}
+    return max(known.get(model, UNMEASURED_WARM_UP), LEAST_WARM_UP)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+class Watched:
+    """A restorer that tells of every frame it has restored."""
+
+    def __init__(self, restorer: Restorer, info: StreamInfo, on_frame: OnFrame) -> None:
+        self._restorer, self._info, self._on_frame = restorer, info, on_frame
+        self.name, self.device, self.precision = restorer.name, restorer.device, restorer.precision
+        self.past, self.future = restorer.past, restorer.future
+
+    def restore(self, window: Window, state: State) -> tuple[Frame, State]:
+        """Restore, then tell."""
+        result = self._restorer.restore(window, state)
+        self._on_frame(self._info, result[0])
+        return result

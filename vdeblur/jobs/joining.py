@@ -1,0 +1,198 @@
+"""Joining: segments become one file beside every other stream of the input, each picture at its exact time.
+
+Matroska rounds times to milliseconds, and decoding times of separate encodes overlap where B-frames reach back. So
+neither is taken from the segments: a packet's place in the order of presentation gives it the exact pts that its
+manifest names, and its decoding time is the pts of the frame that lies as many places before as the deepest reordering
+needs. That is what an encoder in one piece would have written.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+import av
+
+from ..errors import NotInSegments, OutputError
+from ..files import file_sha256
+from ..media.sinks import SinkOptions
+from ..media.sources import open_source
+from ..media.video_sink import VideoSink, track_tags
+from ..media.video_source import VideoSource
+from .job import Summary
+from .segments import JobFolder, Manifest
+
+NEAR = 0.6
+"""Of a frame's duration: packets without a picture of their own lie as close to another (see `VideoSource`)."""
+
+
+def join(folder: JobFolder) -> Summary:
+    """Join the segments of a job into its output; every manifest must be there.
+
+    Raises OutputError where segments are missing or altered, NotInSegments where they do not tile the input, and what
+    `open_sink` raises.
+    """
+    manifests = [_whole(folder, index) for index in range(len(folder.segments))]
+    check_tiling(folder, manifests)
+    held = [manifest for manifest in manifests if manifest.frames]
+    job = folder.job
+    writing = replace(job.sink, partial_folder=str(folder.path))  # a join that is killed leaves nothing elsewhere
+    with open_source(job.input, job.source) as source:
+        assert isinstance(source, VideoSource)
+        with (
+            av.open(f"file:{folder.video(held[0].index)}") as first,
+            JoinedSink(folder.output, source, writing, first.streams.video[0]) as sink,
+        ):
+            for packet, pts, dts, duration in _timed(folder, held):
+                sink.mux(packet, pts - source.shift, dts - source.shift, duration, folder.time_base)
+        warnings = list(dict.fromkeys((*(w for m in manifests for w in m.warnings), *source.warnings, *sink.warnings)))
+    return summary_of(folder, manifests, tuple(warnings))
+
+
+def summary_of(folder: JobFolder, manifests: Sequence[Manifest], warnings: tuple[str, ...]) -> Summary:
+    """What all segments together did."""
+    first = manifests[0]
+    return Summary(
+        frames=sum(m.frames for m in manifests),
+        seconds=sum(m.seconds for m in manifests),
+        model=first.model,
+        device=first.device,
+        precision=first.precision,
+        fallbacks=sum(m.fallbacks for m in manifests),
+        scene_cuts=max(sum(m.scene_starts for m in manifests) - 1, 0),
+        concealed=sum(m.concealed for m in manifests),
+        damaged=any(m.damaged for m in manifests),
+        output=folder.output,
+        warnings=warnings,
+    )
+
+
+def check_tiling(folder: JobFolder, manifests: Sequence[Manifest]) -> None:
+    """Raise NotInSegments unless the segments hold the frames of the input: each once, in order, none missing."""
+    written: list[int] = []
+    for segment, manifest in zip(folder.segments, manifests, strict=True):
+        inside = all(
+            (segment.start is None or pts >= segment.start) and (segment.end is None or pts < segment.end)
+            for pts in manifest.pts
+        )
+        if not inside or any(a >= b for a, b in pairwise((*written[-1:], *manifest.pts))):
+            raise NotInSegments(f"{folder.output}: segment {segment.index} holds frames of others")
+        written += manifest.pts
+    if not written:
+        raise NotInSegments(f"{folder.output}: no segment holds a frame")
+    missing = sorted(set(folder.times()) - set(written))
+    if missing and not any(manifest.damaged for manifest in manifests):
+        near = NEAR * min((b - a for a, b in pairwise(written)), default=1)
+        lost = [pts for pts in missing if min(abs(pts - other) for other in _around(written, pts)) > near]
+        if lost:
+            at = float(lost[0] * folder.time_base)
+            raise NotInSegments(f"{folder.output}: segments lack {len(lost)} frames, the first at {at:.3f} s")
+
+
+def _around(rising: Sequence[int], value: int) -> Sequence[int]:
+    place = bisect(rising, value)
+    return rising[max(place - 1, 0) : place + 1]
+
+
+def _whole(folder: JobFolder, index: int) -> Manifest:
+    manifest = folder.manifest(index)
+    if manifest is None:
+        raise OutputError(f"{folder.output}: its segment {index} is not there; run the same command again")
+    if file_sha256(folder.video(index)) != manifest.sha256:
+        folder.video(index).unlink()
+        raise OutputError(f"{folder.video(index)}: was altered on the disk; run the same command again")
+    return manifest
+
+
+def _timed(folder: JobFolder, manifests: Sequence[Manifest]) -> Iterator[tuple[av.Packet[Any], int, int, int]]:
+    """Every packet in decoding order with (pts, dts, duration) in ticks of the input's stream."""
+    times = [pts for manifest in manifests for pts in manifest.pts]
+    ends = [*times[1:], times[-1] + (manifests[-1].last_duration or _usual(times))]
+    ranked = [_ranks(folder, manifest) for manifest in manifests]
+    depth = max(map(_depth, ranked))
+    step = _usual(times)
+    decoded = shown = 0
+    extradata: bytes | None = None
+    for manifest, ranks in zip(manifests, ranked, strict=True):
+        with av.open(f"file:{folder.video(manifest.index)}") as container:
+            stream = container.streams.video[0]
+            own = stream.codec_context.extradata or b""
+            if extradata is not None and own != extradata:
+                raise NotInSegments(f"{folder.output}: the encoder changed its headers between segments")
+            extradata = own
+            packets = (packet for packet in container.demux(stream) if packet.size)
+            for rank, packet in zip(ranks, packets, strict=True):
+                place = shown + rank
+                before = decoded - depth
+                dts = times[before] if before >= 0 else times[0] + before * step
+                yield packet, times[place], dts, ends[place] - times[place]
+                decoded += 1
+        shown += manifest.frames
+
+
+def _ranks(folder: JobFolder, manifest: Manifest) -> list[int]:
+    """For each packet of a segment in decoding order, its place in the order of presentation."""
+    with av.open(f"file:{folder.video(manifest.index)}") as container:
+        stream = container.streams.video[0]
+        pts = [packet.pts for packet in container.demux(stream) if packet.size]
+    if len(pts) != manifest.frames or None in pts or len(set(pts)) != len(pts):
+        place = f"{folder.output}: segment {manifest.index}"
+        raise NotInSegments(f"{place} cannot be joined: its encoder does not give one packet for each frame")
+    order = {value: rank for rank, value in enumerate(sorted(value for value in pts if value is not None))}
+    return [order[value] for value in pts if value is not None]
+
+
+def _depth(ranks: Sequence[int]) -> int:
+    """How many places a decoding time must lie before the presentation so that none comes after its own."""
+    return max((place - rank for place, rank in enumerate(ranks)), default=0)
+
+
+def _usual(times: Sequence[int]) -> int:
+    steps = sorted(b - a for a, b in pairwise(times))
+    return steps[len(steps) // 2] if steps else 1
+
+
+class JoinedSink(VideoSink):
+    """A file sink whose pictures come encoded; everything else is as the parent does it."""
+
+    def __init__(self, path: str, source: VideoSource, options: SinkOptions, encoded: Any) -> None:
+        """`encoded` is the stream of a segment, whose parameters the output takes. Raises as the parent does."""
+        self._encoded = encoded
+        super().__init__(path, path, source, options, source.info)
+
+    def _add_video(self, encoder: str, pix_fmt: str, options: SinkOptions, original: Any) -> None:
+        assert self._media is not None
+        stream: Any = self._container.add_stream_from_template(self._encoded, opaque=True)
+        stream.time_base = self._media.info.time_base
+        rate = (self._media.info.frame_rate or Fraction(25)).limit_denominator(100_000)
+        if self._media.info.sample_aspect_ratio:
+            stream.codec_context.sample_aspect_ratio = self._media.info.sample_aspect_ratio
+        stream.codec_context.framerate = min(rate, Fraction(240))
+        if self.format in ("mp4", "mov") and encoder in ("libx265", "hevc_nvenc"):
+            stream.codec_context.codec_tag = "hvc1"
+        self._keep_orientation(stream, self._media.first_frame)
+        stream.disposition = original.disposition
+        stream.metadata.update(track_tags(original.metadata))
+        self._make_place(stream)
+        if pix_fmt.startswith("yuva") and encoder in ("libvpx", "libvpx-vp9"):
+            stream.metadata["alpha_mode"] = "1"
+        self._stream = stream
+
+    def mux(self, packet: av.Packet[Any], pts: int, dts: int, duration: int, time_base: Fraction) -> None:
+        """Write one packet, after what the other streams hold up to it."""
+        assert self._media is not None
+        self._media.read_others(dts * time_base)
+        packet.stream = self._stream
+        packet.time_base = time_base
+        packet.pts, packet.dts, packet.duration = pts, dts, duration
+        self._checked(lambda: self._mux_video([packet]))
+
+    def _finish(self) -> None:
+        assert self._media is not None
+        self._media.read_others(None)
+        self._mux_others(None)
+        self._end()

@@ -1,0 +1,117 @@
+"""`vdeblur INPUT` that can be stopped at any moment: the same command goes on where the last one was."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from ..files import input_sha256
+from ..media.sinks import Partial, default_output, is_image_output
+from ..media.sources import is_image_input
+from ..restorer import Restorer
+from .fingerprints import model_identity
+from .job import Job, OnFrame, Summary, load_for, model_of, restore_file
+from .one_piece import finish, restore_piece
+from .segments import Cutting, JobFolder, cut, remaining, settings_with
+
+log = logging.getLogger(__name__)
+
+DEFAULT_CUTTING = Cutting()
+
+
+def folder_of(output: str) -> Path:
+    """Where the segments of an output lie until it is whole: hidden, beside it."""
+    path = Path(output)
+    return path.with_name(f".{path.name}.vdeblur")
+
+
+def restore_resumable(
+    job: Job,
+    on_frame: OnFrame | None = None,
+    loaded: Restorer | None = None,
+    *,
+    resume: bool = True,
+    keep_temp: bool = False,
+    cutting: Cutting = DEFAULT_CUTTING,
+) -> Summary:
+    """Restore one input in segments, and go on with those that are there.
+
+    What cannot be cut (see `segments.cut`), or turns out not to be made up of its segments, goes through in one piece;
+    so does everything with `resume` False, which removes what an earlier run left. `keep_temp` leaves the segments
+    beside the output. Raises what `restore_file` raises; then, and after a signal, finished segments stay for the next
+    run.
+    """
+    output = job.output if job.output is not None else default_output(job.input)
+    path = folder_of(output)
+    if not resume:
+        JobFolder.remove_at(path)
+        return restore_file(job, on_frame, loaded)
+    if output != "-" and not is_image_output(output, is_image_input(job.input)):
+        Partial(output, job.sink.overwrite, (job.input,)).discard()  # refuses now what would be refused in the end
+    folder = prepare(job, output, path, cutting)
+    if folder is None:
+        return restore_file(job, on_frame, loaded)
+
+    folder.remove_temporaries()  # a kill leaves the segment that it met
+    start = time.perf_counter()
+    missing = [segment for segment in folder.segments if folder.manifest(segment.index) is None]
+    if len(missing) < len(folder.segments):
+        done = len(folder.segments) - len(missing)
+        log.warning("%s: goes on with %d of %d segments done", output, done, len(folder.segments))
+    retreats: list[str] = []
+    restorer = loaded or (load_for(job, retreats.append) if missing else None)
+    seconds = sum(segment.seconds for segment in missing)
+    try:
+        for segment in missing:
+            assert restorer is not None
+            restore_piece(
+                folder,
+                segment.index,
+                restorer,
+                on_frame and (lambda info, frame: on_frame(remaining(info, seconds), frame)),
+            )
+        summary = finish(folder, job, lambda: restorer or load_for(job, retreats.append), log.warning, on_frame)
+    except Exception:  # a signal among them, also one that a library made another exception of
+        folder.remove_temporaries()
+        if folder.refusal is None and any(folder.manifest(segment.index) for segment in folder.segments):
+            log.warning("%s: finished segments stay in %s; the same command goes on from there", output, path)
+        else:
+            folder.remove()
+        raise
+    if not keep_temp:
+        folder.remove()
+    return replace(summary, seconds=time.perf_counter() - start, retreats=(*summary.retreats, *retreats))
+
+
+def prepare(job: Job, output: str, path: Path, cutting: Cutting = DEFAULT_CUTTING) -> JobFolder | None:
+    """The job's folder: the one that stands if it is of this very job, else a new one; None where no cut is needed.
+
+    Raises what `open_source` raises, ModelError for a model that there is not, OutputError.
+    """
+    settings = settings_with(job, cutting)
+    model = model_identity(model_of(job))
+    standing = JobFolder.find(path)
+    sha256 = input_sha256(job.input) if standing else None
+    if standing:
+        changed = [
+            name
+            for name, before, now in (
+                ("input", standing.input_sha256, sha256),
+                ("model", standing.model_sha256, model),
+                ("settings", standing.settings, settings),
+            )
+            if before != now
+        ]
+        if not changed:
+            return standing
+        said = " and ".join(changed)
+        log.warning("%s: %s changed since the last run; its segments are thrown away and it starts anew", output, said)
+    JobFolder.remove_at(path)
+    plan = cut(job, output, cutting)
+    if plan is None:
+        return None
+    return JobFolder.create(
+        path, replace(job, output=output), output, plan, settings, sha256 or input_sha256(job.input)
+    )

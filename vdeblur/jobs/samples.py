@@ -1,0 +1,72 @@
+"""What a report shows of a job: how blurred frames were before and after, how many were touched, and one to look at."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..frames import Frame
+from ..restorer import Restorer, State
+from ..restorers.blurriness import blur_length
+from ..windows import Window
+
+EVERY = 10
+"""Every so many frames, and in the middle, the blur is measured: it costs a few milliseconds."""
+THUMBNAIL_WIDTH = 240
+
+
+class Sampled:
+    """A restorer that looks at every frame of a range of pts before and after, and changes nothing."""
+
+    def __init__(self, restorer: Restorer, start: int | None, end: int | None, frames: int) -> None:
+        self._restorer, self._start, self._end = restorer, start, end
+        self._middle = frames // 2
+        self._seen = 0
+        self.name, self.device, self.precision = restorer.name, restorer.device, restorer.precision
+        self.past, self.future = restorer.past, restorer.future
+        self.scene_starts = 0
+        self.touched = 0
+        self.blur_before: list[float] = []
+        self.blur_after: list[float] = []
+        self.thumbnails: tuple[str, str] | None = None
+
+    def restore(self, window: Window, state: State) -> tuple[Frame, State]:
+        """Restore, and look."""
+        restored, state = self._restorer.restore(window, state)
+        before = window.centre
+        if (self._start is None or before.pts >= self._start) and (self._end is None or before.pts < self._end):
+            self.scene_starts += window.is_scene_start
+            self.touched += not _same(before, restored)
+            if self._seen % EVERY == EVERY // 2 or self._seen == self._middle:
+                self.blur_before.append(round(blur_length(before), 2))
+                self.blur_after.append(round(blur_length(restored), 2))
+            if self._seen == self._middle:
+                self.thumbnails = thumbnail(before), thumbnail(restored)
+            self._seen += 1
+        return restored, state
+
+
+def thumbnail(frame: Frame) -> str:
+    """A small JPEG picture, in base64."""
+    import cv2
+
+    from ..media.images import encode_image
+
+    width, height = frame.size
+    scale = min(THUMBNAIL_WIDTH / width, 1.0)
+    small = max(round(width * scale / 2) * 2, 2), max(round(height * scale / 2) * 2, 2)
+    shapes = frame.layout.plane_shapes(*small)
+    planes: Any = tuple(
+        cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_AREA)
+        for plane, (rows, columns) in zip(frame.planes, shapes, strict=True)
+    )
+    return base64.b64encode(encode_image(replace(frame, planes=planes, origin=None), ".jpg")).decode()
+
+
+def _same(a: Frame, b: Frame) -> bool:
+    if a.planes is b.planes:
+        return True
+    return len(a.planes) == len(b.planes) and all(np.array_equal(x, y) for x, y in zip(a.planes, b.planes, strict=True))

@@ -1,0 +1,1 @@
+"""Cameras, screens and network streams, restored as they come."""

@@ -1,0 +1,38 @@
+"""Whether a window can be shown. OpenCV's window library ends the whole process where it cannot, so ask it outside."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from ..errors import DeviceError
+
+REMEDY = "use --preview none with -o, or `vdeblur serve` to see it in a browser"
+TRIAL_SECONDS = 30.0
+
+
+def display_problem() -> str | None:
+    """Why there can be no display, as far as the environment tells; None where one may be there."""
+    if not sys.platform.startswith("linux") or os.environ.get("DISPLAY"):
+        return None
+    if os.environ.get("WAYLAND_DISPLAY"):
+        return "DISPLAY is not set (OpenCV's windows need X, which XWayland offers)"
+    return "DISPLAY is not set"
+
+
+def require_display() -> None:
+    """Raise DeviceError unless a window of OpenCV's really opens here, which a process of its own tries."""
+    if problem := display_problem():
+        raise DeviceError(f"no display here: {problem}; {REMEDY}")
+    trial = "import cv2; cv2.namedWindow('vdeblur'); cv2.waitKey(1); cv2.destroyAllWindows()"
+    try:
+        result = subprocess.run(
+            [sys.executable, "-c", trial], capture_output=True, text=True, timeout=TRIAL_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise DeviceError(f"no display here: the window system does not answer; {REMEDY}") from None
+    if result.returncode:
+        said = [line for line in result.stderr.splitlines() if "display" in line.lower() or "error" in line.lower()]
+        reason = said[0].strip() if said else "OpenCV cannot open a window"
+        raise DeviceError(f"no display here: {reason}; {REMEDY}")

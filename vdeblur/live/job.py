@@ -1,0 +1,90 @@
+"""One live session, as the command line describes it: camera, ladder, window, recordings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Literal
+
+from ..signals import Stopped
+from .display import require_display
+
+if TYPE_CHECKING:
+    from .session import Stats
+
+
+@dataclass(frozen=True, slots=True)
+class LiveJob:
+    """What to show live, and how; the defaults are those of the command line."""
+
+    camera: str = "0"
+    """An index, a name, a URL, "screen", or a file to play in real time."""
+    size: tuple[int, int] | None = None
+    """(width, height) to ask of a camera."""
+    frame_rate: float | None = None
+    loop: bool = False
+    model: str | None = None
+    """As `vdeblur.Job.model`."""
+    device: str = "auto"
+    precision: str = "auto"
+    strength: float = 1.0
+    max_latency: float = 0.2
+    """Seconds from capture to result that the ladder keeps."""
+    fixed: bool = False
+    """Never step down."""
+    window: bool = True
+    view: Literal["split", "side", "restored"] = "split"
+    record: tuple[str, ...] = ()
+    """Files to record to; "-" is standard output."""
+    record_view: Literal["restored", "side"] = "restored"
+    virtual_camera: bool = False
+    seconds: float | None = None
+    """End after this long."""
+    overwrite: bool = False
+
+
+def run_live(job: LiveJob, on_stats: Callable[[Stats], None] | None = None) -> tuple[Stats, Stopped | None]:
+    """Run until the stream ends, the user quits, the time is up or a signal comes; all recordings are whole then.
+
+    Returns how it went, and the signal if one ended it. Raises DeviceError where there is no display or no such camera,
+    and what `open_camera`, `ladder` and `open_recording` raise.
+    """
+    if job.window:
+        require_display()
+        from . import window as live_window  # before all that imports PyAV: see there
+    from ..backends.published import published
+    from ..jobs.job import default_model
+    from .cameras import CameraOptions, open_camera
+    from .session import Live, Recording, open_recording, watch
+    from .stream import LiveStream, Rung, ladder
+
+    def load(model: str) -> list[Rung]:
+        return ladder(model, job.device, job.precision, fixed=job.fixed)
+
+    rate = Fraction(job.frame_rate).limit_denominator(1001) if job.frame_rate else None
+    stopped = None
+    with ExitStack() as stack:
+        rungs = load(job.model or default_model(job.device))
+        camera = stack.enter_context(open_camera(job.camera, CameraOptions(job.size, rate, job.loop)))
+        live = Live(camera, LiveStream(rungs, max_latency=job.max_latency, strength=job.strength))
+        stack.callback(live.close)
+        for path in job.record:
+            live.record(open_recording(path, camera, job.record_view, overwrite=job.overwrite))
+        if job.virtual_camera:
+            from .virtual_camera import VirtualCamera
+
+            live.record(Recording("-", VirtualCamera(camera.info)))
+        try:
+            live.start()
+            if job.window:
+                names = tuple(dict.fromkeys([*(model.name for model in published()), rungs[0].step.model, "unsharp"]))
+                window = live_window.LiveWindow(live, live_window.Look(job.view), names, load, on_stats=on_stats)
+                window.run(job.seconds)
+            else:
+                watch(live, job.seconds or math.inf, on_stats)
+        except Stopped as stop:
+            stopped = stop
+    return live.stats(), stopped

@@ -1,0 +1,1 @@
+"""Files and streams of video and pictures: the only home of PyAV beside `live`."""

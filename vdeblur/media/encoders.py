@@ -1,0 +1,380 @@
+"""Which encoder, with which settings: near the source's codec, and so near its quality that no one sees a step."""
+
+from __future__ import annotations
+
+import logging
+import os
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any
+
+import av
+from av.codec.codec import find_best_pix_fmt_of_list
+from av.video.stream import VideoStream
+
+from ..errors import UsageError
+from ..frames import Layout, StreamInfo
+from .containers import can_encode
+from .planes import native_format, side_data, storage_of
+
+log = logging.getLogger(__name__)
+
+os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints its settings to stderr unless told to report errors only
+
+
+@dataclass(frozen=True, slots=True)
+class SinkOptions:
+    """How to write an output. What is None follows the source."""
+
+    codec: str | None = None
+    """An encoder ("libx265") or a codec ("hevc")."""
+    crf: float | None = None
+    """Constant quality in the encoder's own scale, smaller is better."""
+    preset: str | None = None
+    """The encoder's name or number for a trade of time against size."""
+    pix_fmt: str | None = None
+    encoder_options: Mapping[str, str] = field(default_factory=dict)
+    """Passed on to the encoder as they are (`-e key=value`)."""
+    overwrite: bool = False
+    container: str | None = None
+    """FFmpeg's name of the format, where the file name does not say it (`-`)."""
+    picture_only: bool = False
+    """Leave out all other streams, chapters and tags of the file: for a segment, which is joined with them later."""
+    partial_folder: str | None = None
+    """Where the output lies until it is whole, on its file system; made if need be. None: beside the output."""
+    hwaccel: str = "none"
+    """"none", "auto" or an FFmpeg device type: its encoder of h264, hevc and av1 where that works, else software."""
+
+
+ENCODERS = {
+    "h264": "libx264",
+    "avc": "libx264",
+    "x264": "libx264",
+    "hevc": "libx265",
+    "h265": "libx265",
+    "x265": "libx265",
+    "vp8": "libvpx",
+    "vp9": "libvpx-vp9",
+    "av1": "libsvtav1",
+    "prores": "prores_ks",
+    "ffv1": "ffv1",
+    "mjpeg": "mjpeg",
+    "dnxhd": "dnxhd",
+    "huffyuv": "huffyuv",
+    "ffvhuff": "ffvhuff",
+    "utvideo": "utvideo",
+    "qtrle": "qtrle",
+    "png": "png",
+    "rawvideo": "rawvideo",
+    "wrapped_avframe": "rawvideo",
+}
+"""Codec -> encoder. Sources in any other codec are written as H.264, which everything plays."""
+
+_QUALITY: dict[str, dict[str, str]] = {
+    # A restored picture is encoded a second time, and its edges are sharper than the codec last saw them; so each value
+    # is a step better than the scale's usual "visually lossless" (x264 documents 17-18 as that, x265 about 20, and
+    # VP9 and AV1 reach it near 24 of 63), which keeps the encoder out of the comparison with the source.
+    # x264 shares the cores with the network: on two of them "medium" left the line 64 % of the network's own rate,
+    # "veryfast" about 80 % (benchmarks/end_to_end.py). At crf 17 that costs up to 6 % in size and 0.7 to 3.1 dB of luma
+    # PSNR against the restored frames (three clips of 30 frames: 49.1, 44.8 and 42.7 dB; SSIM 0.992 and more).
+    "libx264": {"crf": "17", "preset": "veryfast"},
+    "libx265": {"crf": "18", "preset": "medium", "x265-params": "log-level=none"},
+    "libvpx-vp9": {"crf": "20", "b": "0", "row-mt": "1", "cpu-used": "3"},
+    "libvpx": {"crf": "8", "b": "40M", "cpu-used": "3"},
+    "libsvtav1": {"crf": "20", "preset": "8"},
+    "mjpeg": {"global_quality": "236", "flags": "+qscale", "strict": "-1"},  # 2 x FF_QP2LAMBDA: the finest step but one
+    "mpeg4": {"global_quality": "236", "flags": "+qscale"},
+    "mpeg2video": {"global_quality": "236", "flags": "+qscale"},
+    "h264_nvenc": {"cq": "17", "preset": "p5", "b": "0"},
+    "hevc_nvenc": {"cq": "18", "preset": "p5", "b": "0"},
+    "av1_nvenc": {"cq": "20", "preset": "p5", "b": "0"},
+    "h264_qsv": {"global_quality": "17"},
+    "hevc_qsv": {"global_quality": "18"},
+    "av1_qsv": {"global_quality": "20"},
+    "h264_videotoolbox": {"global_quality": "8850", "flags": "+qscale"},  # 75 of 100, times FF_QP2LAMBDA
+    "hevc_videotoolbox": {"global_quality": "8850", "flags": "+qscale"},
+    "h264_amf": {"rc": "cqp", "qp_i": "17", "qp_p": "18"},
+    "hevc_amf": {"rc": "cqp", "qp_i": "18", "qp_p": "19"},
+    "h264_v4l2m2m": {"b": "20M"},  # these know nothing but a rate
+    "hevc_v4l2m2m": {"b": "15M"},
+    "prores_ks": {"vendor": "apl0"},
+    "ffv1": {"level": "3", "g": "1", "slicecrc": "1"},
+    "dnxhd": {"profile": "dnxhr_hq"},
+}
+_CRF_KEY = {"h264_nvenc": "cq", "hevc_nvenc": "cq", "av1_nvenc": "cq"}
+_QSCALED = ("mjpeg", "mpeg4", "mpeg2video")
+_PRORES_PROFILES = {"Proxy": "0", "LT": "1", "Standard": "2", "HQ": "3", "4444": "4", "XQ": "5"}
+_COARSE_TIME = {"mpeg4": 65535}
+"""Encoders whose time base has a limit: the largest denominator."""
+_ENCODED_RATE_ONLY = ("mpeg2video", "mpeg1video")
+"""Encoders that know frame rates, not time bases."""
+_LOSS_NAMES = {1: "chroma resolution", 2: "bit depth", 4: "exact RGB", 8: "alpha"}
+
+
+def choose_encoder(container: str, info: StreamInfo, options: SinkOptions, name: str) -> str:
+    """The encoder for this container. Raises UsageError for one that is unknown, or that the container refuses."""
+    if container == "yuv4mpegpipe":
+        if options.codec not in (None, "rawvideo"):
+            raise UsageError(f"{name}: Y4M holds raw video only; leave --codec out")
+        return "rawvideo"
+    if options.codec is not None:
+        encoder = ENCODERS.get(options.codec, options.codec)
+        if software := software_of(encoder):
+            if _in_hardware(encoder, container, info, options):
+                return encoder
+            log.info("%s does not work here: %s does it", encoder, software)
+            encoder = software
+        if hardware := _hardware(encoder, container, info, options):
+            return hardware
+        try:
+            known = av.Codec(encoder, "w").type == "video"
+        except av.codec.codec.UnknownCodecError:
+            known = False
+        if not known:
+            raise UsageError(f"codec {options.codec}: no such video encoder; try h264, hevc, av1, vp9, prores or ffv1")
+        if not can_encode(container, encoder):
+            raise UsageError(f"{name}: {container} cannot hold {options.codec}; choose another --codec or use .mkv")
+        return encoder
+    near = ENCODERS.get(info.codec, "libx264")
+    if hardware := _hardware(near, container, info, options):
+        return hardware
+    possible = [e for e in dict.fromkeys((near, *_INSTEAD)) if can_encode(container, e)]
+    if not possible:
+        raise UsageError(f"{name}: no encoder here makes what {container} holds; use .mkv or .mp4")
+    return next((e for e in possible if _holds(e, info, options)), possible[0])
+
+
+_INSTEAD = ("libx265", "libx264", "libsvtav1", "libvpx-vp9", "prores_ks", "ffv1", "mjpeg", "gif")
+"""Tried in this order where the source's own codec cannot be written whole: this FFmpeg has no VP9 in 10 bit, H.264
+and HEVC no odd sizes in 4:2:0, most no alpha."""
+
+
+_MAKERS = {
+    "cuda": "nvenc",
+    "videotoolbox": "videotoolbox",
+    "qsv": "qsv",
+    "d3d11va": "amf",
+    "amf": "amf",
+    "drm": "v4l2m2m",
+    "vaapi": "vaapi",
+}
+"""FFmpeg's device type -> the ending of its encoders' names."""
+_CONSTANT_QUALITY = ("nvenc", "videotoolbox", "qsv", "amf")
+"""What `auto` tries, in this order. V4L2 knows a rate only; VAAPI takes no picture from memory."""
+_IN_HARDWARE = {"libx264": "h264", "libx265": "hevc", "libsvtav1": "av1"}
+_SHORT_NAMES = {"mpeg2": "mpeg2video", "mpeg1": "mpeg1video"}
+
+
+def software_of(encoder: str) -> str | None:
+    """The software encoder of the same codec, for an encoder in hardware (`h264_nvenc`); None for any other."""
+    codec, _, maker = encoder.rpartition("_")
+    return ENCODERS.get(codec, _SHORT_NAMES.get(codec, codec)) if maker in _MAKERS.values() else None
+
+
+def options_for(encoder: str, options: SinkOptions) -> SinkOptions:
+    """`options` as `encoder` takes them. Where it stands in for hardware, that one's preset and keys mean nothing."""
+    stands_in = options.codec is not None and options.codec != encoder and software_of(options.codec) is not None
+    return replace(options, preset=None, encoder_options={}) if stands_in else options
+
+
+def _hardware(encoder: str, container: str, info: StreamInfo, options: SinkOptions) -> str | None:
+    """With `hwaccel` on: this machine's encoder of the same codec that has just encoded a picture of this kind."""
+    if options.hwaccel == "none" or encoder not in _IN_HARDWARE:
+        return None
+    makers = _CONSTANT_QUALITY if options.hwaccel == "auto" else (_MAKERS.get(options.hwaccel, ""),)
+    names = (f"{_IN_HARDWARE[encoder]}_{maker}" for maker in makers)
+    return next((name for name in names if _in_hardware(name, container, info, options)), None)
+
+
+def _in_hardware(encoder: str, container: str, info: StreamInfo, options: SinkOptions) -> bool:
+    """A real trial: that such an encoder is known, and even that it opens, says little."""
+    if encoder not in av.codecs_available or not can_encode(container, encoder):
+        return False
+    try:
+        pix_fmt, loss = choose_pix_fmt(encoder, info.layout, options.pix_fmt, encoder)
+        trial = _trial(encoder, info, pix_fmt)
+        trial.options = encoder_settings(encoder, info, None, options)
+        trial.open()
+        frames = [av.VideoFrame(info.width, info.height, pix_fmt) for _ in range(3)]
+        for pts, frame in enumerate(frames):
+            for plane in frame.planes:
+                plane.update(bytes(plane.buffer_size))
+            frame.pts, frame.time_base = pts, trial.time_base
+        packets = [packet for frame in (*frames, None) for packet in trial.encode(frame)]
+    except (av.FFmpegError, UsageError, ValueError):
+        return False
+    return loss in (None, _LOSS_NAMES[4]) and not trial.options and any(packet.size for packet in packets)
+
+
+def _holds(encoder: str, info: StreamInfo, options: SinkOptions) -> bool:
+    """Whether the encoder opens for a picture of this kind, and loses none of its samples' bits."""
+    try:
+        pix_fmt, loss = choose_pix_fmt(encoder, info.layout, options.pix_fmt, encoder)
+        trial = _trial(encoder, info, pix_fmt)
+        trial.options = {k: v for k, v in _QUALITY.get(encoder, {}).items() if k.endswith("-params")}
+        trial.open()
+    except (av.FFmpegError, UsageError, ValueError):
+        return False
+    return loss in (None, _LOSS_NAMES[4])
+
+
+def _trial(encoder: str, info: StreamInfo, pix_fmt: str) -> Any:
+    context: Any = av.CodecContext.create(encoder, "w")
+    context.width, context.height, context.pix_fmt = info.width, info.height, pix_fmt
+    context.time_base, context.framerate = Fraction(1, 25), Fraction(25)
+    context.color_range = 2 if info.color.full_range else 0
+    return context
+
+
+def choose_pix_fmt(encoder: str, layout: Layout, wanted: str | None, name: str) -> tuple[str, str | None]:
+    """The pixel format to encode and what it loses, in words (None where every sample survives)."""
+    native = native_format(layout)
+    formats = [f.name for f in av.Codec(encoder, "w").video_formats or ()]
+    if encoder == "libx265":
+        formats = [f for f in formats if not f.startswith("yuva")]  # an extension that no decoder here reads back
+    if encoder == "rawvideo" or not formats:
+        formats = [native]
+    if wanted is not None:
+        if wanted not in formats and encoder != "rawvideo":
+            raise UsageError(f"{name}: {encoder} cannot take --pix-fmt {wanted}; it takes {' '.join(formats)}")
+        try:
+            av.VideoFormat(wanted)
+        except ValueError:
+            raise UsageError(f"--pix-fmt {wanted}: no such pixel format") from None
+        return wanted, None
+    if native in formats:
+        return native, None
+    ours = [f for f in formats if (s := storage_of(f)) and not f.startswith("yuvj") and _kin(layout, s.layout)]
+    if layout.model == "gray" and (least := native.replace("gray", "yuv420p")) in formats:
+        return least, None  # luma beside neutral chroma is the same picture
+    best, loss = find_best_pix_fmt_of_list(ours or formats, native, layout.alpha)
+    if best is None:
+        raise UsageError(f"{name}: {encoder} takes none of this picture's formats; choose another --codec")
+    if layout.model == "gray":
+        loss &= ~5  # it has no chroma to lose
+    return best.name, " and ".join(word for bit, word in _LOSS_NAMES.items() if loss & bit) or None
+
+
+def _kin(source: Layout, target: Layout) -> bool:
+    """Luma stays luma: only RGB may become either."""
+    return source.model == "rgb" or target.model != "rgb"
+
+
+def encoder_time_base(encoder: str, info: StreamInfo) -> Fraction:
+    """The source's time base, or for the few encoders that cannot count in it, the nearest that they can."""
+    if encoder in _ENCODED_RATE_ONLY:
+        return 1 / (info.frame_rate or Fraction(25))
+    if info.time_base.denominator > _COARSE_TIME.get(encoder, 2**31 - 1):
+        return Fraction(1, 60000)  # whole ticks for every common rate, 1001 rates included
+    return info.time_base
+
+
+def encoder_settings(encoder: str, info: StreamInfo, profile: str | None, options: SinkOptions) -> dict[str, str]:
+    """What the encoder is opened with: quality near the source's, then what the user set. Raises UsageError."""
+    settings = dict(_QUALITY.get(encoder, {}))
+    if encoder == "prores_ks" and profile in _PRORES_PROFILES:
+        settings["profile"] = _PRORES_PROFILES[profile]
+    names = {option.name for option in av.CodecContext.create(encoder, "w").supported_options.private}
+    if options.crf is not None:
+        if encoder in _QSCALED:
+            settings["global_quality"] = str(round(options.crf * 118))  # FF_QP2LAMBDA
+        elif (key := _CRF_KEY.get(encoder, "crf")) in names:
+            settings[key] = f"{options.crf:g}"
+        else:
+            raise UsageError(f"{encoder} has no --crf; set its own options with -e key=value")
+    if options.preset is not None:
+        if "preset" not in names and "cpu-used" not in names:
+            raise UsageError(f"{encoder} has no --preset; set its own options with -e key=value")
+        settings["preset" if "preset" in names else "cpu-used"] = options.preset
+    if set(options.encoder_options) & {"qp", "b", "cq", "q"}:
+        settings.pop("crf", None)
+    if info.color.chroma_location:
+        settings["chroma_sample_location"] = str(info.color.chroma_location)
+    settings.update(options.encoder_options)
+    return settings
+
+
+def open_encoder(stream: VideoStream, name: str) -> None:
+    """Open the encoder of an output stream, so that what it refuses is said before a frame is decoded."""
+    context = stream.codec_context
+    given = dict(context.options)
+    try:
+        context.open()
+    except (av.FFmpegError, ValueError) as error:
+        size = f"{context.width}x{context.height} {context.pix_fmt}"
+        settings = " ".join(f"{k}={v}" for k, v in given.items())
+        hint = ""
+        if (context.width | context.height) & 1 and "420" in (context.pix_fmt or ""):
+            hint = "; odd sizes need --pix-fmt yuv444p, or --codec vp9, av1 or ffv1"
+        raise UsageError(f"{name}: {context.name} cannot be opened for {size} with {settings}{hint}") from error
+    if context.options:
+        unknown = " ".join(context.options)
+        raise UsageError(f"{name}: {context.name} does not know the option {unknown}; -h encoder={context.name} lists")
+
+
+def hdr10_settings(encoder: str, frame: av.VideoFrame) -> tuple[dict[str, str], bool]:
+    """(encoder options, whether something is lost) for the HDR10 static metadata that `frame` carries.
+
+    The structures are FFmpeg's AVMasteringDisplayMetadata and AVContentLightMetadata. x264 and x265 take chromaticities
+    in units of 0.00002 and luminance in 0.0001 cd/m2 (SMPTE ST 2086 as HEVC's SEI has it), SVT-AV1 takes decimals.
+    """
+    display, light = _mastering_display(frame), _content_light(frame)
+    if display is None and light is None:
+        return {}, False
+    if encoder in ("libx265", "libx264"):
+        params = []
+        if display:
+            (r, g, b), white, (low, high) = display
+            points = "".join(
+                f"{n}({round(x * 50000)},{round(y * 50000)})" for n, (x, y) in zip("GBR", (g, b, r), strict=True)
+            )
+            wp = f"WP({round(white[0] * 50000)},{round(white[1] * 50000)})"
+            luminance = f"L({round(high * 10000)},{round(low * 10000)})"
+            key = "master-display" if encoder == "libx265" else "mastering-display"
+            params.append(f"{key}={points}{wp}{luminance}")
+        if light:
+            params.append(f"{'max-cll' if encoder == 'libx265' else 'cll'}={light[0]},{light[1]}")
+        return {f"{encoder[3:]}-params": ":".join(params)}, False
+    if encoder == "libsvtav1":
+        params = []
+        if display:
+            (r, g, b), white, (low, high) = display
+            points = "".join(
+                f"{n}({float(x):.5f},{float(y):.5f})"
+                for n, (x, y) in zip(("G", "B", "R", "WP"), (g, b, r, white), strict=True)
+            )
+            params.append(f"mastering-display={points}L({float(high):.4f},{float(low):.4f})")
+        if light:
+            params.append(f"content-light={light[0]},{light[1]}")
+        return {"svtav1-params": ":".join(params)}, False
+    return {}, True
+
+
+_Point = tuple[Fraction, Fraction]
+
+
+def _mastering_display(frame: av.VideoFrame) -> tuple[tuple[_Point, _Point, _Point], _Point, _Point] | None:
+    """((red, green, blue), white point, (lowest, highest luminance)) of the display that graded the picture."""
+    data = side_data(frame, "MASTERING_DISPLAY_METADATA")
+    if data is None or len(data) < 88:
+        return None
+    numbers = struct.unpack("=22i", data[:88])
+    if not (numbers[20] and numbers[21]) or not all(numbers[1:20:2]):
+        return None
+    values = [Fraction(n, d) for n, d in zip(numbers[0:20:2], numbers[1:20:2], strict=True)]
+    points = [(values[i], values[i + 1]) for i in range(0, 10, 2)]
+    return (points[0], points[1], points[2]), points[3], points[4]
+
+
+def _content_light(frame: av.VideoFrame) -> tuple[int, int] | None:
+    """(MaxCLL, MaxFALL) in cd/m2."""
+    data = side_data(frame, "CONTENT_LIGHT_LEVEL")
+    return None if data is None or len(data) < 8 else struct.unpack("=2I", data[:8])
+
+
+def merge_settings(settings: dict[str, str], more: Mapping[str, str]) -> None:
+    """Add settings; where both give the encoder a parameter string, what stands already (the user's) wins."""
+    for key, value in more.items():
+        settings[key] = f"{value}:{settings[key]}" if settings.get(key) else value

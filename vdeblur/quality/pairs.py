@@ -1,0 +1,181 @@
+"""Folders of pictures as clips: blur/sharp pairs in the layouts of the public sets, and sharp footage alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from ..frames import MATRIX_RGB, Color, Frame, Layout, Plane
+from .metrics import Picture
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+EXPECTED = "expected CLIP/blur and CLIP/sharp with pictures of the same names, or a GoPro, REDS or BSD folder"
+SEARCH_DEPTH = 3
+"""Folders between the one that is named and a clip; BSD's `BSD_3ms24ms/test/000` needs all three."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """Consecutive pictures and their truth, equally long. Sharp footage alone has itself as truth."""
+
+    name: str
+    blur: tuple[Path, ...]
+    sharp: tuple[Path, ...]
+
+
+def find_clips(folder: str | Path) -> list[Clip]:
+    """Every pair of clips under `folder`, sorted by name.
+
+    Understood are CLIP/{blur,sharp} (GoPro too, with train/ and test/ above), REDS' *_blur/CLIP beside *_sharp/CLIP,
+    and BSD's CLIP/{Blur,Sharp}/RGB. Pictures pair up by name without suffix. InputError for anything else.
+    """
+    root = _existing(folder, EXPECTED)
+    clips = [_pair_up(name or root.name, blur, sharp) for name, blur, sharp in _pair_folders(root, "", SEARCH_DEPTH)]
+    if not clips:
+        raise InputError(f"{root}: no clips found; {EXPECTED}")
+    return sorted(clips, key=lambda clip: _natural(clip.name))
+
+
+def find_sharp_clips(folder: str | Path) -> list[Clip]:
+    """Every folder of pictures under `folder`, itself included, as its own truth; of pairs the sharp side."""
+    expected = "expected folders with the consecutive pictures of sharp clips"
+    root = _existing(folder, expected)
+    clips = []
+    for name, pictures in _picture_folders(root, "", SEARCH_DEPTH):
+        clips.append(Clip(name or root.name, pictures, pictures))
+    if not clips:
+        raise InputError(f"{root}: no pictures found; {expected}")
+    return sorted(clips, key=lambda clip: _natural(clip.name))
+
+
+def read_frame(path: Path, index: int) -> Frame:
+    """Read one picture as 8- or 16-bit RGB; `index` becomes its pts."""
+    import cv2
+
+    try:
+        encoded = np.fromfile(path, np.uint8)  # cv2.imread cannot open every file name on every system
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the file") from error
+    bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if encoded.size else None
+    dtype = None if bgr is None else {np.dtype(np.uint8): np.uint8, np.dtype(np.uint16): np.uint16}.get(bgr.dtype)
+    if bgr is None or dtype is None:
+        raise InputError(f"{path}: not a picture of 8 or 16 bits; replace it or take it out of its clip")
+    planes: tuple[Plane, ...] = tuple(np.ascontiguousarray(bgr[..., channel], dtype) for channel in (2, 1, 0))
+    color = Color(primaries=1, transfer=13, matrix=MATRIX_RGB, full_range=True)
+    return Frame(planes, Layout("rgb", bits=bgr.dtype.itemsize * 8), color, pts=index, time_base=Fraction(1, 25))
+
+
+def read_frames(paths: Iterable[Path]) -> Iterator[Frame]:
+    """Read the pictures of a clip one by one; InputError where one differs in size or depth from the first."""
+    first: Frame | None = None
+    for index, path in enumerate(paths):
+        frame = read_frame(path, index)
+        first = first or frame
+        if (frame.size, frame.layout) != (first.size, first.layout):
+            is_now, was = (f"{f.size[0]}x{f.size[1]} in {f.layout.bits} bits" for f in (frame, first))
+            raise InputError(f"{path}: is {is_now}, the first picture {was}; a clip has one size and depth")
+        yield frame
+
+
+def picture_of(frame: Frame) -> Picture:
+    """(height, width, 3) of an RGB frame, rounded to 8 bits: what metrics compare."""
+    if frame.layout.model != "rgb":
+        raise ValueError(f"metrics compare RGB pictures, got a {frame.layout.model} frame")
+    samples = np.stack(frame.planes[:3], axis=2)
+    if frame.layout.bits > 8:
+        samples = np.rint(samples * (255 / (2**frame.layout.bits - 1)))
+    return samples.astype(np.uint8)
+
+
+def _existing(folder: str | Path, expected: str) -> Path:
+    root = Path(folder)
+    if not root.is_dir():
+        raise InputError(f"{root}: {'is not a folder' if root.exists() else 'no such folder'}; {expected}")
+    return root
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    """Sort key under which frame10 follows frame9."""
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.findall(r"\d+|\D+", name)]
+
+
+def _folders(folder: Path) -> dict[str, Path]:
+    return {child.name: child for child in _children(folder) if child.is_dir()}
+
+
+def _pictures(folder: Path) -> tuple[Path, ...]:
+    return tuple(child for child in _children(folder) if child.suffix.lower() in SUFFIXES)
+
+
+def _children(folder: Path) -> list[Path]:
+    try:
+        visible = [child for child in folder.iterdir() if not child.name.startswith(".")]
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be listed ({error.strerror}); check its permissions") from error
+    return sorted(visible, key=lambda child: _natural(child.name))
+
+
+def _pair_folders(folder: Path, name: str, depth: int) -> Iterator[tuple[str, Path, Path]]:
+    """(name, blur folder, sharp folder) of the clips under `folder`."""
+    children = _folders(folder)
+    by_lower_name = {child.lower(): path for child, path in children.items()}
+    blur, sharp = by_lower_name.get("blur"), by_lower_name.get("sharp")
+    if blur and sharp:
+        yield from _inside(blur, sharp, name)
+    elif blur or sharp:
+        missing = "sharp" if blur else "blur"
+        raise InputError(f"{folder}: there is no {missing}/ beside {(blur or sharp or folder).name}/; {EXPECTED}")
+    elif depth:
+        for child, path in children.items():
+            if child.endswith("_sharp"):  # REDS: train_sharp belongs to train_blur
+                continue
+            if child.endswith("_blur"):
+                part = child.removesuffix("_blur")
+                if part + "_sharp" in children:  # REDS' test_blur has no truth
+                    yield from _inside(path, children[part + "_sharp"], _join(name, part))
+            else:
+                yield from _pair_folders(path, _join(name, child), depth - 1)
+
+
+def _inside(blur: Path, sharp: Path, name: str) -> Iterator[tuple[str, Path, Path]]:
+    """Pictures lie in these folders, in RGB/ below them (BSD), or in one folder per clip."""
+    clips = _folders(blur)
+    if _pictures(blur) or not clips:
+        yield name, blur, sharp
+    elif "RGB" in clips:
+        yield name, blur / "RGB", sharp / "RGB"
+    else:
+        for clip, path in clips.items():
+            yield _join(name, clip), path, sharp / clip
+
+
+def _join(name: str, part: str) -> str:
+    return f"{name}/{part}" if name else part
+
+
+def _pair_up(name: str, blur: Path, sharp: Path) -> Clip:
+    if not sharp.is_dir():
+        raise InputError(f"{sharp}: no such folder, but {blur} is there; {EXPECTED}")
+    blurred, truth = ({path.stem: path for path in _pictures(folder)} for folder in (blur, sharp))
+    if not blurred:
+        raise InputError(f"{blur}: no pictures in it; {EXPECTED}")
+    for stem in blurred.keys() ^ truth.keys():
+        there, absent = (blurred[stem], sharp) if stem in blurred else (truth[stem], blur)
+        raise InputError(f"{there}: no picture of that name in {absent}; {EXPECTED}")
+    return Clip(name, tuple(blurred.values()), tuple(truth[stem] for stem in blurred))
+
+
+def _picture_folders(folder: Path, name: str, depth: int) -> Iterator[tuple[str, tuple[Path, ...]]]:
+    if pictures := _pictures(folder):
+        yield name, pictures
+    children = _folders(folder)
+    sharp = {child: path for child, path in children.items() if child.lower() == "sharp" or child.endswith("_sharp")}
+    if depth:
+        for child, path in (sharp or children).items():
+            yield from _picture_folders(path, name if child.lower() == "sharp" else _join(name, child), depth - 1)

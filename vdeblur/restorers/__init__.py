@@ -1,0 +1,1 @@
+"""What stands in for a network or wraps one: classical filters, fallback, blending, scaling."""

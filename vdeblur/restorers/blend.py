@@ -1,0 +1,142 @@
+"""What the viewer chooses to see of the result: less of it (strength), or input and result together (compare)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UsageError
+from ..frames import Frame, Layout, Plane, StreamInfo
+from ..restorer import Restorer, State
+from ..windows import Window
+
+DIVIDER_PIXELS = 2
+"""Width of the line between input and result."""
+
+
+class Blended:
+    """A restorer whose result is drawn back towards the input: 0 gives the input's planes bit for bit, 1 the result's.
+
+    Each sample is input + round(strength * (restored - input)), in the samples' own integers, ties to even. The state
+    is the inner restorer's and knows nothing of it.
+    """
+
+    def __init__(self, restorer: Restorer, strength: float) -> None:
+        if not 0 <= strength <= 1:
+            raise UsageError(f"--strength {strength:g}: must lie between 0 and 1")
+        self._restorer, self._strength = restorer, strength
+        self.name, self.device, self.precision = restorer.name, restorer.device, restorer.precision
+        self.past, self.future = restorer.past, restorer.future
+
+    def restore(self, window: Window, state: State) -> tuple[Frame, State]:
+        """Restore, then blend plane by plane."""
+        restored, state = self._restorer.restore(window, state)
+        steps = _steps(self._strength, restored.layout.bits)
+        pairs = zip(window.centre.planes, restored.planes, strict=True)
+        return replace(restored, planes=tuple(_blend(before, after, steps) for before, after in pairs)), state
+
+
+@cache
+def _steps(strength: float, bits: int) -> NDArray[np.int32]:
+    # round(strength * d) for d = 0..max, then d = -max..-1, so that a negative difference indexes from the end.
+    differences = np.arange(1 << bits, dtype=np.float64)
+    up = np.rint(strength * differences).astype(np.int32)
+    return np.concatenate([up, -up[:0:-1]])
+
+
+def _blend(before: Plane, after: Plane, steps: NDArray[np.int32]) -> Plane:
+    start = before.astype(np.int32)
+    return cast(Plane, (start + steps[after.astype(np.int32) - start]).astype(before.dtype))
+
+
+class Compared:
+    """A restorer that shows the input on the left and the result on the right, as a viewer sees the picture.
+
+    "split" keeps the size and divides the picture in the middle; "side" sets the two side by side. A stored picture
+    that players turn by `rotation` degrees (counter-clockwise) is divided so that it comes out right after turning.
+    """
+
+    def __init__(self, restorer: Restorer, kind: Literal["split", "side"], rotation: int = 0) -> None:
+        self._restorer, self._kind, self._rotation = restorer, kind, rotation % 360
+        self.name, self.device, self.precision = restorer.name, restorer.device, restorer.precision
+        self.past, self.future = restorer.past, restorer.future
+
+    def restore(self, window: Window, state: State) -> tuple[Frame, State]:
+        """Restore, then compose input and result; "side" gives a frame of `side_by_side_info`'s size."""
+        restored, state = self._restorer.restore(window, state)
+        axis = _axis(self._rotation)
+        pair = (window.centre, restored)
+        if self._rotation in (180, 270):  # the stored right or lower end is what the viewer sees on the left
+            pair = (restored, window.centre)
+        compose = split_planes if self._kind == "split" else side_by_side_planes
+        return replace(restored, planes=compose(*pair, axis)), state
+
+
+def side_by_side_info(info: StreamInfo) -> StreamInfo:
+    """The stream as "side" makes it: twice as wide to the viewer, each half padded to whole chroma samples."""
+    axis = _axis(info.rotation)
+    size = [info.height, info.width]
+    size[axis] = 2 * _aligned(size[axis], info.layout, axis)
+    return replace(info, height=size[0], width=size[1])
+
+
+def _axis(rotation: int) -> int:
+    """Axis of the stored planes that the viewer sees from left to right."""
+    return 0 if rotation % 180 == 90 else 1
+
+
+def _shift(layout: Layout, axis: int) -> int:
+    return layout.chroma_shift[1 - axis] if layout.model == "yuv" else 0
+
+
+def _aligned(length: int, layout: Layout, axis: int) -> int:
+    step = 1 << _shift(layout, axis)
+    return -(-length // step) * step
+
+
+def _is_chroma(index: int, layout: Layout) -> bool:
+    return layout.model == "yuv" and index in (1, 2)
+
+
+def split_planes(first: Frame, second: Frame, axis: int = 1, position: float = 0.5) -> tuple[Plane, ...]:
+    """Planes of `first` up to `position` (0..1) along `axis`, a white line, and `second` from there on."""
+    layout = first.layout
+    step = 1 << _shift(layout, axis)
+    length = first.planes[0].shape[axis]
+    middle = int(length * position) // step * step
+    line = max(DIVIDER_PIXELS, step) if length >= 4 * DIVIDER_PIXELS else 0
+    planes = []
+    for index, (one, other) in enumerate(zip(first.planes, second.planes, strict=True)):
+        unit = step if _is_chroma(index, layout) else 1
+        plane = np.moveaxis(other.copy(), axis, 0)
+        plane[: middle // unit] = np.moveaxis(one, axis, 0)[: middle // unit]
+        plane[middle // unit : (middle + line) // unit] = _white(index, first)
+        planes.append(cast(Plane, np.ascontiguousarray(np.moveaxis(plane, 0, axis))))
+    return tuple(planes)
+
+
+def side_by_side_planes(first: Frame, second: Frame, axis: int = 1) -> tuple[Plane, ...]:
+    """Planes of the two pictures one after the other along `axis`, of `side_by_side_info`'s size."""
+    layout = first.layout
+    length = first.planes[0].shape[axis]
+    extra = _aligned(length, layout, axis) - length
+    planes = []
+    for index, pair in enumerate(zip(first.planes, second.planes, strict=True)):
+        pad = [(0, 0), (0, 0)]
+        pad[axis] = (0, 0 if _is_chroma(index, layout) else extra)
+        planes.append(cast(Plane, np.concatenate([np.pad(plane, pad, "edge") for plane in pair], axis)))
+    return tuple(planes)
+
+
+def _white(index: int, frame: Frame) -> int:
+    """The sample of white in this plane: neutral chroma, full luma, opaque alpha."""
+    top = (1 << frame.layout.bits) - 1
+    if _is_chroma(index, frame.layout):
+        return 1 << (frame.layout.bits - 1)
+    if frame.layout.model == "yuv" and index == 0 and not frame.color.full_range:
+        return 235 << (frame.layout.bits - 8)
+    return top

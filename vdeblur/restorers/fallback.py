@@ -1,0 +1,50 @@
+"""When the recurrent network gives no number, the per-frame network does that frame."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import cached_property
+
+from ..errors import NonFiniteResult
+from ..frames import Frame
+from ..restorer import Restorer, State
+from ..windows import Window
+
+log = logging.getLogger(__name__)
+
+
+class WithFallback:
+    """A restorer that never gives a non-finite frame: another one, loaded when first needed, takes over for that frame.
+
+    The state that may have caused it is dropped, so the next frame starts as a scene does. Should the other restorer
+    fail in the same way, the frame passes as it came. `fallbacks` counts both; use one instance per stream.
+    """
+
+    def __init__(self, restorer: Restorer, load_per_frame: Callable[[], Restorer]) -> None:
+        self._restorer = restorer
+        self._load_per_frame = load_per_frame
+        self.name, self.device, self.precision = restorer.name, restorer.device, restorer.precision
+        self.past, self.future = restorer.past, restorer.future
+        self.fallbacks = 0
+
+    @cached_property
+    def _per_frame(self) -> Restorer:
+        return self._load_per_frame()
+
+    def restore(self, window: Window, state: State) -> tuple[Frame, State]:
+        """Restore the centre, with the other restorer where the first one's result is not finite."""
+        try:
+            return self._restorer.restore(window, state)
+        except NonFiniteResult as error:
+            self.fallbacks += 1
+            log.warning("frame at %.3f s: %s; the per-frame model does it", window.centre.seconds, error)
+        return self._restore_alone(window.centre), None
+
+    def _restore_alone(self, frame: Frame) -> Frame:
+        around = (frame,) * (self._per_frame.past + 1 + self._per_frame.future)
+        try:
+            return self._per_frame.restore(Window(around, self._per_frame.past, is_scene_start=True), None)[0]
+        except NonFiniteResult as error:
+            log.warning("frame at %.3f s: %s; the frame stays as it is", frame.seconds, error)
+            return frame

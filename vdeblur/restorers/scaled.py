@@ -1,0 +1,79 @@
+"""Work at a smaller size: the picture is shrunk, restored, and the residual enlarged and added to the full picture."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import NamedTuple, cast
+
+import numpy as np
+
+from ..frames import Frame, Plane
+from ..restorer import Restorer, State
+from ..windows import Window
+
+MULTIPLE = 8
+"""Working sizes are multiples of this many pixels, so that a network has nothing to pad."""
+
+
+class ScaledState(NamedTuple):
+    """The inner restorer's state, and the small frames that the next windows may hold again."""
+
+    inner: State
+    small: list[tuple[Frame, Frame]]
+
+
+class Scaled:
+    """A restorer that has another one work at `scale` (0..1) of the width and height.
+
+    What the other one changes in the small picture is enlarged by linear interpolation and added to the native
+    samples, so detail that the small picture does not hold stays as it was.
+    """
+
+    def __init__(self, restorer: Restorer, scale: Fraction) -> None:
+        self._restorer, self.scale = restorer, scale
+        self.name, self.device, self.precision = restorer.name, restorer.device, restorer.precision
+        self.past, self.future = restorer.past, restorer.future
+
+    def restore(self, window: Window, state: ScaledState | None) -> tuple[Frame, ScaledState]:
+        """Restore the centre at full size; the state is one for this scale alone."""
+        known = state.small if state else []
+        pairs: list[tuple[Frame, Frame]] = []
+        for frame in window.frames:
+            pair = next((pair for pair in (*pairs, *known) if pair[0] is frame), None)
+            pairs.append(pair or (frame, shrunk(frame, self.scale)))
+        before = pairs[window.past][1]
+        small_window = replace(window, frames=tuple(pair[1] for pair in pairs))
+        after, inner = self._restorer.restore(small_window, state.inner if state else None)
+        return _with_residual(window.centre, before, after), ScaledState(inner, pairs)
+
+
+def shrunk(frame: Frame, scale: Fraction) -> Frame:
+    """The frame at a working size near `scale`, each plane by area means; at least MULTIPLE pixels a side."""
+    import cv2
+
+    width, height = (max(MULTIPLE, round(side * scale / MULTIPLE) * MULTIPLE) for side in frame.size)
+    shapes = frame.layout.plane_shapes(width, height)
+    planes = [
+        cv2.resize(plane, (w, h), interpolation=cv2.INTER_AREA)
+        for plane, (h, w) in zip(frame.planes, shapes, strict=True)
+    ]
+    return replace(frame, planes=cast("tuple[Plane, ...]", tuple(planes)), origin=None)
+
+
+def _with_residual(frame: Frame, before: Frame, after: Frame) -> Frame:
+    top = (1 << frame.layout.bits) - 1
+    planes = []
+    for native, small, restored in zip(frame.planes, before.planes, after.planes, strict=True):
+        planes.append(native if restored is small else _add(native, small, restored, top))
+    return replace(frame, planes=tuple(planes))
+
+
+def _add(native: Plane, small: Plane, restored: Plane, top: int) -> Plane:
+    import cv2
+
+    height, width = native.shape
+    residual = np.subtract(restored, small, dtype=np.int32).astype(np.float32)
+    enlarged = cv2.resize(residual, (width, height), interpolation=cv2.INTER_LINEAR)
+    total = cv2.add(native, enlarged, dtype=cv2.CV_8U if native.dtype == np.uint8 else cv2.CV_16U)  # rounds, saturates
+    return cast(Plane, np.minimum(total, top).astype(native.dtype, copy=False))

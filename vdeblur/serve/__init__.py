@@ -1,0 +1,1 @@
+"""The page in the browser, its jobs and its webcam."""

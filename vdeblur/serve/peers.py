@@ -1,0 +1,286 @@
+"""Webcams over WebRTC: the browser's picture comes in, is restored in time, and goes back divided: before and after.
+
+The division is made here rather than in the browser, so that both sides show the same moment through the same codec.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import av
+from aioice import ice
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
+from aiortc.codecs import h264, vpx
+from aiortc.mediastreams import MediaStreamError
+
+from ..errors import UsageError, VdeblurError
+from ..frames import Frame
+from ..live.session import Meter, percentile
+from ..live.stream import LiveStream, ladder
+from ..media.planes import frame_of, video_frame
+from ..media.video_source import color_of
+from ..restorers.blend import split_planes
+from .app import checked_model, checked_strength
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from .app import ServeOptions
+
+log = logging.getLogger(__name__)
+
+STATS_SECONDS = 0.5
+CONNECT_SECONDS = 30.0
+"""A peer that has not connected by then is dropped."""
+MAX_MESSAGE = 1000
+"""Characters of a control message."""
+MAX_PIXELS = 1920 * 1088
+"""A larger picture is turned away."""
+
+# The library's own rates suit a face in a small window; at half a megabit the codec hides what restoring gains.
+vpx.DEFAULT_BITRATE, vpx.MAX_BITRATE = 2_500_000, 8_000_000
+h264.DEFAULT_BITRATE, h264.MAX_BITRATE = 2_500_000, 8_000_000
+
+_network_addresses = ice.get_host_addresses
+
+
+def _own_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
+    """Those of the network and, what the library leaves out, of this machine alone: a laptop may be on no network."""
+    return [*_network_addresses(use_ipv4, use_ipv6), *(["127.0.0.1"] if use_ipv4 else [])]
+
+
+ice.get_host_addresses = _own_addresses
+
+
+class RestoredTrack(VideoStreamTrack):
+    """The browser's track, restored; the newest picture wins, as everywhere live."""
+
+    def __init__(self, source: MediaStreamTrack, stream: LiveStream, pool: ThreadPoolExecutor) -> None:
+        super().__init__()
+        self.stream, self.meter = stream, Meter()
+        self.divider = 0.5
+        """Where the result begins, 0..1 from the left; 0 shows nothing else."""
+        self._source, self._pool = source, pool
+        self._newest: tuple[av.VideoFrame, float, int] | None = None
+        self._came = asyncio.Event()
+        self._reader = asyncio.ensure_future(self._read())
+
+    async def _read(self) -> None:
+        """Take every picture at once, so that none waits in a queue."""
+        try:
+            while True:
+                picture = await self._source.recv()
+                if not isinstance(picture, av.VideoFrame):
+                    continue
+                now = time.perf_counter()
+                self.meter.capture(now)
+                if self._newest is not None:
+                    self.meter.drop()
+                self._newest = (picture, now, self.meter.captured)
+                self._came.set()
+        except MediaStreamError:  # the browser has ended it
+            self.stop()
+
+    async def recv(self) -> av.VideoFrame:
+        """The next restored picture, when there is one; called by the connection."""
+        while True:
+            await self._came.wait()
+            self._came.clear()
+            if self.readyState != "live":
+                raise MediaStreamError
+            taken, self._newest = self._newest, None
+            if taken is None:
+                continue
+            picture, at, number = taken
+            if not self.stream.wants(number):
+                self.meter.drop()
+                continue
+            if picture.width * picture.height > MAX_PIXELS:
+                raise MediaStreamError
+            return await asyncio.get_running_loop().run_in_executor(self._pool, self._restore, picture, at)
+
+    def _restore(self, picture: av.VideoFrame, at: float) -> av.VideoFrame:
+        begun = time.perf_counter()
+        assert picture.pts is not None
+        assert picture.time_base is not None
+        frame = frame_of(picture, picture.pts, picture.time_base, color_of(picture))
+        restored = self.stream.restore(frame)
+        divided = split_planes(frame, restored, 1, self.divider) if self.divider > 0 else restored.planes
+        out = video_frame(Frame(divided, restored.layout, restored.color, restored.pts, restored.time_base))
+        done = time.perf_counter()
+        self.meter.restore(done)
+        self.meter.shown(done - at)
+        self.stream.took(done - begun, self.meter.interval, done - at, done)
+        return out
+
+    def stop(self) -> None:
+        """End both tracks."""
+        super().stop()
+        self._reader.cancel()
+        self._came.set()
+
+    def stats(self) -> dict[str, Any]:
+        """What the page plots; latency is the server's share: from received to restored."""
+        capture_fps, restored_fps = self.meter.rates(time.perf_counter())
+        latencies = self.meter.latencies
+        return {
+            "capture_fps": round(capture_fps, 2),
+            "restored_fps": round(restored_fps, 2),
+            "latency_p50_ms": round(1000 * percentile(latencies, 0.5), 1),
+            "latency_p95_ms": round(1000 * percentile(latencies, 0.95), 1),
+            "dropped": self.meter.dropped,
+            "step": str(self.stream.step),
+            "stepped_down": self.stream.stepped_down,
+            "device": self.stream.device,
+        }
+
+
+class Peer:
+    """One browser with its webcam."""
+
+    def __init__(self, options: ServeOptions, stream: LiveStream) -> None:
+        self._options, self._stream = options, stream
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="vdeblur-peer")
+        self._track: RestoredTrack | None = None
+        self._sender: asyncio.Task[None] | None = None
+        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        """No server helps to connect: peers are on this machine, or on one that reaches it."""
+        self.waiting: asyncio.Task[None] | None = None
+        """Gives up on a peer that does not connect."""
+
+    async def answer(self, sdp: str) -> str:
+        """Accept an offer; returns the answer's SDP. Raises UsageError for an offer that cannot be read."""
+        connection = self.connection
+
+        @connection.on("track")
+        def on_track(track: MediaStreamTrack) -> None:
+            if track.kind == "video" and self._track is None:
+                self._track = RestoredTrack(track, self._stream, self._pool)
+                connection.addTrack(self._track)
+
+        @connection.on("datachannel")
+        def on_channel(channel: Any) -> None:
+            channel.on("message", partial(self._heed, channel))
+            if self._sender is None:
+                self._sender = asyncio.ensure_future(self._send_stats(channel))
+
+        try:
+            await connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
+            await connection.setLocalDescription(await connection.createAnswer())
+        except (ValueError, KeyError, IndexError, AssertionError, AttributeError) as error:
+            raise UsageError("this offer of WebRTC cannot be read") from error
+        if self._track is None:
+            raise UsageError("this offer of WebRTC has no video")
+        return connection.localDescription.sdp
+
+    async def close(self) -> None:
+        """Hang up and let go of the thread."""
+        for task in (self._sender, self.waiting):
+            if task is not None and task is not asyncio.current_task():
+                task.cancel()
+        if self._track is not None:
+            self._track.stop()
+        await self.connection.close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _heed(self, channel: Any, message: object) -> None:
+        """A control: {"divider": 0..1}, {"strength": 0..1} or {"model": name}; anything else is ignored."""
+        if not isinstance(message, str) or len(message) > MAX_MESSAGE or self._track is None:
+            return
+        try:
+            control = json.loads(message)
+            if not isinstance(control, dict):
+                return
+            if "divider" in control:
+                self._track.divider = checked_strength(control["divider"])
+            if "strength" in control:
+                self._stream.strength = checked_strength(control["strength"])
+            if "model" in control:
+                self._pool.submit(self._change_model, control["model"])
+        except (ValueError, RecursionError, UsageError) as error:
+            channel.send(json.dumps({"error": str(error)[:200]}))
+
+    def _change_model(self, name: object) -> None:
+        try:
+            model = checked_model(name, self._options)
+            self._stream.use(ladder(model, self._options.device, self._options.precision))
+        except VdeblurError as error:
+            log.warning("a webcam asked for another model: %s", error)
+
+    async def _send_stats(self, channel: Any) -> None:
+        while channel.readyState == "open":
+            if self._track is not None:
+                channel.send(json.dumps(self._track.stats()))
+            await asyncio.sleep(STATS_SECONDS)
+
+
+class Peers:
+    """All webcams of a server, of a bounded number."""
+
+    def __init__(self, options: ServeOptions) -> None:
+        self._options = options
+        self._peers: set[Peer] = set()
+        self._coming = 0
+
+    def add_routes(self, app: web.Application) -> None:
+        """POST /api/peers with {"sdp": ..., "model": ..., "strength": ...} -> {"sdp": ..., "type": "answer"}."""
+        app.router.add_post("/api/peers", self.connect)
+
+    async def connect(self, request: web.Request) -> web.Response:
+        """Take up one more webcam."""
+        from aiohttp import web
+
+        if len(self._peers) + self._coming >= self._options.max_peers:
+            raise web.HTTPTooManyRequests(text="too many webcams are connected to this server")
+        self._coming += 1
+        try:
+            try:
+                wanted = await request.json()
+                sdp = str(wanted["sdp"])
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                raise web.HTTPBadRequest(text="an offer of WebRTC is missing") from error
+            model = await asyncio.to_thread(checked_model, wanted.get("model"), self._options)
+            strength = checked_strength(wanted.get("strength"))
+            rungs = await asyncio.to_thread(ladder, model, self._options.device, self._options.precision)
+            peer = Peer(self._options, LiveStream(rungs, strength=strength))
+            try:
+                answer = await peer.answer(sdp)
+            except BaseException:
+                await peer.close()
+                raise
+            self._peers.add(peer)
+        finally:
+            self._coming -= 1
+        self._watch(peer)
+        return web.json_response({"sdp": answer, "type": "answer"})
+
+    def _watch(self, peer: Peer) -> None:
+        """Drop a peer that hangs up, or never connects."""
+
+        async def drop() -> None:
+            if peer in self._peers:
+                self._peers.discard(peer)
+                await peer.close()
+
+        @peer.connection.on("connectionstatechange")
+        async def on_state() -> None:
+            if peer.connection.connectionState in ("failed", "closed", "disconnected"):
+                await drop()
+
+        async def give_up() -> None:
+            await asyncio.sleep(CONNECT_SECONDS)
+            if peer.connection.connectionState != "connected":
+                await drop()
+
+        peer.waiting = asyncio.ensure_future(give_up())
+
+    async def close(self, _: web.Application) -> None:
+        """Hang up on all."""
+        peers, self._peers = list(self._peers), set()
+        await asyncio.gather(*(peer.close() for peer in peers))

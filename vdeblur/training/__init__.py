@@ -1,0 +1,1 @@
+"""Making pairs of blurred and sharp frames, and learning from them."""

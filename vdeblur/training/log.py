@@ -1,0 +1,95 @@
+"""What a run tells: a line of JSON per hundred steps and per validation, and a plot of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..progress import clock
+from ..quality import plots
+
+
+class TrainingLog:
+    """log.jsonl and plot.svg in a run's folder."""
+
+    def __init__(self, folder: Path, step: int) -> None:
+        """Goes on after `step`: what an interrupted run wrote beyond its checkpoint is done again, so it is dropped."""
+        self.folder = folder
+        self._file = folder / "log.jsonl"
+        self.lines = [line for line in read_lines(self._file) if line["step"] <= step]
+        part = self._file.with_suffix(".part")
+        part.write_text("".join(json.dumps(line) + "\n" for line in self.lines), encoding="utf-8")
+        part.replace(self._file)
+
+    def note(self, line: dict[str, Any]) -> None:
+        """Add a line."""
+        self.lines.append(line)
+        with self._file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def plot(self) -> None:
+        """Draw loss and gains anew; nothing before the first hundred steps."""
+        if svg := to_svg(self.lines):
+            part = self.folder / "plot.part"
+            part.write_text(svg, encoding="utf-8")
+            part.replace(self.folder / "plot.svg")
+
+
+def read_lines(file: Path) -> list[dict[str, Any]]:
+    """The whole lines of a log; a last one that was cut short is left out."""
+    if not file.exists():
+        return []
+    lines = []
+    for text in file.read_text(encoding="utf-8").splitlines():
+        try:
+            lines.append(json.loads(text))
+        except ValueError:
+            continue
+    return lines
+
+
+def to_text(line: dict[str, Any], steps: int) -> str:
+    """A line of the log for people; `steps` is what the run is to reach."""
+    if "validation" in line:
+        gain, alone = line["validation"]["gain"], line["validation"]["gain_no_state"]
+        return (
+            f"step {line['step']}: validation gain {gain:+.2f} dB, with the state reset at each frame {alone:+.2f} dB"
+        )
+    rate = line["steps_per_s"]
+    left = f", {clock((steps - line['step']) / rate)} left" if rate else ""
+    return (
+        f"step {line['step']}/{steps}: loss {line['loss']:.2f} dB, gain {line['gain']:+.2f} dB, {rate:g} steps/s{left}"
+    )
+
+
+def to_svg(lines: list[dict[str, Any]]) -> str:
+    """Loss and gains over the steps; "" while there is nothing to draw. Between validations the line is straight."""
+    trained = [line for line in lines if "loss" in line]
+    validated = [line for line in lines if "validation" in line]
+    if not trained:
+        return ""
+    steps = np.array([line["step"] for line in trained])
+
+    def validation(name: str) -> list[float]:
+        if not validated:
+            return []
+        at, values = [line["step"] for line in validated], [line["validation"][name] for line in validated]
+        return list(np.interp(steps, at, values, left=np.nan, right=np.nan))
+
+    x_label = f"entries of the log, up to step {steps[-1]}"
+    loss = {"loss": [line["loss"] for line in trained]}
+    gains = {
+        "training batches": [line["gain"] for line in trained],
+        "validation": validation("gain"),
+        "validation, state reset at each frame": validation("gain_no_state"),
+    }
+    drawn = {name: values for name, values in gains.items() if values}
+    return plots.standalone(
+        {
+            "loss": (plots.lines("loss", loss, x_label, "dB"), list(loss)),
+            "gain over the blurred input": (plots.lines("gain", drawn, x_label, "dB"), list(drawn)),
+        }
+    )

@@ -18,15 +18,14 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from threading import Event
 
-import numpy as np
 from machine import describe_machine
+from moving import PERIOD, YUV420, moving_frames
 
-from vdeblur.frames import Color, Frame, Layout, StreamInfo
+from vdeblur.frames import Color, Frame, StreamInfo
 from vdeblur.jobs.job import default_model
 from vdeblur.live.session import Live, Meter, Stats, watch
 from vdeblur.live.stream import LiveStream, Rung, ladder
 
-YUV420 = Layout("yuv", 8, (1, 1))
 CLOCK = Fraction(1, 90000)
 WARM_UP_SECONDS = 3.0
 RATE = 30
@@ -49,13 +48,7 @@ class SimulatedCamera:
         width, height = self.size
         self._closed = Event()
         self.info = StreamInfo(width, height, YUV420, Color(), CLOCK, frame_rate=Fraction(RATE))
-        rng = np.random.default_rng(0)
-        wide = rng.integers(40, 200, (height // 8 + 1, width // 8 + 16)).repeat(8, 0).repeat(8, 1)
-        noise = rng.integers(-4, 5, wide.shape)
-        picture = np.clip(wide + noise, 16, 235).astype(np.uint8)
-        chroma = np.full((height // 2, width // 2), 128, np.uint8)
-        shifts = [*range(0, 96, 6), *range(96, 0, -6)]
-        self._pictures = [(np.ascontiguousarray(picture[:height, x : x + width]), chroma, chroma) for x in shifts]
+        self._pictures = [frame.planes for frame in moving_frames(self.size, PERIOD)]
 
     def __iter__(self) -> Iterator[Frame]:
         start, number = time.perf_counter(), 0

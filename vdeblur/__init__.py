@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from . import cores as _cores  # noqa: F401 - sets how threads wait, which torch reads when it is loaded
+
 __version__ = "0.1.0"
 
 _HOME = {

@@ -11,12 +11,13 @@ import multiprocessing
 import os
 import queue
 import signal
-import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Protocol
+
+from ..cores import threads, use_threads
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
@@ -51,9 +52,9 @@ class Workers:
         """`device` "auto" or "cuda" gives worker i the GPU i modulo their number, where there are any."""
         self.width = jobs
         devices = devices_for(device, jobs)
-        threads = max((os.cpu_count() or 1) // jobs, 1)
+        share = max(threads() // jobs, 1)
         self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
-        self._all = [_Worker(function, devices[i], threads) for i in range(jobs)]
+        self._all = [_Worker(function, devices[i], share) for i in range(jobs)]
         for worker in self._all:
             self._idle.put(worker)
         self._threads = ThreadPoolExecutor(jobs, "vdeblur-worker")
@@ -83,8 +84,8 @@ class Workers:
 class _Worker:
     """One process, started when it is first needed."""
 
-    def __init__(self, function: Callable[..., Any], device: str, threads: int) -> None:
-        self._function, self._device, self._threads = function, device, threads
+    def __init__(self, function: Callable[..., Any], device: str, share: int) -> None:
+        self._function, self._device, self._share = function, device, share
         self._process: SpawnProcess | None = None
         self._pipe: Connection | None = None
         self._stopped = False
@@ -121,7 +122,7 @@ class _Worker:
             if self._process is None or not self._process.is_alive() or self._pipe is None:
                 context = multiprocessing.get_context("spawn")
                 self._pipe, theirs = context.Pipe()
-                arguments = (theirs, self._function, self._device, self._threads)
+                arguments = (theirs, self._function, self._device, self._share)
                 self._process = context.Process(target=_serve, args=arguments, name="vdeblur-worker", daemon=True)
                 self._process.start()
                 theirs.close()
@@ -139,14 +140,11 @@ class _Worker:
                 process.join()
 
 
-def _serve(pipe: Connection, function: Callable[..., Any], device: str, threads: int) -> None:
+def _serve(pipe: Connection, function: Callable[..., Any], device: str, share: int) -> None:
     """Life of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
     Thread(target=_end_with_parent, daemon=True).start()
-    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[variable] = str(threads)  # read when torch is first imported
-    if torch := sys.modules.get("torch"):  # as it is already where the script that started this process imports it
-        torch.set_num_threads(threads)
+    use_threads(share)
     while True:
         try:
             unit = pipe.recv()
@@ -185,4 +183,4 @@ def gpu_count() -> int:
 
 def auto_jobs(device: str) -> int:
     """One worker per GPU; on a CPU one per four cores, which one network on 720p still keeps busy."""
-    return (gpu_count() if device in ("auto", "cuda") else 0) or max((os.cpu_count() or 1) // 4, 1)
+    return (gpu_count() if device in ("auto", "cuda") else 0) or max(threads() // 4, 1)

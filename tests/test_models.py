@@ -26,7 +26,6 @@ from vdeblur.restorer import Restorer
 from vdeblur.windows import windows
 
 KINDS = pytest.mark.parametrize("kind", MODELS)
-CPU = torch.device("cpu")
 LAYOUTS = [
     *(Layout("yuv", bits, shift) for bits in (8, 10, 12) for shift in ((1, 1), (1, 0), (0, 0))),
     *(Layout(model, bits) for bits in (8, 10, 12) for model in ("rgb", "gray")),
@@ -79,10 +78,10 @@ def test_streaming_equals_offline(kind: str, lengths: list[int]) -> None:
 @KINDS
 def test_the_restorer_over_a_stream_equals_the_network_over_the_clip(kind: str) -> None:
     network, frames = tiny(kind), pictures(7)
-    clip = torch.stack([fold(frame, CPU, torch.float32) for frame in frames], dim=1)
+    clip = torch.stack([torch.from_numpy(fold(frame)) for frame in frames], dim=1)
     with torch.inference_mode():
         residuals, _ = network(clip)
-    expected = [unfold(frame, residual) for frame, residual in zip(frames, residuals.unbind(1), strict=True)]
+    expected = [unfold(frame, residual.numpy()) for frame, residual in zip(frames, residuals.unbind(1), strict=True)]
     restored = restore(TorchRestorer("tiny", network, "cpu", "fp32"), frames)
     assert [frame.pts for frame in restored] == [frame.pts for frame in frames]
     for got, wanted, given_frame in zip(restored, expected, frames, strict=True):
@@ -124,11 +123,11 @@ def test_without_look_ahead_the_centre_stands_for_the_future(kind: str) -> None:
     restorer = TorchRestorer("tiny", network, "cpu", "fp32", look_ahead=False)
     assert restorer.future == 0
     frames = pictures(4)
-    folded = torch.stack([fold(frame, CPU, torch.float32) for frame in frames], dim=1)
+    folded = torch.stack([torch.from_numpy(fold(frame)) for frame in frames], dim=1)
     with torch.inference_mode():
         residuals, _ = network(folded, None, torch.tensor([False]))
     for got, frame, residual in zip(restore(restorer, frames), frames, residuals.unbind(1), strict=True):
-        for a, b in zip(got.planes, unfold(frame, residual).planes, strict=True):
+        for a, b in zip(got.planes, unfold(frame, residual.numpy()).planes, strict=True):
             assert np.abs(a.astype(int) - b).max() <= 1
 
 

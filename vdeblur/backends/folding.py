@@ -3,64 +3,72 @@
 Luma's 2x2 phases and the chroma planes of 4:2:0 are six channels at half size. Chroma of any other sub-sampling is
 resampled to that grid for the network to see, and the residual that it predicts is resampled back and added to the
 native samples. RGB passes through its luma and colour differences in float, and so does the residual.
+
+It is done in NumPy on the processor, for every engine alike; a frame goes to a GPU and its residual comes back once.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+from numpy.typing import NDArray
 
 from ..errors import NonFiniteResult
 from ..frames import Frame, Plane
-from ..models import CELL
 
-MULTIPLE = CELL
-"""Pictures are padded to multiples of this many pixels, by repeating their edges."""
+MULTIPLE = 8
+"""Frames are padded to multiples of this many pixels, by repeating their edges: a sample of the coarsest features."""
+
+Samples = NDArray[np.float32]
+
+PHASES = ((0, 0), (0, 1), (1, 0), (1, 1))
+"""Row and column, within two by two pixels of luma, of the first four channels."""
 
 
-def fold(frame: Frame, device: torch.device, dtype: torch.dtype) -> Tensor:
+def fold(frame: Frame) -> Samples:
     """A frame -> (1, 6, h/2, w/2) with h, w the size rounded up to MULTIPLE; luma in 0..1, chroma in -0.5..0.5."""
-    luma, cb, cr = _to_ycbcr(frame, device)
-    h, w = (-(-n // MULTIPLE) * MULTIPLE for n in luma.shape[-2:])
-    phases = F.pixel_unshuffle(_pad(luma, h, w), 2)
-    if cb is None or cr is None:
-        chroma = phases.new_zeros(1, 2, h // 2, w // 2)
-    else:
-        sx, sy = frame.layout.chroma_shift
-        chroma = _resample(_pad(torch.cat([cb, cr], dim=1), h >> sy, w >> sx), h // 2, w // 2)
-    return torch.cat([phases, chroma], dim=1).to(dtype, memory_format=torch.channels_last)
+    luma, cb, cr = _to_ycbcr(frame)
+    h, w = (-(-n // MULTIPLE) * MULTIPLE for n in luma.shape)
+    luma = _pad(luma, h, w)
+    folded = np.empty((1, 6, h // 2, w // 2), np.float32)
+    for channel, (y, x) in enumerate(PHASES):
+        folded[0, channel] = luma[y::2, x::2]
+    sx, sy = frame.layout.chroma_shift
+    for channel, chroma in ((4, cb), (5, cr)):
+        folded[0, channel] = 0 if chroma is None else _resample(_pad(chroma, h >> sy, w >> sx), h // 2, w // 2)
+    return folded
 
 
-def unfold(frame: Frame, residual: Tensor) -> Frame:
+def unfold(frame: Frame, residual: Samples) -> Frame:
     """The frame with the network's residual (1, 6, h/2, w/2) added, rounded once, alpha untouched.
 
     Samples stay within their nominal range, or where the source already exceeded it. Raises NonFiniteResult.
     """
-    residual = residual.float()
-    if not torch.isfinite(residual.sum()):
-        raise NonFiniteResult("the network's result is not a finite number")
-    luma = F.pixel_shuffle(residual[:, :4], 2)
+    with np.errstate(invalid="ignore", over="ignore"):
+        if not np.isfinite(residual.sum()):
+            raise NonFiniteResult("the network's result is not a finite number")
+    _, _, h, w = residual.shape
+    luma = np.empty((2 * h, 2 * w), np.float32)
+    for channel, (y, x) in enumerate(PHASES):
+        luma[y::2, x::2] = residual[0, channel]
     low, luma_span, chroma_span = _levels(frame)
     planes = list(frame.planes)
     if frame.layout.model == "rgb":
         kr, kb = frame.color.luma_weights(frame.size[1])
-        cb, cr = _resample(residual[:, 4:], *luma.shape[-2:]).split(1, dim=1)
+        cb, cr = (_resample(chroma, 2 * h, 2 * w) for chroma in residual[0, 4:])
         blue, red = (2 - 2 * kb) * cb, (2 - 2 * kr) * cr
         green = -(kb * blue + kr * red) / (1 - kr - kb)
         for i, change in enumerate((red, green, blue)):
-            planes[i] = _add(planes[i], (luma + change) * luma_span, low, low + luma_span)
+            planes[i] = _add(planes[i], luma + change, low, luma_span)
         return replace(frame, planes=tuple(planes))
-    planes[0] = _add(planes[0], luma * luma_span, low, low + luma_span)
+    planes[0] = _add(planes[0], luma, low, luma_span)
     if frame.layout.model == "yuv":
         sx, sy = frame.layout.chroma_shift
-        h, w = luma.shape[-2:]
-        chroma = _resample(residual[:, 4:], h >> sy, w >> sx) * chroma_span
         for i in (1, 2):
-            planes[i] = _add(planes[i], chroma[:, i - 1 : i], low, low + chroma_span)
+            chroma = _resample(residual[0, 3 + i], 2 * h >> sy, 2 * w >> sx)
+            planes[i] = _add(planes[i], chroma, low, chroma_span)
     return replace(frame, planes=tuple(planes))
 
 
@@ -73,47 +81,50 @@ def _levels(frame: Frame) -> tuple[float, float, float]:
     return 16.0 * unit, 219.0 * unit, 224.0 * unit
 
 
-def _to_ycbcr(frame: Frame, device: torch.device) -> tuple[Tensor, Tensor | None, Tensor | None]:
+def _to_ycbcr(frame: Frame) -> tuple[Samples, Samples | None, Samples | None]:
     low, luma_span, chroma_span = _levels(frame)
-    samples = [_tensor(plane, device) for plane in frame.planes[: 1 if frame.layout.model == "gray" else 3]]
     if frame.layout.model == "rgb":
-        r, g, b = ((s - low) / luma_span for s in samples)
+        r, g, b = (_scaled(plane, low, luma_span) for plane in frame.planes[:3])
         kr, kb = frame.color.luma_weights(frame.size[1])
         luma = kr * r + (1 - kr - kb) * g + kb * b
         return luma, (b - luma) / (2 - 2 * kb), (r - luma) / (2 - 2 * kr)
-    luma = (samples[0] - low) / luma_span
+    luma = _scaled(frame.planes[0], low, luma_span)
     if frame.layout.model == "gray":
         return luma, None, None
     middle = float(1 << (frame.layout.bits - 1))
-    return luma, (samples[1] - middle) / chroma_span, (samples[2] - middle) / chroma_span
+    return luma, _scaled(frame.planes[1], middle, chroma_span), _scaled(frame.planes[2], middle, chroma_span)
 
 
-def _tensor(plane: Plane, device: torch.device) -> Tensor:
-    """(1, 1, h, w) in float32 of uint8 or uint16 samples."""
-    if not plane.flags.writeable:  # torch would warn; nothing here writes
-        plane = plane.copy()
-    signed = plane if plane.dtype == np.uint8 else plane.astype(np.int32)
-    return torch.from_numpy(np.ascontiguousarray(signed)).to(device)[None, None].float()
+def _scaled(plane: Plane, zero: float, span: float) -> Samples:
+    """(code - zero) / span."""
+    samples: Samples = plane.astype(np.float32)
+    samples -= np.float32(zero)
+    samples *= np.float32(1 / span)
+    return samples
 
 
-def _pad(x: Tensor, height: int, width: int) -> Tensor:
-    down, right = height - x.shape[-2], width - x.shape[-1]
-    return F.pad(x, (0, right, 0, down), mode="replicate") if down or right else x
+def _pad(x: Samples, height: int, width: int) -> Samples:
+    down, right = height - x.shape[0], width - x.shape[1]
+    return np.pad(x, ((0, down), (0, right)), "edge") if down or right else x
 
 
-def _resample(x: Tensor, height: int, width: int) -> Tensor:
+def _resample(x: Samples, height: int, width: int) -> Samples:
     """To a grid that is finer or coarser by powers of two per axis: means where coarser, linear where finer."""
-    h, w = x.shape[-2:]
-    if h > height or w > width:
-        x = F.avg_pool2d(x, (max(1, h // height), max(1, w // width)))
-    if x.shape[-2:] != (height, width):
-        x = F.interpolate(x, (height, width), mode="bilinear", align_corners=False)
+    coarser = min(x.shape[0], height), min(x.shape[1], width)
+    for (h, w), how in ((coarser, cv2.INTER_AREA), ((height, width), cv2.INTER_LINEAR)):
+        if x.shape != (h, w):
+            x = cv2.resize(x, (w, h), interpolation=how).astype(np.float32, copy=False)
     return x
 
 
-def _add(plane: Plane, change: Tensor, low: float, high: float) -> Plane:
+def _add(plane: Plane, change: Samples, low: float, span: float) -> Plane:
+    """A plane plus a change in units of `span`, which starts at the code `low`."""
     height, width = plane.shape
-    delta = change[0, 0, :height, :width].round().to(torch.int32).cpu().numpy()
-    native = plane.astype(np.int32)
-    total = np.clip(native + delta, np.minimum(native, int(low)), np.maximum(native, int(high)))
-    return total.astype(plane.dtype)
+    top = low + span
+    steps = change[:height, :width] * np.float32(span)
+    np.clip(np.rint(steps, out=steps), -2 * top, 2 * top, out=steps)
+    total = steps.astype(np.int32)
+    total += plane
+    np.maximum(total, np.minimum(plane, plane.dtype.type(low)), out=total)
+    np.minimum(total, np.maximum(plane, plane.dtype.type(top)), out=total)
+    return total.astype(np.uint8) if plane.dtype == np.uint8 else total.astype(np.uint16)

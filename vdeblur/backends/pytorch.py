@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from ..errors import DeviceError, UsageError
 from ..frames import Frame
@@ -87,11 +88,16 @@ class TorchRestorer:
         features: list[tuple[Frame, Any]] = []
         for frame in window.frames:
             known = next((entry for entry in (*features, *cached) if entry[0] is frame), None)
-            features.append(known or (frame, network.encode(fold(frame, self._device, self._dtype))))
+            features.append(known or (frame, network.encode(self._folded(frame))))
         seen = [entry[1] for entry in features]
         seen += [seen[-1]] * (self._network.future - self.future)
         residual, after = network.restore(seen, state.network if state else None)
-        return unfold(window.centre, residual), StreamState(after, features[1:])  # no later window holds the first
+        restored = unfold(window.centre, residual.float().cpu().numpy())
+        return restored, StreamState(after, features[1:])  # no later window holds the first
+
+    def _folded(self, frame: Frame) -> Tensor:
+        folded = torch.from_numpy(fold(frame)).to(self._device, self._dtype)
+        return folded.contiguous(memory_format=torch.channels_last)
 
     def _for_size(self, size: tuple[int, int]) -> StreamNetwork | Tiled | Views:
         tile = self._tile

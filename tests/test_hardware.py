@@ -130,7 +130,7 @@ def test_a_device_that_opens_and_then_cannot_decode(clip: str, tmp_path: Path, m
         data = data.replace(payload, bytes(len(payload)))
     blind.write_bytes(data)
     tried: list[str | None] = []
-    software = video_source._open
+    software = video_source.open_input
 
     def opened(file: Any, name: str, options: SourceOptions, device: str | None) -> Any:
         tried.append(device)
@@ -138,8 +138,8 @@ def test_a_device_that_opens_and_then_cannot_decode(clip: str, tmp_path: Path, m
             return software(str(tmp_path / "none.mp4"), name, options, None)
         return software(str(blind) if device == "qsv" else file, name, options, None)
 
-    monkeypatch.setattr(video_source, "_open", opened)
-    monkeypatch.setattr(video_source, "_devices", lambda _: ["cuda", "qsv"])
+    monkeypatch.setattr(video_source, "open_input", opened)
+    monkeypatch.setattr(video_source, "hardware_devices", lambda _: ["cuda", "qsv"])
     with open_source(clip, SourceOptions(hwaccel="auto")) as source:
         assert isinstance(source, video_source.VideoSource)
         assert tried == ["cuda", "qsv", None]

@@ -81,7 +81,7 @@ def test_a_cut_between_pictures_shows_where_others_were_to_come_before_the_last(
         path.write_bytes(data[:end])
         damaged, warnings = said(path)
         found.append(damaged)
-        assert damaged == any("pictures are missing before its last one" in warning for warning in warnings)
+        assert damaged == any("frames are missing before its last one" in warning for warning in warnings)
     assert 4 <= sum(found) < 9  # with two B-frames in three, every third cut leaves no trace
 
 

@@ -21,7 +21,7 @@ from ..errors import NotInSegments, OutputError
 from ..files import file_sha256
 from ..media.sinks import SinkOptions
 from ..media.sources import open_source
-from ..media.video_sink import VideoSink, track_tags
+from ..media.video_sink import VideoSink
 from ..media.video_source import VideoSource
 from .job import Summary
 from .segments import JobFolder, Manifest
@@ -174,12 +174,7 @@ class JoinedSink(VideoSink):
         stream.codec_context.framerate = min(rate, Fraction(240))
         if self.format in ("mp4", "mov") and encoder in ("libx265", "hevc_nvenc"):
             stream.codec_context.codec_tag = "hvc1"
-        self._keep_orientation(stream, self._media.first_frame)
-        stream.disposition = original.disposition
-        stream.metadata.update(track_tags(original.metadata))
-        self._make_place(stream)
-        if pix_fmt.startswith("yuva") and encoder in ("libvpx", "libvpx-vp9"):
-            stream.metadata["alpha_mode"] = "1"
+        self._describe_video(stream, pix_fmt, encoder, original)
         self._stream = stream
 
     def mux(self, packet: av.Packet[Any], pts: int, dts: int, duration: int, time_base: Fraction) -> None:

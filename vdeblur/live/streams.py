@@ -16,8 +16,8 @@ import av
 
 from ..errors import DeviceError, InputError, VdeblurError
 from ..frames import Frame, StreamInfo
+from ..media.colors import color_of
 from ..media.planes import frame_of
-from ..media.video_source import color_of
 from .cameras import CLOCK, DEFAULTS, DEVICE_SILENCE, Camera, CameraOptions, camera_number
 from .display import display_problem
 

@@ -23,8 +23,8 @@ from ..errors import UsageError, VdeblurError
 from ..frames import Frame
 from ..live.session import Meter, percentile
 from ..live.stream import LiveStream, ladder
+from ..media.colors import color_of
 from ..media.planes import frame_of, video_frame
-from ..media.video_source import color_of
 from ..restorers.blend import split_planes
 from .app import checked_model, checked_strength
 

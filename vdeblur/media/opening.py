@@ -1,0 +1,102 @@
+"""Opening an input: the container, the video stream that a player would show, and the decoder for it."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+import av
+from av.codec.hwaccel import HWAccel, HWDeviceType
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.codeccontext import VideoCodecContext
+from av.video.stream import VideoStream
+
+from ..errors import InputError, UsageError
+from .sources import SourceOptions
+from .transport import TAIL_BYTES
+
+_COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
+
+
+class Pipe:
+    """A pipe: FFmpeg may read it, and learns that it cannot seek. Its last bytes are kept."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.tail = bytearray()
+
+    def read(self, size: int) -> bytes:
+        """At most `size` bytes, none at the end."""
+        data = self._file.read(size)
+        self.tail += data
+        if len(self.tail) > 2 * TAIL_BYTES:
+            del self.tail[:-TAIL_BYTES]
+        return data
+
+
+def hardware_devices(wanted: str) -> list[str]:
+    """The hardware decoders to try, by FFmpeg's device types; of those that this FFmpeg was built with.
+
+    Raises UsageError for a type that it does not know.
+    """
+    if wanted in ("none", "off"):
+        return []
+    known = [kind.name for kind in HWDeviceType if kind.name != "none"]
+    if wanted not in ("auto", *known):
+        raise UsageError(f"--hwaccel {wanted}: this FFmpeg knows {' '.join(['auto', 'none', *known])}")
+    built = av.codec.hwaccel.hwdevices_available()
+    wishes = ("cuda", "videotoolbox", "d3d11va", "qsv", "vaapi") if wanted == "auto" else (wanted,)
+    return [device for device in wishes if device in built]
+
+
+def open_input(file: str | Pipe, name: str, options: SourceOptions, device: str | None) -> InputContainer:
+    """Open without a way to the network, and without a pattern or protocol being read into the name.
+
+    Raises InputError, also where `device` has no decoder for the codec.
+    """
+    settings = {"protocol_whitelist": "file"}
+    if options.frame_rate and options.container:
+        settings["framerate"] = str(options.frame_rate)
+    target = "file:" + file if isinstance(file, str) else file
+    try:
+        hardware = HWAccel(device, allow_software_fallback=True) if device is not None else None
+        return av.open(
+            target, "r", format=options.container, options=settings, metadata_errors="replace", hwaccel=hardware
+        )
+    except NotImplementedError as error:
+        raise InputError(f"{name}: this hardware has no decoder for its codec") from error
+    except ValueError as error:
+        if isinstance(error, av.FFmpegError):
+            raise InputError(f"{name}: is not media that FFmpeg can read, or is cut off before its index") from error
+        raise InputError(f"{name}: {error}") from error
+    except (av.FFmpegError, OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{name}: cannot be opened: {reason}") from error
+
+
+def video_stream(container: InputContainer, name: str) -> VideoStream:
+    """The stream to restore: no cover art; the default one, else the largest. Raises InputError."""
+    moving = [s for s in container.streams.video if not s.disposition & _COVERS]
+    if not moving:
+        held = sorted({s.type for s in container.streams})
+        raise InputError(f"{name}: holds no video stream" + (f", only {' and '.join(held)}" if held else ""))
+    readable = [s for s in moving if s.codec_context is not None]
+    if not readable:
+        raise InputError(f"{name}: its video codec is unknown to this FFmpeg, or damaged beyond use")
+    return max(readable, key=_prominence)
+
+
+def video_decoder(stream: VideoStream) -> VideoCodecContext:
+    """The stream's own decoder, but for alpha in VP8 and VP9, which only libvpx reads."""
+    library = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(stream.codec_context.codec.canonical_name)
+    if library and any(key.lower() == "alpha_mode" and value == "1" for key, value in stream.metadata.items()):
+        decoder = av.CodecContext.create(library, "r")
+        assert isinstance(decoder, VideoCodecContext)
+        return decoder
+    stream.thread_type = "AUTO"
+    return stream.codec_context
+
+
+def _prominence(stream: VideoStream) -> tuple[bool, int, int]:
+    """The default stream comes first, then the largest, then the first: what players show."""
+    return bool(stream.disposition & Disposition.default), stream.width * stream.height, -stream.index

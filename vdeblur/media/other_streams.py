@@ -1,0 +1,135 @@
+"""Every stream of a source beside the video: copied packet for packet, converted, or dropped with a warning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import av
+from av.container import OutputContainer
+from av.stream import Disposition
+
+from .containers import can_hold, codec_name, describe, text_codec
+from .tags import lasting, track_tags
+from .video_source import VideoSource
+
+MAX_WAITING = 4096
+"""Packets of other streams that may wait for the video to reach their time."""
+
+_ASS_HEADER = (
+    b"[Script Info]\r\nScriptType: v4.00+\r\n\r\n[V4+ Styles]\r\nFormat: Name, Fontname, Fontsize, PrimaryColour,"
+    b" SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, StrikeOut, ScaleX, ScaleY, Spacing, Angle,"
+    b" BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, Encoding\r\n"
+    b"Style: Default,Arial,16,&Hffffff,&Hffffff,&H0,&H0,0,0,0,0,100,100,0,0,1,1,0,2,10,10,10,1\r\n\r\n[Events]\r\n"
+    b"Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\r\n"
+)
+
+
+class OtherStreams:
+    """Carries the streams beside the video from an input to an output container."""
+
+    def __init__(
+        self, media: VideoSource, container: OutputContainer, format_name: str, name: str, warnings: list[str]
+    ) -> None:
+        """`name` is the output's; what cannot be carried is told to `warnings`."""
+        self._media, self._container, self._format, self._name = media, container, format_name, name
+        self._warnings = warnings
+        self._copies: dict[int, Callable[[av.Packet[Any]], None]] = {}
+
+    @property
+    def indexes(self) -> set[int]:
+        """The streams of the input whose packets are wanted."""
+        return set(self._copies)
+
+    def add(self, stream: Any) -> None:
+        """Copy, convert or drop one stream of the input."""
+        if stream.type == "data" and "timecode" in stream.metadata and "timecode" in self._media.video.metadata:
+            return  # the video's tag says the same: MP4 and MOV make this very track of it, Matroska keeps the tag
+        if self._format == "matroska" and stream.disposition & Disposition.attached_pic:
+            self._attach_cover(stream)
+        elif can_hold(self._format, stream):
+            self._add_copy(stream)
+        elif codec := text_codec(self._format, stream):
+            self._add_converted_text(stream, codec)
+        else:
+            self._warnings.append(f"{self._name}: {self._format} cannot hold {describe(stream)}: dropped")
+
+    def _add_copy(self, stream: Any) -> None:
+        copy = self._container.add_stream_from_template(stream)
+        copy.metadata.update(track_tags(stream.metadata))
+        copy.disposition = stream.disposition
+        self._copies[stream.index] = lambda packet: self._mux_copy(packet, copy)
+
+    def _attach_cover(self, stream: Any) -> None:
+        """Matroska keeps covers as attached files; a reader shows them as pictures again."""
+        packet = next((p for p in self._media.packets if p.stream_index == stream.index), None)
+        kind = codec_name(stream) or ""
+        if packet is None or kind not in ("mjpeg", "png", "bmp", "gif", "webp"):
+            self._warnings.append(f"{self._name}: {describe(stream)} cannot be read: dropped")
+            return
+        kind = "jpeg" if kind == "mjpeg" else kind
+        name = stream.metadata.get("filename") or f"cover.{kind.replace('jpeg', 'jpg')}"
+        attachment = self._container.add_attachment(name, f"image/{kind}", bytes(packet))
+        attachment.metadata.update(lasting(stream.metadata) | {"filename": name, "mimetype": f"image/{kind}"})
+
+    def _add_converted_text(self, stream: Any, codec: str) -> None:
+        text: Any = self._container.add_stream(codec)
+        text.codec_context.time_base = text.time_base = Fraction(1, 1000)
+        text.codec_context.subtitle_header = stream.codec_context.subtitle_header or _ASS_HEADER
+        text.metadata.update(track_tags(stream.metadata))
+        text.disposition = stream.disposition
+        self._warnings.append(f"{self._name}: {describe(stream)} becomes {codec}, the text that {self._format} holds")
+
+        def convert(packet: av.Packet[Any]) -> None:
+            try:
+                shown = stream.codec_context.decode2(packet)
+            except av.InvalidDataError:
+                self._lose(f"{self._name}: words of {describe(stream)} are damaged: dropped")
+                return
+            if shown is None or not len(shown) or packet.pts is None:
+                return
+            written = text.codec_context.encode_subtitle(shown)
+            written.time_base = packet.time_base
+            written.pts = written.dts = packet.pts
+            written.duration = packet.duration
+            self._mux_copy(written, text)
+
+        self._copies[stream.index] = convert
+
+    def mux(self, until: Fraction | None) -> None:
+        """Write what the source holds ready, up to a time in seconds as the output counts it (None: all)."""
+        waiting = self._media.packets
+        start, end, shift = self._media.cut
+        while waiting:
+            packet = waiting[0]
+            stamp = packet.dts if packet.dts is not None else packet.pts
+            if stamp is not None:
+                seconds = stamp * packet.time_base
+                if until is not None and seconds - shift > until and len(waiting) < MAX_WAITING:
+                    return
+                shown = (packet.pts if packet.pts is not None else stamp) * packet.time_base
+                if (start is not None and shown < start) or (end is not None and shown >= end):
+                    waiting.popleft()
+                    continue
+                ticks = round(shift / packet.time_base)
+                packet.dts = stamp - ticks
+                packet.pts = packet.pts - ticks if packet.pts is not None else None
+            waiting.popleft()
+            self._copies[packet.stream_index](packet)
+
+    def _mux_copy(self, packet: av.Packet[Any], stream: Any) -> None:
+        packet.stream = stream
+        if packet.pts is not None and packet.dts is not None and packet.pts < packet.dts:
+            packet.pts = packet.dts  # damage: nothing is shown before it is decoded
+        try:
+            self._container.mux(packet)
+        except av.ArgumentError:  # its time runs backwards, which no container takes: the rest is worth keeping
+            self._lose(f"{self._name}: packets of {stream.type} stream {stream.index} are out of order: dropped")
+        except av.InvalidDataError:  # what the container wants to know of it cannot be read
+            self._lose(f"{self._name}: packets of {stream.type} stream {stream.index} are damaged: dropped")
+
+    def _lose(self, warning: str) -> None:
+        self._media.damaged = True
+        if warning not in self._warnings:
+            self._warnings.append(warning)

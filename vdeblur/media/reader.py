@@ -1,0 +1,155 @@
+"""One reading of an open input: the video stream is decoded, the packets of the streams beside it wait for a sink."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import av
+from av.container import InputContainer
+from av.stream import Discard
+from av.video.stream import VideoStream
+
+from ..errors import InputError
+from .opening import video_decoder
+
+BREAKS = (av.FFmpegError, IndexError)
+"""What ends a demuxer; PyAV has no place for streams that damage makes up on the way, and raises IndexError."""
+MAX_FAILURES = 1000
+"""Packets in a row that may fail before an input counts as beyond use."""
+TAIL_SECONDS = 10
+"""After the last wanted frame, other streams are followed until they catch up, at most this far."""
+
+
+@dataclass(slots=True)
+class Condition:
+    """What a reading has found to be wrong so far; everyone who takes part adds to it."""
+
+    damaged: bool = False
+    concealed_pts: set[int] = field(default_factory=set)
+    """Frames that stand as the last good one, or as the decoder mended them."""
+    warnings: list[str] = field(default_factory=list)
+
+
+class Reader:
+    """Demuxes and decodes. Packets of streams to keep gather in `packets`, in file order."""
+
+    def __init__(
+        self, container: InputContainer, video: VideoStream, name: str, condition: Condition, start: int | None
+    ) -> None:
+        """`start` is the first pts that is wanted: what fails before it may lack what it refers to."""
+        self.container, self.video, self.name = container, video, name
+        self.condition = condition
+        self.start = start
+        self.others = [s for s in container.streams if s.index != video.index]
+        self.packets: deque[av.Packet[Any]] = deque()
+        self.kept: set[int] | None = None
+        """Indexes of the streams whose packets are held; None while no one has asked yet: all."""
+        self.decoder = video_decoder(video)
+        self._beside: Iterator[av.Packet[Any]] | None = None
+        self._read_until: Fraction | None = None
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what was read: the container was sought somewhere else."""
+        self.packets.clear()
+        self.expected: list[int] = []
+        """pts of packets whose frames are still to come, a heap."""
+        self.failed: list[int] = []
+        """pts of packets that were damaged."""
+        self.read = 0
+        """Packets of the video stream."""
+        self._failures = 0  # in a row
+
+    def keep(self, streams: Iterable[int]) -> None:
+        """From now on, hold packets of these streams (by index); those of others are dropped."""
+        self.kept = set(streams)
+        for stream in self.others:
+            if stream.index not in self.kept:
+                stream.discard = Discard.all
+        self.packets = deque(p for p in self.packets if p.stream_index in self.kept)
+
+    def frames(self) -> Generator[av.VideoFrame, None, None]:
+        """Every frame that the decoder gives, drained; what it could not decode is noted.
+
+        Raises InputError where nearly nothing can be decoded.
+        """
+        try:
+            for packet in self.container.demux():
+                if packet.stream.index != self.video.index:  # (a flushing packet has a stream, but no stream_index)
+                    self._collect(packet)
+                    continue
+                yield from self._decode(packet)
+        except BREAKS:
+            self.condition.damaged = True  # the container itself breaks off here
+            yield from self._decode(None)
+
+    def _decode(self, packet: av.Packet[Any] | None) -> list[av.VideoFrame]:
+        pts = None if packet is None else packet.pts
+        if packet is not None and packet.size:
+            self.read += 1
+            if pts is not None and not packet.is_discard:
+                heapq.heappush(self.expected, pts)
+            if packet.is_corrupt and pts is not None and self.is_wanted(pts):
+                # The container noticed: a checksum or a counter is off.
+                self.failed.append(pts)
+        try:
+            frames = self.decoder.decode(packet)
+        except av.EOFError:
+            return []
+        except av.FFmpegError as error:
+            self.condition.damaged |= self.is_wanted(pts)
+            self._failures += 1
+            if pts is not None:
+                self.failed.append(pts)
+            if self._failures > MAX_FAILURES:
+                raise InputError(f"{self.name}: damaged beyond use, {MAX_FAILURES} packets in a row fail") from error
+            return []
+        if frames:
+            self._failures = 0
+        return frames
+
+    def is_wanted(self, pts: int | None) -> bool:
+        """Whether a failure at this time counts."""
+        return pts is None or self.start is None or pts >= self.start
+
+    def _collect(self, packet: av.Packet[Any]) -> None:
+        if packet.size and (self.kept is None or packet.stream_index in self.kept):
+            self.packets.append(packet)
+
+    def follow_others(self, end: Fraction) -> None:
+        """After the last wanted frame: read on until the other streams have reached `end` (seconds) too."""
+        behind = set(self.kept or ())
+        for packet in self.container.demux() if behind else ():
+            if packet.dts is None:
+                continue
+            seconds = packet.dts * packet.time_base
+            if packet.stream_index in behind:
+                self._collect(packet)
+                if seconds >= end:
+                    behind.discard(packet.stream_index)
+            if not behind or seconds >= end + TAIL_SECONDS:
+                break
+
+    def read_others(self, until: Fraction | None) -> None:
+        """Without decoding a frame: hold what the kept streams have up to a time in seconds (None: to the end)."""
+        if self._beside is None:
+            self.video.discard = Discard.all
+            self._beside = self.container.demux() if self.kept else iter(())
+        if until is not None and self._read_until is not None and self._read_until > until:
+            return
+        try:
+            for packet in self._beside:
+                if packet.stream.index == self.video.index:
+                    continue
+                self._collect(packet)
+                if packet.size and packet.dts is not None:
+                    self._read_until = packet.dts * packet.time_base
+                    if until is not None and self._read_until > until:
+                        return
+        except BREAKS:
+            self.condition.damaged = True

@@ -1,0 +1,130 @@
+"""The times of decoded frames: exact, in order, and with the last good frame in place of those that were lost."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+
+import av
+
+from ..frames import Color, Frame
+from .colors import color_of
+from .planes import frame_of
+from .reader import Reader
+
+REORDER_DEPTH = 4
+"""Frames held back while wrongly ordered pts are sorted."""
+MAX_CONCEALED_SECONDS = 10
+"""A longer gap stays a gap: the pts keep sound in step, and a minute of one still helps no one."""
+
+
+class Timeline:
+    """Turns what a Reader decodes into frames with rising pts, and notes what it had to conceal."""
+
+    def __init__(self, reader: Reader, time_base: Fraction, rate: Fraction, is_counted: bool, color: Color) -> None:
+        """`is_counted`: times come from `rate` alone, whatever the container says (raw streams)."""
+        self.nominal = max(round(1 / (rate * time_base)), 1)
+        """Duration of a frame at the stream's rate, in ticks."""
+        self.cadence = Cadence()
+        self._reader, self._time_base, self._is_counted, self._color = reader, time_base, is_counted, color
+
+    def frames(self, decoded: Iterable[av.VideoFrame]) -> Iterator[Frame]:
+        """Give every frame its pts, put them in order, and stand in for those that were lost on the way."""
+        last: Frame | None = None
+        for frame in _in_order(self._stamped(decoded)):
+            if last is not None:
+                self.cadence.add(frame.pts - last.pts)
+                yield from self._stand_ins(last, frame.pts)
+            yield frame
+            last = frame
+        if last is not None and self._reader.condition.damaged:
+            yield from self._stand_ins(last, None)
+
+    def _stamped(self, frames: Iterable[av.VideoFrame]) -> Iterator[Frame]:
+        """Frames without pts (raw streams) get theirs from the rate, counted on from the last one."""
+        following = 0
+        for decoded in frames:
+            pts = decoded.pts if decoded.pts is not None else decoded.dts
+            # (FFmpeg makes times up for raw streams, by the rate that the codec states)
+            if pts is None or self._is_counted:
+                pts = following
+            following = pts + (self.nominal if self._is_counted else decoded.duration or self.nominal)
+            if decoded.is_corrupt and self._reader.is_wanted(pts):
+                # Mended by the decoder: worth more than the frame before.
+                self._reader.condition.concealed_pts.add(pts)
+                self._reader.condition.damaged = True
+            color = color_of(decoded, self._color.chroma_location)
+            yield frame_of(decoded, pts, self._time_base, color, decoded.duration)
+
+    def _stand_ins(self, last: Frame, until: int | None) -> Iterator[Frame]:
+        """Repeat `last` for what was lost between it and the frame at `until` (None: the end).
+
+        A packet of which no frame came out counts when it is most of a frame away from both neighbours: those that show
+        nothing by design (hidden reference frames, second fields) lie close to one. Where packets failed, a hole in the
+        time line without packets is filled at the stream's rate as well.
+        """
+        near = int(self.nominal * 0.6)
+        expected, condition = self._reader.expected, self._reader.condition
+        missing: list[int] = []
+        while expected and (until is None or expected[0] < until):
+            pts = heapq.heappop(expected)
+            if pts - (missing[-1] if missing else last.pts) > near and (until is None or until - pts > near):
+                missing.append(pts)
+        while expected and expected[0] == until:
+            heapq.heappop(expected)
+        if until is not None:
+            reach = REORDER_DEPTH * self.nominal
+            if any(last.pts - reach <= pts <= until + reach for pts in self._reader.failed):
+                ends = [last.pts, *missing, until]
+                holes = [range(a + self.nominal, b - near, self.nominal) for a, b in pairwise(ends)]
+                missing = sorted({*missing, *(pts for hole in holes for pts in hole)})
+            self._reader.failed = [pts for pts in self._reader.failed if pts > until - reach]
+        if not missing:
+            return
+        condition.damaged = True
+        seconds = float((missing[-1] - last.pts) * self._time_base)
+        if seconds > MAX_CONCEALED_SECONDS:
+            condition.warnings.append(f"{self._reader.name}: {seconds:.1f} s of frames are lost; the gap is left open")
+            return
+        condition.concealed_pts.update(missing)
+        for pts in missing:
+            yield replace(last, pts=pts)
+
+
+def _in_order(frames: Iterable[Frame]) -> Iterator[Frame]:
+    """Sort times, not frames: a decoder gives frames in the order of showing; times are what files muddle."""
+    times: list[int] = []
+    waiting: deque[Frame] = deque()
+    for frame in frames:
+        waiting.append(frame)
+        heapq.heappush(times, frame.pts)
+        if len(waiting) > REORDER_DEPTH:
+            yield replace(waiting.popleft(), pts=heapq.heappop(times))
+    while waiting:
+        yield replace(waiting.popleft(), pts=heapq.heappop(times))
+
+
+class Cadence:
+    """Whether frames come evenly, and whether the last few leave holes in that."""
+
+    def __init__(self) -> None:
+        self._steps: deque[int] = deque()
+        self._usual = 0
+        self._is_even = True
+
+    def add(self, step: int) -> None:
+        """Take the time from one frame to the next."""
+        self._steps.append(step)
+        if len(self._steps) > REORDER_DEPTH:
+            settled = self._steps.popleft()
+            self._usual = self._usual or settled
+            self._is_even &= abs(settled - self._usual) <= 1
+
+    @property
+    def broke_at_the_end(self) -> bool:
+        """All came evenly but for the last few, of which some are missing."""
+        return self._is_even and self._usual > 1 and max(self._steps) >= 2 * self._usual - 1

@@ -1,0 +1,77 @@
+"""Whether a file ends before it says that it does: FFmpeg reads one that was cut short without a word."""
+
+from __future__ import annotations
+
+import io
+import re
+from fractions import Fraction
+
+from ..frames import Frame
+from .opening import Pipe
+from .reader import Reader
+from .timeline import Timeline
+from .transport import TAIL_BYTES, end_of
+
+
+def check_end(reader: Reader, timeline: Timeline, file: str | Pipe, last: Frame | None, is_from_start: bool) -> None:
+    """After the `last` frame: compare with what the file states, or look at its end, and note what is missing.
+
+    `is_from_start`: every frame was read, so that they can be counted.
+    """
+    stream = reader.video
+    if last is None or not stream.time_base:
+        return
+    if "mpegts" in reader.container.format.name:
+        lost = _transport_end(reader, timeline, file)
+    elif stream.frames > reader.read and is_from_start:
+        lost = f"{stream.frames - reader.read} of {stream.frames} frames are missing at its end"
+    else:
+        lost = _stated_end_missed(reader, timeline, last)
+    if lost:
+        reader.condition.damaged = True
+        reader.condition.warnings.append(f"{reader.name}: is cut short, {lost}")
+
+
+def _transport_end(reader: Reader, timeline: Timeline, file: str | Pipe) -> str | None:
+    """What shows that a transport stream ends before its time; it states no length to compare with."""
+    is_cut, why = end_of(_tail(file))
+    if not is_cut and timeline.cadence.broke_at_the_end:
+        # Frames are coded before those that are shown between them and an earlier one; these were cut off.
+        is_cut, why = True, "frames are missing before its last one"
+    if not is_cut and why:
+        reader.condition.warnings.append(f"{reader.name}: {why}; a transport stream does not say where it ends")
+    return why if is_cut else None
+
+
+def _tail(file: str | Pipe) -> bytes:
+    if isinstance(file, Pipe):
+        return bytes(file.tail)
+    try:
+        with open(file, "rb") as opened:
+            opened.seek(max(opened.seek(0, io.SEEK_END) - TAIL_BYTES, 0))
+            return opened.read()
+    except OSError:  # gone since it was opened
+        return b""
+
+
+def _stated_end_missed(reader: Reader, timeline: Timeline, last: Frame) -> str | None:
+    end = _stated_end(reader)
+    if end is None:
+        return None
+    tick = last.time_base
+    seconds = float(end - (last.pts + max(last.duration, timeline.nominal)) * tick)
+    if seconds <= max(2 * float(timeline.nominal * tick), 0.1):
+        return None
+    return f"it ends {seconds:.1f} s before the length that it states"
+
+
+def _stated_end(reader: Reader) -> Fraction | None:
+    """When the last frame ends, in seconds as the file counts them, where the file says so."""
+    stream = reader.video
+    stated = next((value for key, value in stream.metadata.items() if key.upper() == "DURATION"), None)
+    # Matroska, as its tools tag it
+    if stated and (parts := re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stated)):
+        return int(parts[1]) * 3600 + int(parts[2]) * 60 + Fraction(parts[3])
+    if stream.duration and stream.time_base:
+        return ((stream.start_time or 0) + stream.duration) * Fraction(stream.time_base)
+    return None

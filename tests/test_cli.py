@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from footage import count_frames, footage, sound_only
 
 from vdeblur.cli import cli
-from vdeblur.cli.flags import Seconds
+from vdeblur.cli.values import Seconds
 
 ROOT = Path(__file__).parent.parent
 FILTER = ("-m", "unsharp")

@@ -1,6 +1,6 @@
 """`python -m vdeblur` is the `vdeblur` command."""
 
-from .cli.commands import main
+from .cli import main
 
 if __name__ == "__main__":
     main()

@@ -1,5 +1,5 @@
-"""The command line: the only room that prints or exits."""
+"""The command line: the only package that prints or exits. A file per group of commands; `main` puts them together."""
 
-from .commands import cli, main
+from .main import cli, main
 
 __all__ = ["cli", "main"]

@@ -1,17 +1,12 @@
-"""Kinds of command line values, and the TOML file that may fill the same options."""
+"""Kinds of values on the command line: times, rates, sizes, key=value."""
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
 from fractions import Fraction
 from math import isfinite
-from pathlib import Path
 from typing import Any
 
 import click
-
-from ..errors import UsageError, did_you_mean
 
 
 class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
@@ -63,6 +58,21 @@ class TileSize(click.ParamType):  # type: ignore[type-arg]
         return int(text)
 
 
+class ThreadCount(click.ParamType):  # type: ignore[type-arg]
+    """A number of threads; None stands for auto."""
+
+    name = "threads"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        """Return the number."""
+        text = str(value)
+        if text == "auto":
+            return None
+        if not text.isdecimal() or not 1 <= int(text) <= 1024:
+            self.fail(f"{value!r} is neither auto nor a number of threads from 1 to 1024", param, ctx)
+        return int(text)
+
+
 class KeyValue(click.ParamType):  # type: ignore[type-arg]
     """A setting as key=value."""
 
@@ -109,34 +119,3 @@ class BlurThreshold(click.ParamType):  # type: ignore[type-arg]
         if not 0 < pixels <= 1000:
             self.fail(f"{value!r} is neither auto nor a length of blur in pixels, as in 4.5", param, ctx)
         return pixels
-
-
-def load_config(ctx: click.Context, param: click.Parameter, path: str | None) -> str | None:
-    """Fill the options of a command from a TOML file; command line and environment come first. A click callback.
-
-    Keys are the long flags without dashes in front (`scene-cuts = "off"`); `encoder-option` is a table.
-
-    Raises UsageError for a file that cannot be read and for keys that are no options of the command.
-    """
-    if path is None:
-        return None
-    try:
-        settings = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read as a configuration: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: not valid TOML: {error}") from error
-    names = {flag.removeprefix("--"): option for option in ctx.command.params for flag in option.opts if "--" in flag}
-    names.pop("config", None)
-    defaults: dict[str, Any] = {}
-    for key, value in settings.items():
-        if key not in names:
-            raise UsageError(f'{path}: unknown key "{key}"{did_you_mean(key, names)}')
-        option = names[key]
-        if isinstance(option, click.Option) and option.multiple and isinstance(value, Mapping):
-            value = [f"{name}={setting}" for name, setting in value.items()]
-        elif isinstance(value, Mapping):
-            raise UsageError(f'{path}: "{key}" takes one value, not a table')
-        defaults[str(option.name)] = value
-    ctx.default_map = {**(ctx.default_map or {}), **defaults}
-    return path

@@ -1,0 +1,119 @@
+"""`batch` and `segment`: many files, and single segments for schedulers of one's own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from ..signals import StopSignals
+from . import options
+from .console import progress_kind, say
+from .grammar import command, input_option, option, output_option, run_option
+
+if TYPE_CHECKING:
+    from ..jobs.job import Job
+
+BATCH_EXAMPLES = """
+vdeblur batch footage/ -o restored/                    every video and image sequence of a folder
+vdeblur batch footage/ -o restored/ --recursive --dry-run
+vdeblur batch *.mov -o restored/ --name "{stem}.mkv" --codec ffv1
+vdeblur batch inbox/ -o restored/ --watch              go on with files that appear
+"""
+
+SEGMENT_EXAMPLES = """
+vdeblur segment out.mkv --prepare in.mkv     prints the number of segments, N
+vdeblur segment out.mkv --index 0 ... N-1    in any order, anywhere, as often as need be
+vdeblur segment out.mkv --join
+"""
+
+
+@command(examples=BATCH_EXAMPLES)
+@click.argument("paths", nargs=-1, required=True, metavar="PATHS...")
+@output_option("-o", "--output", required=True, metavar="DIR", help="Folder for outputs, report and journal.")
+@options.job_options
+@input_option("--recursive", is_flag=True, help="Search folders below, and keep their structure.")
+@input_option("--include", multiple=True, metavar="PATTERN", help="Only names (or paths below a folder) like this.")
+@input_option("--exclude", multiple=True, metavar="PATTERN", help="No names (or paths below a folder) like this.")
+@output_option("--name", default="{stem}{suffix}", show_default=True, help="Of outputs; {index} counts.")
+@output_option("--overwrite", is_flag=True, help="Restore anew what is done, and replace files that stand in the way.")
+@run_option("--dry-run", is_flag=True, help="Say what would be done, with an estimate of frames and hours.")
+@run_option("--jobs", default="auto", show_default=True, metavar="N|auto", help="Processes; auto: one per GPU.")
+@run_option("--ray", metavar="ADDRESS|local", help="Work on a Ray cluster instead; needs vdeblur[ray].")
+@run_option("--tries", type=click.IntRange(1), default=3, show_default=True, help="Before a segment is set aside.")
+@run_option("--min-free", type=click.FloatRange(0), default=1.0, show_default=True, help="GiB of disk to leave free.")
+@run_option("--watch", is_flag=True, help="Go on for ever with files that appear; needs vdeblur[watch].")
+@options.progress
+@options.as_json
+@options.config
+@click.pass_context
+def batch(
+    ctx: click.Context,
+    job: Job,
+    paths: tuple[str, ...],
+    output: str,
+    recursive: bool,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    name: str,
+    overwrite: bool,
+    dry_run: bool,
+    jobs: str,
+    ray: str | None,
+    tries: int,
+    min_free: float,
+    watch: bool,
+    progress: str,
+    as_json: bool,
+) -> None:
+    """Restore many files: skip what is done, go on after failures, and report.
+
+    PATHS are files, folders, patterns, and @list.txt with a path a line. A folder that holds nothing but numbered
+    images is restored as one stream into a folder. The same command goes on after any stop.
+    Exit code 7 says that something failed, 6 that an input was damaged.
+    """
+    from ..batch.run import Request, run_batch
+    from ..batch.scheduler import BatchOptions
+
+    request = Request(
+        paths=paths,
+        output=output,
+        settings=job,
+        options=BatchOptions(overwrite=overwrite, tries=tries, min_free_bytes=int(min_free * 2**30)),
+        recursive=recursive,
+        include=include,
+        exclude=exclude,
+        name=name,
+        jobs=jobs,
+        ray=ray,
+        watch=watch,
+    )
+    stop: StopSignals = ctx.obj
+    shown = progress_kind(progress)
+    ctx.exit(run_batch(request, stop, shown, dry_run=dry_run, as_json=as_json, say=say, write=click.echo))
+
+
+@command(examples=SEGMENT_EXAMPLES)
+@click.argument("output", metavar="OUTPUT")
+@option("--prepare", "source", metavar="INPUT", help="Cut INPUT into segments.", section="Step")
+@option("--index", type=click.IntRange(0), help="Restore this segment.", section="Step")
+@option("--join", is_flag=True, help="Join all segments into the output.", section="Step")
+@options.job_options
+def segment(job: Job, output: str, index: int | None, source: str | None, join: bool) -> None:
+    """Restore a single segment of a job, for arrays of Slurm and the like.
+
+    Without a step it tells which segments are done. Settings such as --model and --crf are for --prepare, which keeps
+    them for all; --device may differ from step to step.
+    """
+    from ..jobs.slurm import join_job, prepare_job, restore_one, state_of
+
+    device = job.device if options.is_given("device") else None
+    if source is not None:
+        click.echo(prepare_job(replace(job, input=source, output=output)))
+    elif index is not None:
+        say(restore_one(output, index, device))
+    elif join:
+        say(join_job(output, device).to_text())
+    else:
+        click.echo(state_of(output))

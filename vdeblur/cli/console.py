@@ -1,0 +1,98 @@
+"""What people read: log lines and notes on stderr, progress, and how much of it they asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ..progress import Progress
+
+log = logging.getLogger("vdeblur")
+
+
+def is_verbose() -> bool:
+    """Whether -v was given."""
+    return log.isEnabledFor(logging.INFO)
+
+
+def is_quiet() -> bool:
+    """Whether -q was given."""
+    return not log.isEnabledFor(logging.WARNING)
+
+
+def say(line: str) -> None:
+    """Print a line for people, unless -q was given."""
+    if not is_quiet():
+        click.echo(f"vdeblur: {line}", err=True)
+
+
+def say_json(value: Any) -> None:
+    """Print a value as one line of JSON on stdout."""
+    click.echo(json.dumps(value))
+
+
+@contextlib.contextmanager
+def log_to_stderr() -> Iterator[None]:
+    """Within the block the package's log lines appear on stderr, warnings and worse."""
+    handler = _StderrHandler()
+    log.addHandler(handler)
+    log.propagate = False
+    log.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.propagate = True
+        log.setLevel(logging.NOTSET)
+
+
+class _StderrHandler(logging.Handler):
+    """Looks stderr up for each line, so that lines appear above a progress bar and inside a test's capture."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(f"vdeblur: {record.levelname.lower()}: {record.getMessage()}", err=True)
+
+
+def _set_verbose(ctx: click.Context, param: click.Parameter, count: int) -> None:
+    if count:
+        log.setLevel(logging.INFO if count == 1 else logging.DEBUG)
+
+
+def _set_quiet(ctx: click.Context, param: click.Parameter, quiet: bool) -> None:
+    if quiet:
+        log.setLevel(logging.ERROR)
+
+
+VERBOSITY: tuple[click.Parameter, ...] = (
+    click.Option(
+        ["-v", "--verbose"], count=True, expose_value=False, callback=_set_verbose, help="Say more; -vv still more."
+    ),
+    click.Option(
+        ["-q", "--quiet"], is_flag=True, expose_value=False, callback=_set_quiet, help="Say nothing but errors."
+    ),
+)
+"""-v and -q, which every command has."""
+
+
+def progress_kind(kind: str) -> str:
+    """What "auto" comes to: a bar on a terminal, else nothing."""
+    on_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return kind if kind != "auto" else "bar" if on_terminal and not is_quiet() else "none"
+
+
+def progress_of(kind: str) -> Progress:
+    """The progress display that `--progress` names."""
+    from ..progress import Bar, JsonLines, Silent
+
+    shown = progress_kind(kind)
+    if shown == "json":
+        return JsonLines(lambda line: click.echo(line, err=True))
+    return Bar(force=kind == "bar") if shown == "bar" else Silent()

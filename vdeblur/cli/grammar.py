@@ -1,0 +1,167 @@
+"""The grammar of the command line: `vdeblur INPUT` and `vdeblur COMMAND` in one group, and how their help looks."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from .console import VERBOSITY
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+RESTORE = "restore"
+"""Name under which `vdeblur INPUT` is kept in the group; it is not shown, nor needed."""
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "VDEBLUR", "max_content_width": 100}
+
+GENERAL = "General"
+"""Section of the options that all commands have."""
+
+
+class Option(click.Option):
+    """An option that stands under a heading of the help."""
+
+    def __init__(self, *args: Any, section: str = "Options", **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.section = section
+
+
+def option(*flags: str, **settings: Any) -> Callable[[F], F]:
+    """`click.option` with `section`, the heading of the help that it stands under."""
+    return click.option(*flags, cls=Option, **settings)
+
+
+class Command(click.Command):
+    """A command with -v and -q, examples in front, and its options under headings."""
+
+    def __init__(self, *args: Any, examples: str = "", **settings: Any) -> None:
+        super().__init__(*args, **settings, context_settings=CONTEXT)  # type: ignore[misc]
+        self.examples = examples
+        self.params.extend(VERBOSITY)
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Usage, what the command does, examples, the rest of the text, options."""
+        self.format_usage(ctx, formatter)
+        first, _, rest = inspect.cleandoc(self.help or "").partition("\n\n")
+        _write_text(formatter, first)
+        write_examples(formatter, self.examples)
+        _write_text(formatter, rest)
+        self.format_options(ctx, formatter)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Options under their headings, in the order of declaration; the general ones last."""
+        write_options(ctx, formatter, self.get_params(ctx))
+
+
+def command(
+    name: str | None = None, cls: type[Command] = Command, **settings: Any
+) -> Callable[[Callable[..., Any]], Command]:
+    """`click.command` for a `Command`; `examples` are lines that the help shows in front."""
+    return click.command(name, cls=cls, **settings)
+
+
+class InputCommand(Command):
+    """The command that needs no name."""
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Show how it is called, which is without its name."""
+        formatter.write_usage("vdeblur", "INPUT [-o OUTPUT] [OPTIONS]")
+
+
+class InputOrCommand(click.Group):
+    """A group where the first word is a command or, if it is none, the input of `restore`; ./live is a file."""
+
+    def __init__(
+        self, *args: Any, sections: Mapping[str, Sequence[click.Command]], examples: str, **settings: Any
+    ) -> None:
+        """`sections` are the commands, by the heading of the help that they stand under."""
+        super().__init__(*args, context_settings=CONTEXT, **settings)
+        self.sections = sections
+        self.examples = examples
+        for commands in sections.values():
+            for member in commands:
+                self.add_command(member)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the hidden command's name before an input. Raises click.UsageError where there is no word at all."""
+        if not args and not ctx.resilient_parsing:
+            raise click.UsageError("say what to restore (vdeblur INPUT) or which command to run; --help shows both")
+        own = {"-h", "--help", "--version"}
+        if args and args[0] not in own and args[0] not in set(self.commands) - {RESTORE}:
+            args = [RESTORE, *args]
+        return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete commands, file names, and the options of `vdeblur INPUT`."""
+        if incomplete.startswith("-"):
+            restore = self.commands[RESTORE]
+            return restore.shell_complete(click.Context(restore, parent=ctx, info_name=RESTORE), incomplete)
+        return [*super().shell_complete(ctx, incomplete), CompletionItem(incomplete, type="file")]
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Show examples, commands and the options of `vdeblur INPUT` on one page."""
+        formatter.write_usage("vdeblur", "INPUT [-o OUTPUT] [OPTIONS]")
+        formatter.write_usage("vdeblur", "COMMAND [ARGUMENTS]", prefix="       ")
+        self.format_help_text(ctx, formatter)
+        write_examples(formatter, self.examples)
+        self.format_commands(ctx, formatter)
+        restore = self.commands[RESTORE]
+        version = [parameter for parameter in self.params if parameter.name == "version"]
+        own = click.Context(restore, parent=ctx, info_name=RESTORE)
+        write_options(own, formatter, [*restore.get_params(own), *version])
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Show the commands under their headings."""
+        width = max(len(str(member.name)) for member in self.commands.values())
+        for heading, members in self.sections.items():
+            limit = formatter.width - 6 - width
+            rows = [
+                (str(member.name).ljust(width), member.get_short_help_str(limit))
+                for member in members
+                if not member.hidden
+            ]
+            if rows:
+                with formatter.section(heading):
+                    formatter.write_dl(rows)
+
+
+def write_examples(formatter: click.HelpFormatter, examples: str) -> None:
+    """Write the lines as they are, under a heading."""
+    if examples:
+        with formatter.section("Examples"):
+            for line in examples.strip().splitlines():
+                formatter.write(f"{'':{formatter.current_indent}}{line.strip()}\n")
+
+
+def write_options(ctx: click.Context, formatter: click.HelpFormatter, params: Sequence[click.Parameter]) -> None:
+    """Write options under their headings, in the order of declaration; the general ones last."""
+    sections: dict[str, list[tuple[str, str]]] = {}
+    for parameter in params:
+        record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
+        if record is not None:
+            sections.setdefault(getattr(parameter, "section", GENERAL), []).append(record)
+    if GENERAL in sections:
+        sections[GENERAL] = sections.pop(GENERAL)
+    width = min(max((len(flags) for records in sections.values() for flags, _ in records), default=0), 30)
+    for heading, records in sections.items():
+        with formatter.section(heading):
+            formatter.write_dl([(flags.ljust(width), text) for flags, text in records])
+
+
+def _write_text(formatter: click.HelpFormatter, text: str) -> None:
+    if text:
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text(text)
+
+
+model_option = partial(option, section="Model")
+input_option = partial(option, section="Input")
+output_option = partial(option, section="Output")
+run_option = partial(option, section="Run")
+general_option = partial(option, section=GENERAL)

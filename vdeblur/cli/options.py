@@ -1,0 +1,201 @@
+"""Options that several commands have, each declared once, and the `Job` that those of a job come to."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..cores import be_nice, use_threads
+from .config import load_config
+from .grammar import F, general_option, input_option, model_option, output_option, run_option
+from .values import BlurThreshold, KeyValue, Rate, ThreadCount, TileSize
+
+if TYPE_CHECKING:
+    from ..jobs.job import Job
+
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+
+model = model_option(
+    "-m",
+    "--model",
+    metavar="NAME|FILE",
+    help="One that `vdeblur models` lists, a .safetensors file, or unsharp, nlm or richardson-lucy.",
+)
+device = model_option(
+    "-d", "--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda, cuda:0 or mps."
+)
+precision = model_option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True)
+views = model_option(
+    "--views",
+    type=click.IntRange(1, 8),
+    default=1,
+    show_default=True,
+    metavar="1..8",
+    help="Average so many mirrored and turned views: better, as many times slower.",
+)
+tile = model_option(
+    "--tile",
+    type=TileSize(),
+    default="auto",
+    show_default=True,
+    metavar="auto|N|0",
+    help="Restore in tiles of N pixels; 0 is never, auto by the memory that is free.",
+)
+strength = model_option(
+    "--strength",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    show_default=True,
+    help="0 is the input, 1 the full effect.",
+)
+only_blurred = model_option(
+    "--only-blurred",
+    type=BlurThreshold(),
+    metavar="auto|PIXELS",
+    help="Leave frames as they are whose blur is shorter than this.",
+)
+scene_cuts = model_option(
+    "--scene-cuts",
+    type=click.Choice(["auto", "off"]),
+    default="auto",
+    show_default=True,
+    help="Whether the recurrent state starts anew at cuts.",
+)
+frame_rate = input_option("-r", "--frame-rate", type=Rate(), help="Of images and raw streams: 25, 29.97 or 30000/1001.")
+deinterlace = input_option(
+    "--deinterlace",
+    type=click.Choice(["auto", "off", "bwdif"]),
+    default="auto",
+    show_default=True,
+    help="Deinterlace frames flagged as interlaced, none, or all.",
+)
+hwaccel = input_option(
+    "--hwaccel",
+    default="none",
+    show_default=True,
+    metavar="auto|none|NAME",
+    help="Decode and encode in hardware where there is some; auto takes the first that works.",
+)
+codec = output_option("--codec", metavar="NAME", help="Video encoder, such as libx265.  [default: near the input's]")
+crf = output_option("--crf", type=float, help="Quality, as the encoder counts it: less is better.")
+preset = output_option("--preset", metavar="NAME", help="Speed against size, as the encoder names it.")
+pix_fmt = output_option("--pix-fmt", metavar="NAME", help="FFmpeg's pixel format.  [default: the input's]")
+encoder_option = output_option(
+    "-e",
+    "--encoder-option",
+    type=KeyValue(),
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting of the encoder's own, such as -e tune=grain. May be repeated.",
+)
+progress = run_option(
+    "--progress",
+    type=click.Choice(["auto", "bar", "json", "none"]),
+    default="auto",
+    show_default=True,
+    help="On stderr; auto is a bar on a terminal.",
+)
+as_json = run_option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
+config = general_option(
+    "--config",
+    is_eager=True,
+    expose_value=False,
+    callback=load_config,
+    metavar="FILE",
+    help="TOML file with these options.",
+)
+
+
+def _set_threads(ctx: click.Context, param: click.Parameter, count: int | None) -> None:
+    if is_given("threads", ctx):
+        use_threads(count)
+
+
+def _set_niceness(ctx: click.Context, param: click.Parameter, niceness: int) -> None:
+    be_nice(niceness)
+
+
+threads = run_option(
+    "--threads",
+    type=ThreadCount(),
+    default="auto",
+    show_default=True,
+    expose_value=False,
+    callback=_set_threads,
+    metavar="N|auto",
+    help="Processor cores to compute with; auto is all that this process may use.",
+)
+nice = run_option(
+    "--nice",
+    type=click.IntRange(0, 19),
+    default=0,
+    show_default=True,
+    expose_value=False,
+    callback=_set_niceness,
+    metavar="0..19",
+    help="Let other programs go first: 19 yields the most.",
+)
+
+
+def computing_options(command: F) -> F:
+    """Give a command that computes --threads and --nice, which take effect before it is called."""
+    return threads(nice(command))
+
+
+_OF_A_JOB = (
+    *(model, device, precision, views, tile, strength, only_blurred, scene_cuts),
+    *(frame_rate, deinterlace, hwaccel, codec, crf, preset, pix_fmt, encoder_option),
+    *(threads, nice),
+)
+
+
+def job_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command every option that describes a job; it is called with the `Job` as `job`, without any paths."""
+
+    @functools.wraps(command)
+    def with_job(**values: Any) -> None:
+        job = _job_of(values)
+        command(job=job, **values)
+
+    for add in reversed(_OF_A_JOB):
+        with_job = add(with_job)
+    return with_job
+
+
+def _job_of(values: dict[str, Any]) -> Job:
+    """The job of these options, which are taken out of `values`."""
+    from ..jobs.job import Job
+    from ..media.sinks import SinkOptions
+    from ..media.sources import SourceOptions
+
+    take = values.pop
+    hwaccel = take("hwaccel")
+    return Job(
+        input="",
+        model=take("model"),
+        device=take("device"),
+        precision=take("precision"),
+        views=take("views"),
+        tile=take("tile"),
+        strength=take("strength"),
+        only_blurred=take("only_blurred"),
+        scene_cuts=take("scene_cuts") == "auto",
+        source=SourceOptions(frame_rate=take("frame_rate"), deinterlace=take("deinterlace"), hwaccel=hwaccel),
+        sink=SinkOptions(
+            codec=take("codec"),
+            crf=take("crf"),
+            preset=take("preset"),
+            pix_fmt=take("pix_fmt"),
+            encoder_options=dict(take("encoder_option")),
+            hwaccel=hwaccel,
+        ),
+    )
+
+
+def is_given(name: str, ctx: click.Context | None = None) -> bool:
+    """Whether the option was set on the command line, in the environment or in a file."""
+    source = (ctx or click.get_current_context()).get_parameter_source(name)
+    return source not in (None, click.core.ParameterSource.DEFAULT)

@@ -1,0 +1,91 @@
+"""`train`: a network from sharp photographs and footage, or from pairs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ..signals import Stopped
+from . import options
+from .console import is_quiet, say
+from .grammar import command, option, run_option
+
+EXAMPLES = """
+vdeblur train --config weights/fast.toml --data photographs/ --data footage/
+vdeblur train --init fast --pairs pairs/ --steps 2000 --run fine-tuned
+vdeblur input.mp4 -m fine-tuned/model.safetensors
+"""
+
+
+@command(examples=EXAMPLES)
+@option("--config", metavar="FILE", help="TOML file with the run's settings, such as weights/fast.toml.")
+@option("--data", metavar="DIR", multiple=True, help="Sharp photographs and footage; may be repeated.")
+@option("--pairs", metavar="DIR", multiple=True, help="Blurred and sharp images to learn from instead.")
+@option("--run", "run_folder", metavar="DIR", default="run", show_default=True, help="Checkpoint, log and plot.")
+@option("--init", metavar="MODEL", help="Begin with these weights: a name of `vdeblur models` or a file.")
+@option("--steps", type=click.IntRange(1), help="How far to train.  [default: as --config says]")
+@option("--seed", type=click.IntRange(0), help="Of all that is random.  [default: as --config says]")
+@option("--max-minutes", type=click.FloatRange(0, min_open=True), help="Stop here; the same command goes on.")
+@options.device
+@option("--renderers", type=click.IntRange(1), default=1, show_default=True, help="Processes that make clips.")
+@run_option("--progress", type=click.Choice(["auto", "json", "none"]), default="auto", show_default=True)
+@options.computing_options
+@click.pass_context
+def train(
+    ctx: click.Context,
+    config: str | None,
+    data: tuple[str, ...],
+    pairs: tuple[str, ...],
+    run_folder: str,
+    init: str | None,
+    steps: int | None,
+    seed: int | None,
+    max_minutes: float | None,
+    device: str,
+    renderers: int,
+    progress: str,
+) -> None:
+    """Train a network on sharp photographs and footage, or fine-tune one on pairs.
+
+    The run's folder holds all there is: give the same command again and it goes on where it was.
+    """
+    import json
+    from dataclasses import replace
+    from math import inf
+    from pathlib import Path
+
+    from ..backends.published import published
+    from ..backends.pytorch import choose_device
+    from ..training.log import to_text
+    from ..training.recipe import read_recipe
+    from ..training.train import train as run_training
+
+    named = {model.name: str(model.path) for model in published()}
+    given = {"data": data, "pairs": pairs, "init": init, "steps": steps, "seed": seed}
+    recipe = read_recipe(config, **{name: value for name, value in given.items() if value not in (None, ())})
+    teacher = tuple(named.get(model, model) for model in recipe.teacher)
+    recipe = replace(recipe, init=named.get(recipe.init, recipe.init), teacher=teacher)
+
+    def report(line: dict[str, Any]) -> None:
+        if progress == "json":
+            click.echo(json.dumps(line), err=True)
+        elif progress == "auto" and not is_quiet():
+            say(to_text(line, recipe.steps))
+
+    folder, stop = Path(run_folder), ctx.obj
+    try:
+        with stop.held():
+            trainer = run_training(
+                recipe,
+                folder,
+                device=choose_device(device),
+                max_minutes=max_minutes or inf,
+                renderers=renderers,
+                report=report,
+                check=stop.check,
+            )
+    except Stopped as stopped:
+        stopped.what_is_left = f"the same command goes on from the checkpoint in {folder}"
+        raise
+    say(f"{trainer.step} of {recipe.steps} steps done; use it with -m {folder / 'model.safetensors'}")

@@ -1,0 +1,147 @@
+"""Restored frames by number: whatever the order of the requests, the frames are those of the unbroken stream."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+from averaging import WARM_UP, Averaging
+from hypothesis import given
+from hypothesis import strategies as st
+from media import frames as made
+
+from vdeblur.frames import Frame
+from vdeblur.pipeline import restore_stream
+from vdeblur.random_access import RandomAccess
+
+COUNT = 40
+STREAM = made(COUNT, size=(16, 8))
+
+
+class Kept(list[Frame]):
+    def write(self, frame: Frame) -> None:
+        self.append(frame)
+
+
+def unbroken(restorer: Averaging, is_cut=None) -> list[Frame]:  # type: ignore[no-untyped-def]
+    sink = Kept()
+    restore_stream(STREAM, restorer, sink, is_cut)  # type: ignore[arg-type]
+    return sink
+
+
+def opened(restorer: Averaging, keep: int = 4, warm_up: int = WARM_UP, **more) -> RandomAccess[Frame]:  # type: ignore[no-untyped-def]
+    return RandomAccess(
+        STREAM.__getitem__, COUNT, restorer, warm_up=warm_up, keep=keep, finish=lambda frame: frame, **more
+    )
+
+
+def distance(one: Frame, other: Frame) -> int:
+    assert one.pts == other.pts
+    return max(int(np.abs(a.astype(int) - b).max()) for a, b in zip(one.planes, other.planes, strict=True))
+
+
+@given(
+    order=st.lists(st.integers(0, COUNT - 1), min_size=1, max_size=30),
+    past=st.integers(0, 3),
+    future=st.integers(0, 3),
+    keep=st.integers(1, 6),
+)
+def test_any_order_gives_the_frames_of_the_unbroken_stream(order: list[int], past: int, future: int, keep: int) -> None:
+    whole = unbroken(Averaging(past, future))
+    stream = opened(Averaging(past, future), keep)
+    for number in order:
+        assert distance(stream.frame(number), whole[number]) <= 1
+
+
+@given(seed=st.integers(0, 1000), spread=st.integers(0, 4))
+def test_requests_that_overtake_each_other_cost_nothing_and_change_no_bit(seed: int, spread: int) -> None:
+    rng = np.random.default_rng(seed)
+    order = np.argsort(np.arange(COUNT) + rng.uniform(0, spread + 0.01, COUNT)).tolist()
+    restorer = Averaging()
+    stream = opened(restorer, keep=2 * spread + 1)
+    whole = unbroken(Averaging())
+    for number in order:
+        assert distance(stream.frame(number), whole[number]) == 0
+    assert restorer.restored == list(range(COUNT))
+
+
+def test_a_step_forward_by_less_than_the_warm_up_goes_on_and_a_jump_starts_anew() -> None:
+    restorer = Averaging()
+    stream = opened(restorer)
+    stream.frame(0)
+    stream.frame(WARM_UP)
+    assert restorer.restored == list(range(WARM_UP + 1))
+    restorer.restored.clear()
+    stream.frame(35)
+    assert restorer.restored == list(range(35 - WARM_UP, 36))
+
+
+def test_frames_of_a_warm_up_are_never_handed_out() -> None:
+    restorer = Averaging()
+    stream = opened(restorer, keep=8)
+    stream.frame(30)
+    whole = unbroken(Averaging())
+    for number in (29, 28, 21):
+        assert distance(stream.frame(number), whole[number]) <= 1
+
+
+def test_without_its_warm_up_a_jump_would_show() -> None:
+    """The memory of this restorer is long enough for the tests above to mean something."""
+    assert distance(opened(Averaging(), warm_up=0).frame(30), unbroken(Averaging())[30]) > 1
+
+
+def test_cuts_are_looked_for_in_every_run() -> None:
+    def is_cut(previous: Frame, following: Frame) -> bool:
+        return following.pts in (20, 33)
+
+    whole = unbroken(Averaging(), is_cut)
+    stream = opened(Averaging(), new_cuts=lambda: is_cut)
+    for number in (39, 5, 20, 19, 33, 21):
+        assert distance(stream.frame(number), whole[number]) <= 1
+
+
+class Holder:
+    def __init__(self, frame: Frame) -> None:
+        self.frame = frame
+
+
+def test_what_is_held_does_not_grow_with_the_stream() -> None:
+    alive: weakref.WeakSet[Holder] = weakref.WeakSet()
+    most = 0
+
+    def finish(frame: Frame) -> Holder:
+        nonlocal most
+        gc.collect()
+        most = max(most, len(alive))
+        holder = Holder(frame)
+        alive.add(holder)
+        return holder
+
+    stream = RandomAccess(STREAM.__getitem__, COUNT, Averaging(), warm_up=WARM_UP, keep=3, finish=finish)
+    for number in (*range(COUNT), 3, 30, *range(12, 25)):
+        stream.frame(number)
+    assert most <= 4
+
+
+def test_after_an_error_the_same_frame_can_be_asked_for_again() -> None:
+    fails = True
+
+    def frame_at(number: int) -> Frame:
+        if fails and number == 12:
+            raise OSError("unplugged")
+        return STREAM[number]
+
+    stream = RandomAccess(frame_at, COUNT, Averaging(), warm_up=WARM_UP, keep=4, finish=lambda frame: frame)
+    stream.frame(9)
+    with pytest.raises(OSError, match="unplugged"):
+        stream.frame(11)
+    fails = False
+    assert distance(stream.frame(11), unbroken(Averaging())[11]) <= 1
+
+
+@pytest.mark.parametrize("number", [-1, COUNT])
+def test_outside_the_stream_there_is_nothing(number: int) -> None:
+    with pytest.raises(IndexError, match=f"frame {number} of a stream of 40"):
+        opened(Averaging()).frame(number)

@@ -1,0 +1,195 @@
+"""Deblurring in a VapourSynth script.
+
+    from vdeblur.vapoursynth import Deblur
+    clip = Deblur(clip, model="fast")
+
+A frame server asks for frames in parallel and in any order, a recurrence wants them one after the other:
+`random_access` reconciles the two. VapourSynth calls a filter of ModifyFrame's from one thread at a time, so nothing
+waits for a turn here; and while the filter asks for a frame itself (`get_frame`), VapourSynth lends the place of its
+thread to others, so that it cannot wait for itself either.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import vapoursynth as vs
+from numpy.typing import NDArray
+
+from .errors import InputError, UsageError
+from .frames import Color, Frame, Layout, Plane
+from .jobs.job import PER_FRAME_MODEL, warm_up_of
+from .random_access import IsCut, RandomAccess
+from .restorer import Restorer, load_restorer
+from .restorers.blend import Blended
+from .restorers.fallback import WithFallback
+from .scenes import SceneCuts
+
+KEPT_FRAMES = 8
+"""Restored frames kept beyond those that parallel requests can overtake: for stepping back in a player."""
+
+
+def Deblur(  # noqa: N802 - as VapourSynth's filters are named
+    clip: vs.VideoNode,
+    model: str = "fast",
+    *,
+    strength: float = 1.0,
+    views: int = 1,
+    device: str = "auto",
+    precision: str = "auto",
+    scene_cuts: bool = True,
+) -> vs.VideoNode:
+    """`clip` without its motion blur: same length, format, times and frame properties.
+
+    Takes YUV, RGB and gray of 8 to 16 bits or float, in any sub-sampling; one format and size throughout. `model` is a
+    published model, a .safetensors file or a classical filter; `strength` goes from 0 (the clip) to 1 (the result);
+    `views` is how many symmetric views of each frame a network averages, 1 to 8. The state starts anew where the
+    property `_SceneChangePrev` is not 0; frames that have no such property are searched for cuts, unless `scene_cuts`
+    is False.
+
+    Raises UsageError for a clip or setting that cannot be, and what `load_restorer` raises.
+    """
+    layout_of(clip)  # refuses first what needs no model to be refused
+
+    def load(name: str) -> Restorer:
+        return load_restorer(name, device, precision, views=views)
+
+    restorer = WithFallback(load(model), lambda: load(PER_FRAME_MODEL))
+    return deblurred(clip, restorer, warm_up=warm_up_of(model), strength=strength, scene_cuts=scene_cuts)
+
+
+def deblurred(
+    clip: vs.VideoNode, restorer: Restorer, *, warm_up: int, strength: float = 1.0, scene_cuts: bool = True
+) -> vs.VideoNode:
+    """`clip` restored by a restorer of one's own, with its length, format, times and frame properties.
+
+    For the rest see `Deblur`. `warm_up` is how many frames the restorer's memory reaches back, as `RandomAccess` takes
+    it.
+    """
+    layout = layout_of(clip)
+    if strength != 1:
+        restorer = Blended(restorer, strength)
+    samples = Samples(layout, is_float=clip.format.sample_type == vs.FLOAT)
+    last = len(clip) - 1
+    at_hand: dict[int, vs.VideoFrame] = {}
+
+    def frame_at(number: int) -> Frame:
+        return samples.read(at_hand.get(number) or clip.get_frame(number), number)
+
+    frames = RandomAccess(
+        frame_at,
+        len(clip),
+        restorer,
+        warm_up=warm_up,
+        keep=vs.core.num_threads + KEPT_FRAMES,
+        new_cuts=lambda: cuts(scene_cuts),
+        finish=samples.write,
+    )
+
+    def select(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        at_hand[min(n + restorer.future, last)] = f
+        try:
+            return frames.frame(n)
+        finally:
+            at_hand.clear()
+
+    # With the request for number n VapourSynth reads the last frame of n's window, in parallel with what is computed
+    # here: in a sequential run it is the only one that is not there yet.
+    shift = min(restorer.future, last)
+    return clip.std.ModifyFrame(clip[shift:] + clip[last] * shift if shift else clip, select)
+
+
+def cuts(detect: bool) -> IsCut:
+    """Where a scene starts: where `_SceneChangePrev` says so; frames without it are looked at, if `detect`."""
+    detected: IsCut = SceneCuts() if detect else lambda previous, following: False
+
+    def is_cut(previous: Frame, following: Frame) -> bool:
+        said = following.origin.frame.props.get("_SceneChangePrev")
+        return detected(previous, following) if said is None else bool(said)
+
+    return is_cut
+
+
+def layout_of(clip: vs.VideoNode) -> Layout:
+    """How the clip's samples are restored; floats as 16 bits. Raises UsageError for what no frame can hold."""
+    form = clip.format
+    if form.color_family == vs.UNDEFINED or not clip.width:
+        raise UsageError(
+            "the clip changes its format or size; convert it to one first (clip.resize.Bicubic(width, height, format))"
+        )
+    if form.sample_type == vs.INTEGER and form.bits_per_sample > 16:
+        raise UsageError(
+            f"{form.name}: integers of more than 16 bits are not restored; convert the clip to 16 or float"
+        )
+    model = {vs.YUV: "yuv", vs.RGB: "rgb", vs.GRAY: "gray"}[form.color_family]
+    bits = 16 if form.sample_type == vs.FLOAT else form.bits_per_sample
+    shift = (form.subsampling_w, form.subsampling_h) if model == "yuv" else (0, 0)
+    return Layout(model, bits, shift)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Origin:
+    """Where a frame's samples come from."""
+
+    frame: vs.VideoFrame
+    planes: tuple[Plane, ...]
+    """As the restorer saw them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """VapourSynth's frames as ours and back.
+
+    Integers are what they are, without a copy. Floats, 0..1 or for chroma -0.5..0.5, are seen in 65536 steps, and what
+    the restorer changed in those is added to them: what it leaves alone keeps every bit, beyond white and below black
+    too.
+    """
+
+    layout: Layout
+    is_float: bool
+
+    def read(self, frame: vs.VideoFrame, number: int) -> Frame:
+        """The frame, at the time of its number; raises InputError for woven fields."""
+        props = frame.props
+        if props.get("_FieldBased", 0):
+            raise InputError(
+                f"frame {number} holds two fields; deinterlace the clip first, or, if it is progressive, say so by "
+                "clip.std.SetFieldBased(0)"
+            )
+        native = [np.asarray(frame[index]) for index in range(frame.format.num_planes)]
+        planes = tuple(self._codes(plane, index) if self.is_float else plane for index, plane in enumerate(native))
+        length = Fraction(props.get("_DurationNum", 1), props.get("_DurationDen", 25) or 25)
+        return Frame(planes, self.layout, self._color(props), number, length, 1, Origin(frame, planes))
+
+    def write(self, restored: Frame) -> vs.VideoFrame:
+        """A copy of the frame that was read, properties and all, with the restored samples."""
+        origin: Origin = restored.origin
+        out = origin.frame.copy()
+        for index, (before, after) in enumerate(zip(origin.planes, restored.planes, strict=True)):
+            if after is before:
+                continue
+            samples = np.asarray(out[index])
+            if self.is_float:
+                change = (after.astype(np.float32) - before) / np.float32(65535)
+                samples += change.astype(samples.dtype)
+            else:
+                samples[...] = after
+        return out
+
+    def _codes(self, plane: NDArray[Any], index: int) -> NDArray[np.uint16]:
+        middle = 32768 if self.layout.model == "yuv" and index else 0
+        codes = np.nan_to_num(plane.astype(np.float32) * 65535 + middle, nan=middle)
+        return np.rint(np.clip(codes, 0, 65535)).astype(np.uint16)
+
+    def _color(self, props: Any) -> Color:
+        full = None if "_Range" not in props else props["_Range"] == vs.RANGE_FULL
+        return Color(
+            primaries=props.get("_Primaries", 2),
+            transfer=props.get("_Transfer", 2),
+            matrix=props.get("_Matrix", 2),
+            full_range=True if self.is_float else full,
+            chroma_location=props.get("_ChromaLocation", -1) + 1,
+        )

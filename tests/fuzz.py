@@ -19,10 +19,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import av
-from click.testing import CliRunner
-from media import Recipe, frames, noise, packets, picture, write
 
-from vdeblur.cli import cli
+from support.commands import run
+from support.videos import Recipe, frames, noise, packets, picture, write
 from vdeblur.frames import Layout, Plane
 
 HANG_SECONDS = 120
@@ -102,7 +101,7 @@ def case(seed: int, folder: Path, clips: Sequence[Path] = ()) -> list[str]:
 
     out = folder / "out.mkv"
     words = [str(path), "-o", str(out), "-m", "unsharp", "--codec", "ffv1", "--json"]
-    result = CliRunner().invoke(cli, words)
+    result = run(*words)
     code, errors = result.exit_code, [line for line in result.stderr.splitlines() if "error:" in line]
     problems = [f"exit code {code}: {result.stderr[-300:]}"] if code not in (0, 3, 6) else []
     problems += [word for word in ("Traceback", "internal error") if word in result.stderr]

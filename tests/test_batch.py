@@ -10,20 +10,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
-import media
 import pytest
 import torch
-from click.testing import CliRunner, Result
-from footage import count_frames, footage
+from click.testing import Result
 from skimage import data
-from test_segments import decoded, largest_difference
 
+from support import videos
+from support.batches import JOB, OPTIONS, SETTINGS, SHORT, Here, batch_of, run_batch, statuses
+from support.commands import ROOT, run
+from support.videos import count_frames, decoded, footage, largest_difference
 from vdeblur.batch.collect import collect
 from vdeblur.batch.journal import Journal
 from vdeblur.batch.progress import Bars, JsonLines
@@ -31,44 +31,9 @@ from vdeblur.batch.report import to_html
 from vdeblur.batch.scheduler import Batch, BatchOptions
 from vdeblur.batch.units import Restore, Whole, do
 from vdeblur.batch.workers import WorkerDied, Workers
-from vdeblur.cli import cli
 from vdeblur.errors import InputError, OutputError, UsageError
 from vdeblur.jobs.job import Job
 from vdeblur.jobs.segments import Cutting
-from vdeblur.media.sinks import SinkOptions
-
-ROOT = Path(__file__).parent.parent
-SETTINGS = ("-m", "unsharp", "--min-free", "0")
-SHORT = Cutting(min_seconds=0.4, max_seconds=0.9, warm_up=4)
-JOB = Job("", None, "unsharp", sink=SinkOptions(codec="ffv1"))
-OPTIONS = BatchOptions(back_off_seconds=0.01, min_free_bytes=0, cutting=SHORT)
-
-
-def run(*words: str | Path) -> Result:
-    return CliRunner().invoke(cli, ["batch", *map(str, words)])
-
-
-class Here:
-    """Does units at once, in this process; `before` may fail."""
-
-    width = 1
-
-    def __init__(self, before: Callable[[Any], None] = lambda _: None) -> None:
-        self.before = before
-        self.units: list[Any] = []
-
-    def submit(self, unit: Any, on_frames: Callable[[int], None]) -> Future[Any]:
-        self.units.append(unit)
-        future: Future[Any] = Future()
-        try:
-            self.before(unit)
-            future.set_result(do(unit, "cpu", on_frames))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-    def stop(self) -> None:
-        pass
 
 
 @pytest.fixture
@@ -79,18 +44,9 @@ def folder(tmp_path: Path) -> Path:
     footage(made / "a.mp4", audio=True)
     footage(made / "b.mp4", frames=9)
     footage(made / "sub" / "c.mkv", frames=5)
-    media.write(made / "long.mkv", media.Recipe(media.frames(40), options={"g": "11"}))
+    videos.write(made / "long.mkv", videos.Recipe(videos.frames(40), options={"g": "11"}))
     (made / "broken.mp4").write_bytes(b"no film" * 20)
     return made
-
-
-def batch_of(folder: Path, options: BatchOptions = OPTIONS, job: Job = JOB) -> Batch:
-    out = folder.parent / "out"
-    return Batch(collect([str(folder)], str(out), recursive=True), job, str(out), options)
-
-
-def statuses(batch: Batch) -> dict[str, str]:
-    return {Path(task.item.input).name: task.status for task in batch.tasks}
 
 
 GOOD = {"a.mp4": "done", "b.mp4": "done", "c.mkv": "done", "long.mkv": "done", "broken.mp4": "failed"}
@@ -345,11 +301,11 @@ def test_a_disk_that_fills_up_ends_the_batch_and_the_same_one_goes_on(
 def test_only_what_is_blurred_is_touched_and_counted(tmp_path: Path) -> None:
     sharp = data.camera()[:200, :200]
     smooth = cv2.blur(sharp, (25, 1))
-    frames = media.frames(40, media.Layout("gray"), size=(200, 200))
+    frames = videos.frames(40, videos.Layout("gray"), size=(200, 200))
     frames = [replace(f, planes=(smooth if 12 <= i < 22 else sharp,)) for i, f in enumerate(frames)]
     made = tmp_path / "in"
     made.mkdir()
-    media.write(made / "a.mkv", media.Recipe(frames, codec="ffv1"))
+    videos.write(made / "a.mkv", videos.Recipe(frames, codec="ffv1"))
     batch = batch_of(made, job=replace(JOB, only_blurred=0.0))
     batch.run(Here())
     (task,) = batch.tasks
@@ -390,7 +346,7 @@ def test_two_bars_show_all_files_and_the_current_one(folder: Path, capsys: pytes
 
 
 def test_the_command_reports_and_exits_with_7(folder: Path, tmp_path: Path) -> None:
-    result = run(folder, "-o", tmp_path / "out", *SETTINGS, "--recursive", "--json", "--jobs", "1")
+    result = run_batch(folder, "-o", tmp_path / "out", *SETTINGS, "--recursive", "--json", "--jobs", "1")
     assert result.exit_code == 7
     report = json.loads(result.stdout)
     assert report["counts"]["done"] == 4
@@ -400,11 +356,11 @@ def test_the_command_reports_and_exits_with_7(folder: Path, tmp_path: Path) -> N
     assert page.count("data:image/jpeg;base64,") == 8
     assert "broken.mp4" in page
     (folder / "broken.mp4").unlink()
-    assert run(folder, "-o", tmp_path / "out", *SETTINGS, "--recursive").exit_code == 0
+    assert run_batch(folder, "-o", tmp_path / "out", *SETTINGS, "--recursive").exit_code == 0
 
 
 def test_a_dry_run_estimates_and_writes_no_output(folder: Path, tmp_path: Path) -> None:
-    result = run(folder, "-o", tmp_path / "out", *SETTINGS, "--dry-run", "--json", "--jobs", "1")
+    result = run_batch(folder, "-o", tmp_path / "out", *SETTINGS, "--dry-run", "--json", "--jobs", "1")
     plan = json.loads(result.stdout)
     assert result.exit_code == 0
     assert plan["frames"] == 12 + 9 + 40
@@ -468,12 +424,12 @@ def test_outputs_are_never_taken_as_inputs(folder: Path) -> None:
 
 
 def test_a_job_is_restored_segment_by_segment(tmp_path: Path) -> None:
-    frames = media.frames(90, pts=[500 * i for i in range(90)], time_base=media.Fraction(1, 1000))
-    source = media.write(tmp_path / "in.mkv", media.Recipe(frames, rate=media.Fraction(2), options={"g": "6"}))
+    frames = videos.frames(90, pts=[500 * i for i in range(90)], time_base=videos.Fraction(1, 1000))
+    source = videos.write(tmp_path / "in.mkv", videos.Recipe(frames, rate=videos.Fraction(2), options={"g": "6"}))
     output = str(tmp_path / "out.mkv")
 
     def segment(*words: str) -> Result:
-        return CliRunner().invoke(cli, ["segment", output, *words])
+        return run("segment", output, *words)
 
     count = int(segment("--prepare", source, "-m", "unsharp").stdout)
     assert count > 1

@@ -14,11 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import media
 import pytest
-from footage import count_frames, footage, sound_only
-from test_batch import ROOT, SETTINGS
 
+from support import videos
+from support.batches import SETTINGS
+from support.chromium import browser
+from support.commands import ROOT
+from support.videos import count_frames, footage, sound_only
 from vdeblur.batch.journal import stat_of
 
 FILES = 200
@@ -85,7 +87,7 @@ def test_every_good_file_is_there_once_and_whole(season: Season) -> None:
     found = {str(path.relative_to(season.out)) for path in season.out.rglob("*.mp4")}
     assert found == set(season.good)
     assert all(count_frames(season.out / name) == FRAMES for name in season.good)
-    assert all(media.packets(str(season.out / name), "audio") for name in season.good)
+    assert all(videos.packets(str(season.out / name), "audio") for name in season.good)
     assert all((season.out / name).stat().st_mtime_ns == changed for name, changed in season.kept.items())
 
 
@@ -125,15 +127,11 @@ def test_the_report_tells_of_every_file(season: Season) -> None:
     assert sum(of[name]["frames"] != FRAMES for name in season.good) <= 4
 
 
+@pytest.mark.needs("chromium")
 def test_the_report_opens_in_a_browser(season: Season, tmp_path: Path) -> None:
-    pytest.importorskip("aiohttp", reason="the browser is driven through aiohttp, of the extra `serve`")
-    from browser import browser, chromium
-
-    if chromium() is None:
-        pytest.skip("needs Chromium (apt-get install chromium)")
     address = (season.out / "report.html").as_uri()
 
-    async def run() -> None:
+    async def main() -> None:
         async with browser(tmp_path) as page:
             await page.look(1280, 900)
             await page.send("Page.navigate", url=address)
@@ -149,4 +147,4 @@ def test_the_report_opens_in_a_browser(season: Season, tmp_path: Path) -> None:
             assert page.said == []
             assert [url for url in page.asked if not url.startswith("data:")] == [address]
 
-    asyncio.run(run())
+    asyncio.run(main())

@@ -10,37 +10,27 @@ import sys
 import time
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
-from footage import count_frames, footage
-from test_batch import JOB, OPTIONS, ROOT, SETTINGS, Here, batch_of, run, statuses
 
+from support.batches import JOB, OPTIONS, SETTINGS, Here, batch_of, run_batch, statuses, write_sequence
+from support.commands import ROOT
+from support.videos import count_frames, footage
 from vdeblur.batch.collect import collect
 from vdeblur.batch.scheduler import Batch
 from vdeblur.errors import UsageError
 from vdeblur.jobs.job import Job, restore_file
 
 
-def pictures(folder: Path, count: int, name: str = "frame_{:04}.png", size: tuple[int, int] = (64, 48)) -> Path:
-    """Noise, a different one for each picture."""
-    folder.mkdir(parents=True)
-    for number in range(count):
-        picture = np.random.default_rng(number).integers(0, 256, (*size[::-1], 3), np.uint8)
-        cv2.imwrite(str(folder / name.format(number)), picture)
-    return folder
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Two shots as pictures, one of them below; a film; photographs that are no sequence; a shot beside a folder."""
     made = tmp_path / "in"
-    pictures(made / "shot.v1", 12, "{}.png")
-    pictures(made / "day 2" / "shot", 4, "IMG_{:04}-a.jpg")
+    write_sequence(made / "shot.v1", 12, "{}.png")
+    write_sequence(made / "day 2" / "shot", 4, "IMG_{:04}-a.jpg")
     footage(made / "film.mp4", frames=5)
-    pictures(made / "stills", 3)
+    write_sequence(made / "stills", 3)
     (made / "stills" / "frame_0001.png").rename(made / "stills" / "cover.png")
-    footage(pictures(made / "mixed", 3) / "take.mp4", frames=4)
+    footage(write_sequence(made / "mixed", 3) / "take.mp4", frames=4)
     return made
 
 
@@ -117,7 +107,7 @@ def test_pictures_become_a_film_where_the_template_says_so(folder: Path) -> None
 
 
 def test_a_kill_leaves_no_half_folder_and_the_same_command_finishes(tmp_path: Path) -> None:
-    made = pictures(tmp_path / "in", 90, size=(400, 300))
+    made = write_sequence(tmp_path / "in", 90, size=(400, 300))
     out = tmp_path / "out"
     words = [str(made), "-o", str(out), *SETTINGS, "--jobs", "1"]
     command = [sys.executable, "-m", "vdeblur", "batch", *words]
@@ -128,6 +118,6 @@ def test_a_kill_leaves_no_half_folder_and_the_same_command_finishes(tmp_path: Pa
         os.killpg(process.pid, signal.SIGKILL)
     assert 3 <= len(list(out.glob(".in.vdeblur/*/*.png"))) < 90
     assert not (out / "in").exists()
-    assert run(*words).exit_code == 0
+    assert run_batch(*words).exit_code == 0
     assert len(list((out / "in").glob("*.png"))) == 90
     assert sorted(path.name for path in out.iterdir()) == [".vdeblur-batch", "in", "report.html", "report.json"]

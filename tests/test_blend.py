@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from streams import MILLISECONDS, Identity, picture
 
+from support.in_memory import MILLISECONDS, Identity, picture
 from vdeblur.errors import UsageError
 from vdeblur.frames import Color, Frame, Layout, StreamInfo
 from vdeblur.restorer import State

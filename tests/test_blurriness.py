@@ -8,14 +8,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import cv2
-import media
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from numpy.typing import NDArray
 from skimage import data
 
-from vdeblur.cli import cli
+from support import videos
+from support.commands import run
 from vdeblur.frames import Color, Frame, Layout, Plane
 from vdeblur.pipeline import restore_stream
 from vdeblur.restorer import State
@@ -115,8 +114,8 @@ def test_only_blurred_frames_are_touched_and_the_state_is_warm() -> None:
 
 
 def test_info_measures_and_plots(tmp_path: Path) -> None:
-    path = media.write(tmp_path / "in.mkv", media.Recipe(media.frames(30)))
-    result = CliRunner().invoke(cli, ["info", path, "--blur"])
+    path = videos.write(tmp_path / "in.mkv", videos.Recipe(videos.frames(30)))
+    result = run("info", path, "--blur")
     assert result.exit_code == 0
     assert "3 of 3 frames looked at are blurred over 3.0 px" in result.stdout
-    assert '"blur": {"seconds": [0.0, 0.52' in CliRunner().invoke(cli, ["info", path, "--blur", "--json"]).stdout
+    assert '"blur": {"seconds": [0.0, 0.52' in run("info", path, "--blur", "--json").stdout

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import torch
-from networks import CONFIGS, tiny
 from safetensors.torch import save_file
 
+from support.networks import CONFIGS, tiny
 from vdeblur.backends import checkpoints
 from vdeblur.errors import ModelError
 from vdeblur.models import MODELS

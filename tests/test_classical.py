@@ -72,7 +72,7 @@ def mean_gain(name):
 
 @pytest.mark.parametrize("name", CLASSICAL)
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: f"{layout.model}{layout.bits}")
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(width=st.integers(1, 20), height=st.integers(1, 20), seed=st.integers(0, 99))
 def test_any_size_and_layout_comes_back_with_its_time_and_chroma(name, layout, width, height, seed):
     frames = [random_frame(layout, width, height, seed + pts, pts) for pts in range(3)]

@@ -12,13 +12,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
-from footage import count_frames, footage, sound_only
+from click.testing import Result
 
-from vdeblur.cli import cli
+from support.commands import ROOT, run
+from support.videos import count_frames, footage, sound_only
 from vdeblur.cli.values import Seconds
 
-ROOT = Path(__file__).parent.parent
 FILTER = ("-m", "unsharp")
 
 
@@ -32,10 +31,6 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("VDEBLUR_"):
             monkeypatch.delenv(name)
-
-
-def run(*words: str | Path, **environment: str) -> Result:
-    return CliRunner(env=environment).invoke(cli, [str(word) for word in words])
 
 
 def one_line(result: Result) -> str:

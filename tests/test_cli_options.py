@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner, Result
-from footage import footage
 
+from support.commands import run
+from support.videos import footage
 from vdeblur.cli import cli
 
 COMPUTING = ("restore", "batch", "segment", "live", "serve", "info", "eval", "synth", "train")
@@ -21,10 +21,6 @@ OF_A_JOB = {
     *("--frame-rate", "--deinterlace", "--hwaccel"),
     *("--codec", "--crf", "--preset", "--pix-fmt", "--encoder-option"),
 }
-
-
-def run(*words: str | Path) -> Result:
-    return CliRunner().invoke(cli, [str(word) for word in words])
 
 
 def flags(name: str) -> set[str]:
@@ -75,7 +71,7 @@ def test_a_segment_keeps_its_options_for_every_step(tmp_path: Path) -> None:
     assert json.loads(run("info", output, "--json").stdout)["video"]["layout"]["chroma_shift"] == [0, 0]
 
 
-@pytest.mark.skipif(not hasattr(os, "nice"), reason="this system has no niceness")
+@pytest.mark.needs("linux")
 def test_threads_and_niceness_hold_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
     code = (
         "import os, sys, torch, cv2\n"

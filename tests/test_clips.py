@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from footage import footage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from support.videos import footage
 from vdeblur.errors import InputError
 from vdeblur.training.blur import BlurConfig, Clip
 from vdeblur.training.clips import Pool, SharpPictures, Sources, sharp_files
@@ -30,7 +30,7 @@ def blocks(seed: int, frames: int = 3, size: int = 16) -> Tensor:
     return torch.stack([torch.full_like(level, 0.25), torch.full_like(level, 0.25), level], dim=1)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), patch=st.sampled_from([8, 12, 16]), frames=st.integers(1, 3))
 def test_luma_and_chroma_stay_together_under_every_augmentation(seed: int, patch: int, frames: int) -> None:
     rng = np.random.default_rng(seed)

@@ -16,14 +16,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from media import ROTATED_90, Recipe, frames, write
-from test_damage import restless
-from test_deinterlace import WOVEN, woven
-from test_fidelity import CASES, same_tags
-from test_one_piece import shift_stamps
 
-ROOT = Path(__file__).parent.parent
-SHARED = ROOT.parent / "shared" / "clips"
+from support.cases import CASES, same_tags
+from support.commands import ROOT
+from support.interlacing import WOVEN, woven
+from support.needs import SHARED
+from support.videos import ROTATED_90, Recipe, frames, restless, shift_stamps, write
+
+SHARED_CLIPS = SHARED / "clips"
 SMALL_BYTES = 25_000
 
 
@@ -104,8 +104,8 @@ CLIPS: dict[str, Make] = {
 DAMAGED = ("cut short", "flipped bits")
 SCALED = ("two sizes",)
 """Of which a part comes out in another size, and is said to."""
-if SHARED.is_dir():
-    CLIPS |= {p.name: lambda _, p=p: str(p) for p in sorted(SHARED.iterdir()) if p.stat().st_size < SMALL_BYTES}
+if SHARED_CLIPS.is_dir():
+    CLIPS |= {p.name: lambda _, p=p: str(p) for p in sorted(SHARED_CLIPS.iterdir()) if p.stat().st_size < SMALL_BYTES}
 
 
 @cache

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from support.commands import ROOT
 from vdeblur import cores
-
-ROOT = Path(__file__).parent.parent
 
 
 def in_a_process(code: str, **environment: str) -> str:
@@ -55,7 +54,7 @@ def test_a_containers_share_bounds_the_cores(
     assert cores.usable_cores() == (quota or 64)
 
 
-@pytest.mark.skipif(not hasattr(os, "nice"), reason="this system has no niceness")
+@pytest.mark.needs("linux")
 def test_niceness_reaches_the_process() -> None:
     before = os.nice(0)
     assert in_a_process("from vdeblur import cores; import os; cores.be_nice(3); print(os.nice(0))") == str(

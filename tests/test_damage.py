@@ -8,20 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from media import Recipe, copy, frames, noise, packets, picture, write
 
+from support.videos import Recipe, copy, frames, packets, restless, write
 from vdeblur.errors import InputError
-from vdeblur.frames import Layout, Plane
 from vdeblur.media.sinks import SinkOptions, open_sink
 from vdeblur.media.sources import open_source
 
 INTRA = {"g": "1"}
 """Every frame on its own: the loss of one costs no other."""
-
-
-def restless(layout: Layout, width: int, height: int, index: int) -> tuple[Plane, ...]:
-    """Now and then a frame of noise, so that most bytes of a file are picture."""
-    return (noise if index % 10 == 0 else picture)(layout, width, height, index)
 
 
 def made(folder: Path, name: str, codec: str, options: dict[str, str] | None = None, audio: str | None = None) -> Path:

@@ -6,19 +6,19 @@ import json
 import math
 from dataclasses import replace
 from html.parser import HTMLParser
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from support.needs import SHARED
 from vdeblur.errors import InputError, OutputError
 from vdeblur.quality.evaluate import StateReset, compare, do_no_harm, evaluate, find_clips, hold_still, to_json
 from vdeblur.quality.pairs import find_sharp_clips, picture_of, read_frame
 from vdeblur.quality.report import to_html, to_markdown, write_report
 from vdeblur.restorers.classical import CLASSICAL
 
-SHARED_PAIRS = Path(__file__).parents[2] / "shared/eval/real_pairs"
+SHARED_PAIRS = SHARED / "eval/real_pairs"
 
 
 def picture(seed, width=40, height=24, sigma=1.0, dtype=np.uint8):
@@ -326,7 +326,7 @@ def test_a_report_that_cannot_be_written_says_where(results, tmp_path):
     assert not list(tmp_path.rglob("*.part"))
 
 
-@pytest.mark.skipif(not SHARED_PAIRS.is_dir(), reason="the real pairs of ../shared are not here")
+@pytest.mark.needs("shared")
 def test_the_real_pairs_start_at_their_known_psnr():
     result = evaluate(SHARED_PAIRS, Identity(), metrics=("psnr",))
     assert result.frames == 20

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from streams import FileSink, Identity, picture, pictures
 
+from support.in_memory import FileSink, Identity, picture, pictures
 from vdeblur.errors import NonFiniteResult
 from vdeblur.frames import Frame
 from vdeblur.pipeline import restore_stream

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
+import itertools
 import struct
-from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,64 +13,19 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from media import ROTATED_90, Recipe, copy, frames, info_of, noise, write
 
+from support.cases import CASES, LAYOUTS, PQ, same_tags
+from support.needs import SHARED
+from support.videos import Recipe, copy, frames, info_of, write
 from vdeblur.frames import Color, Frame, Layout
-from vdeblur.media.planes import CHROMA_SHIFTS, side_data
+from vdeblur.media.planes import side_data
 from vdeblur.media.sinks import SinkOptions, open_sink
 from vdeblur.media.sources import SourceOptions, open_source
 from vdeblur.media.video_sink import VideoSink
 from vdeblur.media.video_source import VideoSource
 
 YUV420 = Layout("yuv", 8, (1, 1))
-PQ = Color(9, 16, 9, False, 3)
-HLG = Color(9, 18, 9, False, 1)
-SHARED_CLIPS = Path(__file__).parents[2] / "shared" / "clips"
-
-LAYOUTS = {
-    **{
-        f"{sub} {bits} bit": Layout("yuv", bits, CHROMA_SHIFTS[sub])
-        for sub in ("420", "422", "444")
-        for bits in (8, 10, 12)
-    },
-    "440": Layout("yuv", 8, (0, 1)),
-    "411": Layout("yuv", 8, (2, 0)),
-    "16 bit": Layout("yuv", 16, (0, 0)),
-    "grey": Layout("gray"),
-    "grey 10 bit": Layout("gray", 10),
-    "rgb": Layout("rgb"),
-    "rgb 10 bit": Layout("rgb", 10),
-    "rgb 16 bit": Layout("rgb", 16),
-    "rgb with alpha": Layout("rgb", alpha=True),
-    "yuv with alpha": Layout("yuv", 8, (1, 1), alpha=True),
-    "yuv 10 bit with alpha": Layout("yuv", 10, (0, 0), alpha=True),
-}
-CASES: dict[str, Callable[[], Recipe]] = {
-    **{
-        name: (lambda layout=layout: Recipe(frames(3, layout, make=noise_of), codec="ffv1"))
-        for name, layout in LAYOUTS.items()
-    },
-    "odd size": lambda: Recipe(frames(3, size=(35, 21)), codec="ffv1"),
-    "2 x 2": lambda: Recipe(frames(3, size=(2, 2)), codec="ffv1"),
-    "full range": lambda: Recipe(frames(3, color=Color(1, 1, 1, True, 1)), codec="ffv1"),
-    "limited 601": lambda: Recipe(frames(3, color=Color(6, 6, 6, False, 2)), codec="ffv1"),
-    "PQ": lambda: Recipe(frames(3, Layout("yuv", 10, (1, 1)), color=PQ), codec="ffv1"),
-    "HLG": lambda: Recipe(frames(3, Layout("yuv", 10, (1, 1)), color=HLG), codec="ffv1"),
-    "B-frames": lambda: Recipe(frames(12), bframes=3),
-    "variable rate": lambda: Recipe(frames(6, pts=[0, 33, 50, 133, 134, 400], time_base=Fraction(1, 1000)), bframes=2),
-    "late start": lambda: Recipe(frames(6, pts=range(250, 256)), bframes=2, audio="libopus", audio_start=9.9),
-    "rotation": lambda: Recipe(frames(3), matrix=ROTATED_90),
-    "sound": lambda: Recipe(frames(8), audio="libopus"),
-    "all streams": lambda: Recipe(frames(8), audio="libopus", subtitles="ass", attachment=True, chapters=2),
-    "hevc": lambda: Recipe(frames(5), codec="libx265"),
-    "mpeg2": lambda: Recipe(frames(5), codec="mpeg2video"),
-    "vp9": lambda: Recipe(frames(5), codec="libvpx-vp9"),
-    "mjpeg": lambda: Recipe(frames(5, Layout("yuv", 8, (1, 0)), color=Color(full_range=True)), codec="mjpeg"),
-}
-
-
-def noise_of(layout: Layout, width: int, height: int, index: int) -> Any:
-    return noise(layout, width, height, index)
+SHARED_CLIPS = SHARED / "clips"
 
 
 def restored(frame: Frame) -> Frame:
@@ -92,12 +47,6 @@ def largest_difference(before: list[Frame], after: list[Frame]) -> int:
         for one, other in zip(before, after, strict=True)
         for a, b in zip(one.planes, other.planes, strict=True)
     )
-
-
-def same_tags(before: Color, after: Color) -> bool:
-    """Equal; but H.264 and HEVC know no unspecified chroma siting, theirs is then the left one."""
-    unsaid = before.chroma_location == 0 and after.chroma_location == 1
-    return after == (replace(before, chroma_location=1) if unsaid else before)
 
 
 def streams_of(path: str) -> list[Any]:
@@ -215,13 +164,16 @@ def test_a_resolution_change_in_the_middle_loses_no_frame(tmp_path: Path) -> Non
 H264_LAYOUTS = ["420 8 bit", "422 8 bit", "444 8 bit", "420 10 bit", "422 10 bit", "444 10 bit", "grey", "grey 10 bit"]
 
 
-@pytest.mark.parametrize("suffix", ["mp4", "mov"])
+TAGGED = ["full range", "limited 601", "PQ", "variable rate", "rotation"]
+WITH_OPUS = ["late start", "sound"]
+"""Which MP4 holds and MOV does not."""
+
+
 @pytest.mark.parametrize(
-    "case", [*H264_LAYOUTS, "full range", "limited 601", "PQ", "variable rate", "late start", "rotation", "sound"]
+    ("case", "suffix"),
+    [*itertools.product([*H264_LAYOUTS, *TAGGED], ["mp4", "mov"]), *itertools.product(WITH_OPUS, ["mp4"])],
 )
 def test_lossless_h264_in_mp4_has_exact_times(tmp_path: Path, case: str, suffix: str) -> None:
-    if (case, suffix) in [("late start", "mov"), ("sound", "mov")]:
-        pytest.skip("MOV holds no Opus")
     path, out = write(tmp_path / "in.mkv", CASES[case]()), str(tmp_path / f"out.{suffix}")
     lossless = SinkOptions(codec="h264", encoder_options={"qp": "0"}, preset="ultrafast")
     before = copy(source := open_source(path), open_sink(out, source, lossless))
@@ -293,7 +245,7 @@ def test_alpha_goes_through(tmp_path: Path, name: str, codec: str) -> None:
         assert np.abs(one.planes[-1] - other.planes[-1] / scale).max() <= 8
 
 
-@pytest.mark.skipif(not SHARED_CLIPS.is_dir(), reason="needs the collection of odd clips in ../shared/clips")
+@pytest.mark.needs("shared")
 @pytest.mark.parametrize("clip", sorted(p.name for p in SHARED_CLIPS.glob("*")) if SHARED_CLIPS.is_dir() else [])
 def test_odd_clips_pass_through(tmp_path: Path, clip: str) -> None:
     """The first 12 frames of each: nothing fails, times and tags hold, planes are those that were decoded."""

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from streams import picture
 
+from support.in_memory import picture
 from vdeblur.backends.folding import fold, unfold
 from vdeblur.errors import NonFiniteResult
 from vdeblur.frames import Color, Frame, Layout
@@ -117,7 +117,7 @@ def test_gray_has_no_chroma_and_alpha_is_not_touched() -> None:
     assert (restored.planes[0] != frame.planes[0]).any()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     code=st.integers(0, 255),
     change=st.floats(-2, 2),

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
-import media
 import pytest
-from click.testing import CliRunner, Result
-from media import Recipe, frames, noise, packets, write
 
-from vdeblur.cli import cli
+from support import videos
+from support.commands import ROOT, run
+from support.needs import require
+from support.videos import Recipe, frames, noise, packets, write
 from vdeblur.jobs.resume import folder_of
 
-ROOT = Path(__file__).parent.parent
 LINE = "the disk is full; make room and run the same command again"
 Mount = Callable[[int], Path]
 
@@ -26,26 +24,19 @@ Mount = Callable[[int], Path]
 @pytest.fixture
 def mount(tmp_path: Path) -> Iterator[Mount]:
     """Give a disk of so many KiB, or let the same disk grow to as many."""
+    require("root")
     disk = tmp_path / "disk"
     disk.mkdir()
 
     def mounted(kib: int) -> Path:
         again = "remount," if os.path.ismount(disk) else ""
         words = ["mount", "-t", "tmpfs", "-o", f"{again}size={kib}k", "vdeblur-test", str(disk)]
-        if shutil.which("mount") is None:
-            pytest.skip("a disk of its own needs `mount`")
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.skip(f"a disk of its own needs root: {done.stderr.strip()}")
+        subprocess.run(words, check=True)
         return disk
 
     yield mounted
     if os.path.ismount(disk):
         subprocess.run(["umount", "--lazy", str(disk)], check=True)
-
-
-def run(*words: str | Path) -> Result:
-    return CliRunner().invoke(cli, [str(word) for word in words])
 
 
 @pytest.fixture
@@ -86,7 +77,7 @@ def test_the_output_that_stood_there_stands_yet(loud: str, mount: Mount) -> None
     assert os.listdir(disk) == ["out.mkv"]
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs the device that is always full, as Linux has it")
+@pytest.mark.needs("linux")
 @pytest.mark.parametrize("words", [("-f", "mkv", "--codec", "ffv1"), ("-f", "y4m"), ("-f", "mp4")])
 def test_a_pipe_into_a_full_disk(loud: str, words: tuple[str, ...]) -> None:
     command = [sys.executable, "-m", "vdeblur", loud, "-o", "-", "-m", "unsharp", *words]
@@ -139,4 +130,4 @@ def test_what_is_done_of_a_long_job_stays_and_is_used(
     assert len(packets(str(out), "video")) == 180
     whole = str(tmp_path / "whole.mkv")
     assert run(film, "-o", whole, "-m", "unsharp", "--codec", "ffv1", "--no-resume").exit_code == 0
-    assert media.packets(whole, "video") == media.packets(str(out), "video")
+    assert videos.packets(whole, "video") == videos.packets(str(out), "video")

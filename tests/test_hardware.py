@@ -9,10 +9,9 @@ import av
 import numpy as np
 import pytest
 from av.codec.hwaccel import HWDeviceType
-from click.testing import CliRunner, Result
-from media import YUV420, Recipe, frames, packets, write
 
-from vdeblur.cli import cli
+from support.commands import run
+from support.videos import YUV420, Recipe, frames, packets, write
 from vdeblur.cli.doctor import encodes
 from vdeblur.frames import Color, StreamInfo
 from vdeblur.media import encoders, video_source
@@ -28,10 +27,6 @@ INFO = StreamInfo(64, 48, YUV420, Color(), frames(1)[0].time_base, codec="h264")
 @pytest.fixture
 def clip(tmp_path: Path) -> str:
     return write(tmp_path / "in.mp4", Recipe(frames(8), bframes=2, audio="aac"))
-
-
-def run(*words: str | Path) -> Result:
-    return CliRunner().invoke(cli, [str(word) for word in words])
 
 
 def codec_of(path: Path) -> str:
@@ -80,10 +75,10 @@ def test_a_codec_that_there_is_not_stays_an_error(clip: str) -> None:
     assert "papyrus_nvenc" in result.stderr
 
 
+@pytest.mark.needs("nvenc")
 def test_settings_for_hardware_are_known_to_its_encoders() -> None:
     tried = [name for name in encoders._QUALITY if software_of(name) and name in av.codecs_available]
-    if not tried:
-        pytest.skip("this FFmpeg was built without an encoder in hardware")
+    assert tried
     for name in tried:
         known = {option.name for option in av.CodecContext.create(name, "w").supported_options.private}
         assert set(encoders._QUALITY[name]) <= known | GENERIC, name

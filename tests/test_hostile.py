@@ -14,22 +14,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
-from media import Recipe, frames, noise, packets, write
-from networks import tiny
+from click.testing import Result
 
+from support.commands import ROOT, run
+from support.networks import tiny
+from support.videos import Recipe, frames, noise, packets, write
 from vdeblur.backends.checkpoints import save
 from vdeblur.backends.published import weights_folder
-from vdeblur.cli import cli
 from vdeblur.frames import Frame, StreamInfo
 from vdeblur.jobs.job import Job, restore_file
 
-ROOT = Path(__file__).parent.parent
 FILTER = ("-m", "unsharp")
-
-
-def run(*words: str | Path) -> Result:
-    return CliRunner().invoke(cli, [str(word) for word in words])
 
 
 def refused(result: Result, code: int, *words: str) -> None:
@@ -46,7 +41,7 @@ def clip(folder: Path, name: str = "in.mkv", count: int = 5) -> Path:
 # -- resources -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="limits of a process are those of Unix")
+@pytest.mark.needs("linux")
 def test_a_file_that_may_grow_no_further_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     path = write(tmp_path / "in.mkv", Recipe(frames(30, size=(160, 120), make=noise), codec="ffv1"))
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000,) * 2)"
@@ -60,12 +55,12 @@ def test_a_file_that_may_grow_no_further_is_one_line_and_leaves_nothing(tmp_path
     assert [file.name for file in tmp_path.iterdir()] == ["in.mkv"]
 
 
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that not even root may write to")
+@pytest.mark.needs("linux")
 def test_a_folder_that_takes_no_files(tmp_path: Path) -> None:
     refused(run(clip(tmp_path), "-o", "/proc/out.mkv", *FILTER), 5, "/proc/out.mkv", "cannot be written")
 
 
-@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="needs a second file system")
+@pytest.mark.needs("linux")
 def test_output_on_another_file_system(tmp_path: Path) -> None:
     out = Path("/dev/shm") / f"vdeblur-test-{os.getpid()}"
     out.mkdir()
@@ -76,7 +71,7 @@ def test_output_on_another_file_system(tmp_path: Path) -> None:
         shutil.rmtree(out)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps open files")
+@pytest.mark.needs("linux")
 def test_an_input_deleted_while_running(tmp_path: Path) -> None:
     path = clip(tmp_path, count=40)
 

@@ -6,14 +6,13 @@ import subprocess
 import sys
 import time
 import tomllib
-from pathlib import Path
 
 import pytest
 
 import vdeblur
+from support.commands import ROOT
 
 HEAVY = ("torch", "cv2", "av", "numpy", "rich", "safetensors")
-ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize(

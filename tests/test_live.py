@@ -15,12 +15,10 @@ from pathlib import Path
 
 import av
 import pytest
-from click.testing import CliRunner
-from footage import count_frames, footage
-from media import Recipe, frames, write
-from streams import Identity
 
-from vdeblur.cli import cli
+from support.commands import ROOT, run
+from support.in_memory import Identity
+from support.videos import Recipe, count_frames, footage, frames, write
 from vdeblur.errors import DeviceError, InputError, OutputError, UsageError
 from vdeblur.frames import Frame
 from vdeblur.live.cameras import CameraOptions, FileCamera, open_camera
@@ -29,8 +27,6 @@ from vdeblur.live.session import Live, Newest, cameras, open_recording, percenti
 from vdeblur.live.stream import LiveStream, Rung
 from vdeblur.restorer import State
 from vdeblur.windows import Window
-
-ROOT = Path(__file__).parent.parent
 
 
 @dataclass
@@ -129,9 +125,8 @@ def test_what_is_not_there_is_one_line(spec: str, error: type[Exception], words:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.needs("linux")
 def test_a_screen_needs_a_display(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not sys.platform.startswith("linux"):
-        pytest.skip("only Linux can be without a screen")
     monkeypatch.delenv("DISPLAY", raising=False)
     with pytest.raises(DeviceError, match="DISPLAY is not set"):
         open_camera("screen")
@@ -227,7 +222,7 @@ def test_an_existing_recording_and_the_cameras_own_file_are_refused(clip: Path, 
 def test_the_command_records_and_reports(clip: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.mkv"
     words = ["live", "--camera", str(clip), "-m", "unsharp", "--preview", "none", "-o", str(out), "--json"]
-    result = CliRunner().invoke(cli, [*words, "--progress", "json"])
+    result = run(*words, "--progress", "json")
     assert result.exit_code == 0
     said = json.loads(result.stdout)
     assert said["captured"] == 15
@@ -238,28 +233,25 @@ def test_the_command_records_and_reports(clip: Path, tmp_path: Path) -> None:
 
 def test_the_list_says_so_when_it_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cameras, "list_cameras", list)
-    result = CliRunner().invoke(cli, ["live", "--list"])
+    result = run("live", "--list")
     assert (result.exit_code, result.stdout) == (0, "")
     assert "no camera and no screen" in result.stderr
     monkeypatch.setattr(cameras, "list_cameras", lambda: [cameras.FoundCamera("0", "Sharp Eye")])
-    assert CliRunner().invoke(cli, ["live", "--list"]).stdout == "0         Sharp Eye\n"
+    assert run("live", "--list").stdout == "0         Sharp Eye\n"
 
 
+@pytest.mark.needs("linux")
 def test_without_a_display_it_is_one_line_and_exit_4(clip: Path) -> None:
-    if not sys.platform.startswith("linux"):
-        pytest.skip("only Linux can be without a display")
-    environment = {"DISPLAY": "", "WAYLAND_DISPLAY": ""}
-    result = CliRunner(env=environment).invoke(cli, ["live", "--camera", str(clip), "-m", "unsharp"])
+    result = run("live", "--camera", str(clip), "-m", "unsharp", DISPLAY="", WAYLAND_DISPLAY="")
     assert result.exit_code == 4
     (line,) = result.stderr.splitlines()
     assert "DISPLAY is not set" in line
     assert "vdeblur serve" in line
 
 
+@pytest.mark.needs("linux")
 def test_a_display_that_does_not_answer_is_exit_4(clip: Path) -> None:
-    if not sys.platform.startswith("linux"):
-        pytest.skip("only Linux has X displays")
-    result = CliRunner(env={"DISPLAY": ":4711"}).invoke(cli, ["live", "--camera", str(clip), "-m", "unsharp"])
+    result = run("live", "--camera", str(clip), "-m", "unsharp", DISPLAY=":4711")
     assert result.exit_code == 4
     assert result.stderr.count("\n") == 1
 

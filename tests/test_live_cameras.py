@@ -15,11 +15,10 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from display import NEEDS, display, missing
-from footage import count_frames
-from media import frames
-from streams import Identity
 
+from support.in_memory import Identity
+from support.videos import count_frames, frames
+from support.xserver import display
 from vdeblur.errors import DeviceError
 from vdeblur.frames import Frame, StreamInfo
 from vdeblur.live.cameras import CameraOptions, open_camera
@@ -200,7 +199,7 @@ def test_a_device_may_change_its_size(scripted: Callable[..., OpenCVCamera]) -> 
 # -- devices through FFmpeg: a screen that goes away ------------------------------------------------------------------
 
 
-@pytest.mark.skipif(bool(missing()), reason=NEEDS)
+@pytest.mark.needs("x11")
 def test_a_screen_beside_opencv_may_go_away_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     import cv2  # both bring libxcb; the window has OpenCV in the process first
 
@@ -218,7 +217,7 @@ def test_a_screen_beside_opencv_may_go_away_in_one_line(monkeypatch: pytest.Monk
             list(pictures)
 
 
-@pytest.mark.skipif(bool(missing()), reason=NEEDS)
+@pytest.mark.needs("x11")
 def test_a_screen_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPLAY", ":4077")
     with pytest.raises(DeviceError, match=r"^camera screen: gives no picture: [^\n]+$") as caught:

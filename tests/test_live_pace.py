@@ -91,7 +91,7 @@ def changes(steps: list[int]) -> int:
     return sum(a != b for a, b in pairwise(steps))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     load=st.floats(0.01, 0.94),
     noise=st.floats(0, 0.3),
@@ -106,7 +106,7 @@ def test_a_machine_that_is_fast_enough_never_leaves_the_best_step(
     assert set(Run().go(machine, 40)) == {0}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @example(load=2.375, noise=0.125, fixed=0.171875, slow_start=0)
 @given(load=st.floats(0.05, 12.0), noise=st.floats(0, 0.2), fixed=st.floats(0, 0.7), slow_start=st.integers(0, 4))
 def test_it_settles_at_the_best_step_that_keeps_up(load: float, noise: float, fixed: float, slow_start: int) -> None:
@@ -118,7 +118,7 @@ def test_it_settles_at_the_best_step_that_keeps_up(load: float, noise: float, fi
     assert run.share_at(machine.best, 90) > 0.9
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(load=st.floats(0.05, 12.0), noise=st.floats(0, 0.4), fixed=st.floats(0, 0.9), hiccup_every=st.floats(1, 60))
 def test_it_does_not_flutter(load: float, noise: float, fixed: float, hiccup_every: float) -> None:
     machine = Machine(load, fixed, noise, hiccup_every=hiccup_every)
@@ -155,7 +155,7 @@ def test_a_machine_beyond_help_ends_on_the_last_step() -> None:
     assert Run().go(Machine(60), 60)[-1] == len(COSTS) - 1
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(bound=st.floats(0.005, 0.2), load=st.floats(0.1, 8), noise=st.floats(0, 0.2))
 def test_the_latency_bound_is_kept_wherever_a_step_can(bound: float, load: float, noise: float) -> None:
     machine = Machine(load, noise=noise)

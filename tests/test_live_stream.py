@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from heavier import publish_heavier
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from media import frames as moving
-from streams import YUV420, Identity, picture
 
+from support.in_memory import YUV420, Identity, picture
+from support.networks import publish_heavier
+from support.videos import frames as moving
 from vdeblur.frames import Color, Frame, Layout
 from vdeblur.live.pace import Step
 from vdeblur.live.stream import LiveStream, Rung, ladder
@@ -187,7 +187,7 @@ def test_a_network_goes_down_the_ladder_and_up_without_look_ahead(tmp_path: Path
 LAYOUTS = (YUV420, Layout("yuv", 10, (1, 0)), Layout("rgb", 8), Layout("gray", 16))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 80), st.integers(1, 80), st.sampled_from(LAYOUTS), st.sampled_from([2, 3, 4]))
 def test_a_small_working_size_changes_no_sample_that_is_left_alone(w: int, h: int, layout: Layout, part: int) -> None:
     frame = replace(picture(3, (w, h), layout), color=Color())

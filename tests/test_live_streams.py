@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.server
-import shutil
 import socket
 import subprocess
 import threading
@@ -19,9 +18,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from media import Recipe, frames, write
-from rtsp import RtspServer
 
+from support.rtsp_server import RtspServer
+from support.videos import Recipe, frames, write
 from vdeblur.errors import InputError
 from vdeblur.frames import Frame
 from vdeblur.live.cameras import CLOCK, CameraOptions, open_camera
@@ -141,16 +140,16 @@ def test_an_rtsp_camera_that_is_cut_off_is_called_again(tmp_path: Path) -> None:
             assert np.array_equal(planes[0], sent[place][:120])
 
 
+@pytest.mark.needs("ffmpeg")
 def test_an_rtmp_server_that_dies_is_called_again() -> None:
-    if (ffmpeg := shutil.which("ffmpeg")) is None:
-        pytest.skip("needs the program ffmpeg, which can be an RTMP server")
+    """The program ffmpeg can be an RTMP server."""
     url = f"rtmp://127.0.0.1:{free_port()}/live/clip"
     film = ["-re", "-f", "lavfi", "-i", "testsrc=size=64x48:rate=25:duration=30", "-pix_fmt", "yuv420p"]
     coded = ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "5", "-f", "flv", "-listen", "1"]
 
     @contextlib.contextmanager
     def server() -> Iterator[None]:
-        words = [ffmpeg, "-v", "error", "-nostdin", *film, *coded, url]
+        words = ["ffmpeg", "-v", "error", "-nostdin", *film, *coded, url]
         with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             try:
                 yield

@@ -10,11 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
-from footage import footage
-from media import frames
 
-from vdeblur.cli import cli
+from support.commands import run
+from support.videos import footage, frames
 from vdeblur.errors import DeviceError, UsageError
 from vdeblur.frames import StreamInfo
 from vdeblur.live.virtual_camera import VirtualCamera
@@ -95,7 +93,7 @@ def test_the_command_ends_with_one_line(
         monkeypatch.setitem(sys.modules, "pyvirtualcam", None)
     clip = footage(tmp_path / "clip.mp4")
     words = ["live", "--camera", str(clip), "-m", "unsharp", "--preview", "none", "--virtual-camera"]
-    result = CliRunner().invoke(cli, words)
+    result = run(*words)
     assert result.exit_code == code
     (line,) = result.stderr.splitlines()
     assert "virtual" in line

@@ -15,11 +15,12 @@ from typing import TypeVar
 import av
 import numpy as np
 import pytest
-from display import NEEDS, display, missing, press, screenshot, write_flat
-from media import frames as moving
 from numpy.typing import NDArray
-from streams import Identity
 
+from support.commands import ROOT
+from support.in_memory import Identity
+from support.videos import frames as moving
+from support.xserver import display, press, screenshot, write_flat
 from vdeblur.errors import ModelError
 from vdeblur.live.cameras import FileCamera
 from vdeblur.live.pace import Step
@@ -27,8 +28,7 @@ from vdeblur.live.session import Captured, Live, Shown, Stats
 from vdeblur.live.stream import LiveStream, Rung
 
 T = TypeVar("T")
-ROOT = Path(__file__).parent.parent
-needs_x = pytest.mark.skipif(bool(missing()), reason=NEEDS)
+needs_x = pytest.mark.needs("x11")
 
 # A restorer that makes everything white, so that the screen tells the sides apart.
 PROGRAM = """

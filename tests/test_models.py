@@ -12,10 +12,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import tiny
-from streams import picture, pictures
 from torch import Tensor
 
+from support.in_memory import picture, pictures
+from support.networks import tiny
 from vdeblur.backends.folding import fold, unfold
 from vdeblur.backends.pytorch import TorchRestorer
 from vdeblur.frames import Color, Frame, Layout
@@ -61,7 +61,7 @@ def close(a: Any, b: Any) -> bool:
 
 
 @KINDS
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(lengths=st.lists(st.integers(1, 5), min_size=1, max_size=3))
 def test_streaming_equals_offline(kind: str, lengths: list[int]) -> None:
     network, state, streamed_state = tiny(kind), None, None
@@ -147,7 +147,7 @@ def test_interleaved_streams_do_not_touch_and_repeat_to_the_byte(kind: str) -> N
 
 
 @KINDS
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(width=st.integers(1, 40), height=st.integers(1, 40), layout=st.sampled_from(LAYOUTS), full=st.booleans())
 def test_any_size_and_layout_comes_back_the_same_size(
     kind: str, width: int, height: int, layout: Layout, full: bool

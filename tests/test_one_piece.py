@@ -7,16 +7,14 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
-from media import Recipe, frames, packets, write
-from test_batch import Here
-from test_segments import decoded, largest_difference
 
+from support.batches import Here
+from support.commands import run
+from support.videos import Recipe, decoded, frames, largest_difference, packets, shift_stamps, write
 from vdeblur.batch.collect import collect
 from vdeblur.batch.report import to_json
 from vdeblur.batch.scheduler import Batch, BatchOptions
 from vdeblur.batch.units import Restore
-from vdeblur.cli import cli
 from vdeblur.frames import Frame
 from vdeblur.jobs.job import Job
 from vdeblur.media.sinks import SinkOptions
@@ -31,25 +29,9 @@ def film(path: Path, codec: str) -> Path:
     return Path(write(path, Recipe(shot, codec=codec, rate=1 / EVERY, options={"g": "5", "bf": "0"})))
 
 
-def shift_stamps(path: Path, numbers: Sequence[int], seconds: int) -> None:
-    """Move the presentation times of these pictures of a transport stream (ISO/IEC 13818-1, 2.4.3.7)."""
-    data, at, places = bytearray(path.read_bytes()), 0, []
-    while (at := data.find(b"\x00\x00\x01\xe0", at)) >= 0:
-        if data[at + 7] & 0x80:
-            places.append(at + 9)
-        at += 4
-    for place in (places[number] for number in numbers):
-        a, b, c, d, e = data[place : place + 5]
-        pts = (a >> 1 & 7) << 30 | b << 22 | c >> 1 << 15 | d << 7 | e >> 1
-        pts += seconds * 90000
-        fields = (a & 0xF0 | pts >> 29 & 0xE | 1, pts >> 22 & 0xFF, pts >> 14 & 0xFE | 1, pts >> 7 & 0xFF)
-        data[place : place + 5] = bytes((*fields, pts << 1 & 0xFE | 1))
-    path.write_bytes(data)
-
-
 def restored(path: Path, code: int) -> tuple[list[Frame], str]:
     out = path.with_name("out.mkv")
-    result = CliRunner().invoke(cli, [str(path), "-o", str(out), "-m", "unsharp", "--codec", "ffv1"])
+    result = run(str(path), "-o", str(out), "-m", "unsharp", "--codec", "ffv1")
     assert result.exit_code == code, result.stderr
     assert sorted(file.name for file in path.parent.iterdir()) == sorted([path.name, "out.mkv"])
     with open_source(str(out)) as source:
@@ -109,7 +91,7 @@ def forged(folder: Path, numbers: Sequence[int], seconds: int | None) -> Path:
 
 def in_one_piece(path: Path, output: Path) -> list[Frame]:
     words = [str(path), "-o", str(output), "--no-resume", "-m", "unsharp", "--codec", "ffv1"]
-    assert CliRunner().invoke(cli, words).exit_code in (0, 6)
+    assert run(*words).exit_code in (0, 6)
     return decoded(str(output))
 
 
@@ -139,7 +121,7 @@ def test_an_array_goes_on_in_one_piece(tmp_path: Path, numbers: Sequence[int], s
     out = tmp_path / "out.mkv"
 
     def segment(*words: str) -> tuple[str, str]:
-        result = CliRunner().invoke(cli, ["segment", str(out), *words])
+        result = run("segment", str(out), *words)
         assert result.exit_code == 0, result.stderr
         return result.stdout, result.stderr
 

@@ -7,21 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
-from media import Recipe, frames, write
-from networks import tiny
-from test_deinterlace import comb, interlaced
 
+from support.commands import run
+from support.interlacing import comb, interlaced
+from support.networks import tiny
+from support.videos import Recipe, frames, write
 from vdeblur.backends.checkpoints import save
-from vdeblur.cli import cli
 from vdeblur.frames import Frame
 from vdeblur.media.sources import SourceOptions, open_source
 
 LOSSLESS = ("--codec", "ffv1", "-y")
-
-
-def run(*words: str | Path) -> Result:
-    return CliRunner().invoke(cli, [str(word) for word in words])
 
 
 def shown(path: Path) -> list[Frame]:

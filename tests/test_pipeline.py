@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from streams import FileSink, Identity, MemorySource, picture, pictures
 
+from support.in_memory import FileSink, Identity, MemorySource, picture, pictures
 from vdeblur.frames import Frame
 from vdeblur.pipeline import restore_stream
 from vdeblur.restorer import State

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from media import Recipe, frames, write
 
+from support.videos import Recipe, frames, write
 from vdeblur.frames import Frame, Layout
 from vdeblur.media.sources import open_source
 

@@ -7,11 +7,11 @@ import weakref
 
 import numpy as np
 import pytest
-from averaging import WARM_UP, Averaging
 from hypothesis import given
 from hypothesis import strategies as st
-from media import frames as made
 
+from support.averaging import WARM_UP, Averaging
+from support.videos import frames as made
 from vdeblur.frames import Frame
 from vdeblur.pipeline import restore_stream
 from vdeblur.random_access import RandomAccess

@@ -11,23 +11,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import media
 import pytest
-from footage import footage
-from test_batch import JOB, OPTIONS, Here
-from test_segments import decoded, largest_difference
 
+from support import videos
+from support.batches import JOB, OPTIONS, Here
+from support.videos import decoded, footage, largest_difference
 from vdeblur.batch.collect import collect
 from vdeblur.batch.scheduler import Batch
 
-ray: Any = pytest.importorskip("ray", reason="Ray is an extra: pip install 'vdeblur[ray]'")
-
-pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own, from its start to its end
+pytestmark = [pytest.mark.needs("ray"), pytest.mark.filterwarnings("ignore")]  # its own, from its start to its end
 
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Two nodes with a core each."""
+    import ray
     from ray.cluster_utils import Cluster
 
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
@@ -60,7 +58,7 @@ def test_a_killed_actor_a_lost_node_and_a_corrupt_file_cost_nothing_else(
     made.mkdir()
     for number in range(19):
         footage(made / f"{number:02}.mp4", frames=4)
-    media.write(made / "long.mkv", media.Recipe(media.frames(120, size=(320, 240)), options={"g": "11"}))
+    videos.write(made / "long.mkv", videos.Recipe(videos.frames(120, size=(320, 240)), options={"g": "11"}))
     (made / "07.mp4").write_bytes(b"corrupt" * 50)
 
     def batch(out: str) -> Batch:

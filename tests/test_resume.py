@@ -4,48 +4,28 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
-import media
 import pytest
-from click.testing import CliRunner, Result
-from test_segments import decoded, largest_difference
 
-from vdeblur.cli import cli
+from support import videos
+from support.commands import run, started, until
+from support.videos import decoded, largest_difference
 from vdeblur.jobs.job import Job, restore_file
 from vdeblur.jobs.resume import folder_of
 from vdeblur.media.sinks import SinkOptions
 
-ROOT = Path(__file__).parent.parent
 SETTINGS = ("-m", "unsharp", "--codec", "ffv1")
 
 
 @pytest.fixture
 def film(tmp_path: Path) -> Path:
     """Ninety seconds at two frames a second: seven segments of the usual length."""
-    frames = media.frames(180, pts=[500 * i for i in range(180)], time_base=media.Fraction(1, 1000))
-    recipe = media.Recipe(frames, rate=media.Fraction(2), options={"g": "6"}, bframes=2, audio="aac", audio_seconds=90)
-    return Path(media.write(tmp_path / "film.mkv", recipe))
-
-
-def run(*words: str | Path) -> Result:
-    return CliRunner().invoke(cli, [str(word) for word in words])
-
-
-def started(*words: str | Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "vdeblur", *map(str, words)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
-
-
-def until(condition: object, process: subprocess.Popen[str]) -> None:
-    """Wait until `condition()` holds or the process has ended."""
-    assert callable(condition)
-    deadline = time.monotonic() + 60
-    while not condition() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
+    frames = videos.frames(180, pts=[500 * i for i in range(180)], time_base=videos.Fraction(1, 1000))
+    recipe = videos.Recipe(
+        frames, rate=videos.Fraction(2), options={"g": "6"}, bframes=2, audio="aac", audio_seconds=90
+    )
+    return Path(videos.write(tmp_path / "film.mkv", recipe))
 
 
 def test_after_kill_9_the_same_command_gives_the_same_frames(film: Path, tmp_path: Path) -> None:
@@ -74,7 +54,7 @@ def test_after_kill_9_the_same_command_gives_the_same_frames(film: Path, tmp_pat
     whole = restore_file(Job(str(film), str(tmp_path / "whole.mkv"), "unsharp", sink=SinkOptions(codec="ffv1")))
     assert whole.frames == json.loads(result.stdout)["frames"] == 180
     assert largest_difference(decoded(whole.output), decoded(str(output))) == 0
-    assert media.packets(str(output), "audio") == media.packets(str(film), "audio")
+    assert videos.packets(str(output), "audio") == videos.packets(str(film), "audio")
 
 
 def stopped(film: Path, output: Path, *words: str) -> Path:
@@ -112,7 +92,7 @@ def test_another_model_settings_or_input_start_anew_and_say_so(
     output = tmp_path / "out.mkv"
     stopped(film, output)
     if changed == "input":
-        media.write(film, media.Recipe(media.frames(30)))
+        videos.write(film, videos.Recipe(videos.frames(30)))
     result = run(film, "-o", output, *SETTINGS, *words)
     assert result.exit_code == 0
     assert f"{changed} changed since the last run" in result.stderr

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import itertools
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from support.needs import SHARED
 from vdeblur.frames import Color, Frame, Layout
 from vdeblur.scenes import SceneCuts
 
 SIZE = (320, 180)
-FOOTAGE = Path(__file__).parent.parent.parent / "shared" / "data" / "video"
+FOOTAGE = SHARED / "data" / "video"
 
 
 def place(seed: int) -> NDArray[np.float64]:
@@ -131,7 +131,7 @@ def test_streams_do_not_touch() -> None:
     assert cuts(*shots) == cuts(*shots) == [2]
 
 
-@pytest.mark.skipif(not FOOTAGE.is_dir(), reason="no footage in ../shared/data/video")
+@pytest.mark.needs("shared")
 def test_real_footage() -> None:
     """A third of a film has two cuts; every splice of two films is one more."""
     import av

@@ -8,43 +8,31 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
-import media
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from networks import tiny
 
+from support import videos
+from support.networks import tiny
+from support.videos import decoded, largest_difference
 from vdeblur.backends.checkpoints import save
 from vdeblur.backends.published import UNMEASURED_WARM_UP, published
 from vdeblur.errors import InputError, OutputError
-from vdeblur.frames import Frame
 from vdeblur.jobs.fingerprints import job_from_json, job_to_json
 from vdeblur.jobs.job import Job, Summary, default_model, load_for, restore_file, warm_up_of
 from vdeblur.jobs.joining import join
 from vdeblur.jobs.resume import folder_of, prepare, restore_resumable
 from vdeblur.jobs.segments import Cutting, JobFolder, _segments, cut, restore_segment
 from vdeblur.media.sinks import SinkOptions
-from vdeblur.media.sources import SourceOptions, open_source
+from vdeblur.media.sources import SourceOptions
 from vdeblur.models.convlstm import ConvLSTM
 
 SHORT = Cutting(min_seconds=0.4, max_seconds=0.9, warm_up=4)
 LOSSLESS = SinkOptions(codec="ffv1")
 VFR = [int(pts) for pts in np.cumsum(np.random.default_rng(0).integers(300, 900, 40)) + 700]
 TICK = Fraction(1, 15360)
-
-
-def decoded(path: str) -> list[Frame]:
-    with open_source(path) as source:
-        return list(source)
-
-
-def largest_difference(a: list[Frame], b: list[Frame]) -> int:
-    """In sample values; frames must be as many and equally timed."""
-    assert [frame.pts * frame.time_base for frame in a] == [frame.pts * frame.time_base for frame in b]
-    planes = [(x, y) for f, g in zip(a, b, strict=True) for x, y in zip(f.planes, g.planes, strict=True)]
-    return max(int(np.abs(x.astype(int) - y).max()) for x, y in planes)
 
 
 def both(tmp_path: Path, file: str, suffix: str, **settings: Any) -> tuple[Summary, Summary]:
@@ -57,26 +45,26 @@ def both(tmp_path: Path, file: str, suffix: str, **settings: Any) -> tuple[Summa
 
 
 CASES = {
-    "constant rate, B-frames": ("in.mp4", media.Recipe(media.frames(40), options={"g": "11"}, bframes=3), ".mkv"),
+    "constant rate, B-frames": ("in.mp4", videos.Recipe(videos.frames(40), options={"g": "11"}, bframes=3), ".mkv"),
     "variable rate, B-frames": (
         "in.mp4",
-        media.Recipe(media.frames(40, pts=VFR, time_base=TICK), options={"g": "9"}, bframes=2),
+        videos.Recipe(videos.frames(40, pts=VFR, time_base=TICK), options={"g": "9"}, bframes=2),
         ".mov",
     ),
     "an offset start in a transport stream": (
         "in.ts",
-        media.Recipe(media.frames(40), options={"g": "11"}, bframes=2),
+        videos.Recipe(videos.frames(40), options={"g": "11"}, bframes=2),
         ".mkv",
     ),
-    "one keyframe for all": ("in.mkv", media.Recipe(media.frames(40), options={"g": "999"}, bframes=2), ".mkv"),
+    "one keyframe for all": ("in.mkv", videos.Recipe(videos.frames(40), options={"g": "999"}, bframes=2), ".mkv"),
     "turned, with wide pixels": (
         "in.mp4",
-        media.Recipe(media.frames(40), matrix=media.ROTATED_90, aspect=Fraction(4, 3)),
+        videos.Recipe(videos.frames(40), matrix=videos.ROTATED_90, aspect=Fraction(4, 3)),
         ".mov",
     ),
     "wide pixels that no codec knows of": (
         "in.mp4",
-        media.Recipe(media.frames(40), options={"g": "11"}, aspect=Fraction(16, 11)),
+        videos.Recipe(videos.frames(40), options={"g": "11"}, aspect=Fraction(16, 11)),
         ".mkv",
     ),
 }
@@ -85,21 +73,21 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_segmented_equals_whole(tmp_path: Path, case: str) -> None:
     name, recipe, suffix = CASES[case]
-    source = media.write(tmp_path / name, replace(recipe, audio="aac", audio_seconds=1.6, chapters=2))
+    source = videos.write(tmp_path / name, replace(recipe, audio="aac", audio_seconds=1.6, chapters=2))
     sink = LOSSLESS if suffix == ".mkv" else SinkOptions(crf=0)
     whole, pieces = both(tmp_path, source, suffix, sink=sink)
     assert (pieces.frames, pieces.scene_cuts, pieces.damaged) == (40, whole.scene_cuts, False)
     assert largest_difference(decoded(whole.output), decoded(pieces.output)) == 0
-    assert media.packets(pieces.output, "audio") == media.packets(whole.output, "audio")
-    assert replace(media.info_of(pieces.output), bit_rate=None) == replace(media.info_of(whole.output), bit_rate=None)
+    assert videos.packets(pieces.output, "audio") == videos.packets(whole.output, "audio")
+    assert replace(videos.info_of(pieces.output), bit_rate=None) == replace(videos.info_of(whole.output), bit_rate=None)
 
 
 def test_times_and_decoding_order_are_those_of_one_encode(tmp_path: Path) -> None:
     """With B-frames in the output, in MP4, to the tick; and no packet is decoded after it is shown."""
     import av
 
-    frames = media.frames(40, pts=VFR, time_base=TICK)
-    source = media.write(tmp_path / "in.mp4", media.Recipe(frames, options={"g": "9"}))
+    frames = videos.frames(40, pts=VFR, time_base=TICK)
+    source = videos.write(tmp_path / "in.mp4", videos.Recipe(frames, options={"g": "9"}))
     _, pieces = both(tmp_path, source, ".mp4", sink=SinkOptions(crf=12, encoder_options={"bf": "3"}))
     times = [[frame.pts * frame.time_base for frame in decoded(path)] for path in (source, pieces.output)]
     assert times[0] == times[1]
@@ -111,7 +99,7 @@ def test_times_and_decoding_order_are_those_of_one_encode(tmp_path: Path) -> Non
 
 
 def test_a_cut_of_the_input_is_cut_into_segments(tmp_path: Path) -> None:
-    source = media.write(tmp_path / "in.mp4", media.Recipe(media.frames(60), options={"g": "7"}, audio="aac"))
+    source = videos.write(tmp_path / "in.mp4", videos.Recipe(videos.frames(60), options={"g": "7"}, audio="aac"))
     whole, pieces = both(tmp_path, source, ".mkv", source=SourceOptions(start_seconds=0.4, end_seconds=2.0))
     assert pieces.frames == 40
     assert largest_difference(decoded(whole.output), decoded(pieces.output)) == 0
@@ -145,9 +133,9 @@ TIMES = {
 
 def differences(tmp_path: Path, model: str, precision: str, times: str, warm_ups: list[int | None]) -> list[int]:
     """Between whole and segmented, in levels, for each warm-up; sound, times and number of frames are the same."""
-    frames = media.frames(MOVING, time_base=TICK, **TIMES[times])
-    recipe = media.Recipe(frames, options={"g": "11"}, bframes=3, audio="aac", audio_seconds=4)
-    source = media.write(tmp_path / "in.mp4", recipe)
+    frames = videos.frames(MOVING, time_base=TICK, **TIMES[times])
+    recipe = videos.Recipe(frames, options={"g": "11"}, bframes=3, audio="aac", audio_seconds=4)
+    source = videos.write(tmp_path / "in.mp4", recipe)
     job = Job(source, str(tmp_path / "whole.mkv"), model, "cpu", precision, sink=LOSSLESS)
     restorer = load_for(job)
     whole = restore_file(job, loaded=restorer).output
@@ -157,7 +145,7 @@ def differences(tmp_path: Path, model: str, precision: str, times: str, warm_ups
         cutting = replace(SHORT, warm_up=warm_up)
         restore_resumable(replace(job, output=output), loaded=restorer, cutting=cutting)
         found.append(largest_difference(decoded(whole), decoded(output)))
-        assert media.packets(output, "audio") == media.packets(whole, "audio")
+        assert videos.packets(output, "audio") == videos.packets(whole, "audio")
     return found
 
 
@@ -190,11 +178,11 @@ def test_every_model_says_how_long_it_warms_up() -> None:
 def test_the_other_streams_and_tags_are_kept_as_in_one_piece(tmp_path: Path) -> None:
     import av
 
-    recipe = media.Recipe(
-        media.frames(40), options={"g": "11"}, audio="aac", subtitles="subrip", attachment=True, chapters=2,
+    recipe = videos.Recipe(
+        videos.frames(40), options={"g": "11"}, audio="aac", subtitles="subrip", attachment=True, chapters=2,
         metadata={"title": "a film"},
     )  # fmt: skip
-    source = media.write(tmp_path / "in.mkv", recipe)
+    source = videos.write(tmp_path / "in.mkv", recipe)
     whole, pieces = both(tmp_path, source, ".mkv")
 
     def streams(path: str) -> Any:
@@ -203,7 +191,7 @@ def test_the_other_streams_and_tags_are_kept_as_in_one_piece(tmp_path: Path) -> 
             return described, container.chapters(), container.metadata.get("title")
 
     assert streams(pieces.output) == streams(whole.output)
-    assert media.packets(pieces.output, "subtitle") == media.packets(source, "subtitle")
+    assert videos.packets(pieces.output, "subtitle") == videos.packets(source, "subtitle")
 
 
 rising = st.lists(st.integers(1, 80), min_size=1, max_size=120).map(lambda steps: list(accumulate(steps)))
@@ -232,8 +220,8 @@ def _holds(start: int | None, end: int | None, pts: int) -> bool:
 
 
 def test_what_cannot_be_cut_goes_through_in_one_piece(tmp_path: Path) -> None:
-    source = media.write(tmp_path / "in.mkv", media.Recipe(media.frames(40)))
-    raw = media.write(tmp_path / "in.h264", media.Recipe(media.frames(40)))
+    source = videos.write(tmp_path / "in.mkv", videos.Recipe(videos.frames(40)))
+    raw = videos.write(tmp_path / "in.h264", videos.Recipe(videos.frames(40)))
     assert cut(Job(source, "out.mkv"), "out.mkv", SHORT) is not None
     assert cut(Job(source, "out.mkv"), "out.mkv", Cutting()) is None  # a single segment
     assert cut(Job(source, "-"), "-", SHORT) is None
@@ -247,7 +235,7 @@ def test_what_cannot_be_cut_goes_through_in_one_piece(tmp_path: Path) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> JobFolder:
-    source = media.write(tmp_path / "in.mkv", media.Recipe(media.frames(40), options={"g": "11"}))
+    source = videos.write(tmp_path / "in.mkv", videos.Recipe(videos.frames(40), options={"g": "11"}))
     output = str(tmp_path / "out.mkv")
     folder = prepare(Job(source, output, "unsharp", sink=LOSSLESS), output, folder_of(output), SHORT)
     assert folder is not None
@@ -327,7 +315,7 @@ def test_a_folder_that_is_no_job_is_refused(tmp_path: Path) -> None:
 
 def test_damage_is_counted_once(tmp_path: Path) -> None:
     """Frames that two segments decode, one of them to warm up, count in one."""
-    source = media.write(tmp_path / "in.ts", media.Recipe(media.frames(60, size=(160, 120)), options={"g": "10"}))
+    source = videos.write(tmp_path / "in.ts", videos.Recipe(videos.frames(60, size=(160, 120)), options={"g": "10"}))
     data = bytearray(Path(source).read_bytes())
     middle = len(data) // 2 // 188 * 188
     data[middle : middle + 188 * 12] = bytes(188 * 12)

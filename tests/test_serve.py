@@ -11,19 +11,15 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
-aiohttp = pytest.importorskip("aiohttp", reason="needs the extra `serve`")
+from support.commands import ROOT, run
+from support.networks import publish_heavier
+from support.videos import count_frames, footage, sound_only
+from vdeblur.serve.app import PAGE_FILES, WEB, ServeOptions, is_loopback, running
+from vdeblur.serve.jobs import download_name, shown_name
 
-from click.testing import CliRunner  # noqa: E402
-from footage import count_frames, footage, sound_only  # noqa: E402
-from heavier import publish_heavier  # noqa: E402
-
-from vdeblur.cli import cli  # noqa: E402
-from vdeblur.serve.app import PAGE_FILES, WEB, ServeOptions, is_loopback, running  # noqa: E402
-from vdeblur.serve.jobs import download_name, shown_name  # noqa: E402
-
-ROOT = Path(__file__).parent.parent
 OPTIONS = ServeOptions(port=0, model="unsharp")
 
 
@@ -36,12 +32,12 @@ def served(work: Callable[[Any, str], Awaitable[None]], **settings: Any) -> None
     """Run `work(session, address)` against a fresh server; nothing of it may be left on disk."""
     folders = set(Path(tempfile.gettempdir()).glob("vdeblur-*"))
 
-    async def run() -> None:
+    async def main() -> None:
         options = ServeOptions(**{"port": 0, "model": "unsharp", **settings})
         async with running(options) as url, aiohttp.ClientSession() as session:
             await work(session, url.partition("?")[0].rstrip("/"))
 
-    asyncio.run(run())
+    asyncio.run(main())
     assert set(Path(tempfile.gettempdir()).glob("vdeblur-*")) <= folders
 
 
@@ -254,11 +250,11 @@ def test_any_host_but_loopback_gets_a_token() -> None:
     assert all(is_loopback(host) for host in ("127.0.0.1", "localhost", "::1"))
     assert not any(is_loopback(host) for host in ("0.0.0.0", "::", "192.0.2.2", "example.org"))
 
-    async def run() -> str:
+    async def main() -> str:
         async with running(ServeOptions(host="0.0.0.0", port=0, model="unsharp")) as url:
             return url
 
-    assert len(asyncio.run(run()).partition("?token=")[2]) >= 20
+    assert len(asyncio.run(main()).partition("?token=")[2]) >= 20
 
 
 def test_uploads_lie_in_a_folder_of_ours_alone(clip: Path) -> None:
@@ -285,12 +281,12 @@ def test_the_command_serves_until_it_is_stopped() -> None:
 
 
 def test_a_port_that_is_taken_is_one_line() -> None:
-    async def run() -> Any:
+    async def main() -> Any:
         async with running(OPTIONS) as url:
             port = url.rstrip("/").rpartition(":")[2]
-            return await asyncio.to_thread(CliRunner().invoke, cli, ["serve", "--port", port, "-m", "unsharp"])
+            return await asyncio.to_thread(run, "serve", "--port", port, "-m", "unsharp")
 
-    result = asyncio.run(run())
+    result = asyncio.run(main())
     assert result.exit_code == 5
     (line,) = result.stderr.splitlines()
     assert "choose another --port" in line

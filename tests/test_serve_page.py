@@ -7,16 +7,11 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("aiohttp", reason="needs the extra `serve`")
-pytest.importorskip("aiortc", reason="needs the extra `serve`")
-
-from browser import browser, chromium
-from footage import count_frames, footage
-from media import Recipe, frames, write
-
+from support.chromium import browser
+from support.videos import Recipe, count_frames, footage, frames, write
 from vdeblur.serve.app import ServeOptions, running
 
-pytestmark = pytest.mark.skipif(chromium() is None, reason="needs Chromium (apt-get install chromium)")
+pytestmark = pytest.mark.needs("chromium")
 
 RESTORED = "document.getElementById('restored')"
 
@@ -25,7 +20,7 @@ def test_the_page_restores_a_webcam_and_a_dropped_video(tmp_path: Path) -> None:
     camera = write(tmp_path / "camera.y4m", Recipe(frames(20, size=(160, 120)), codec="rawvideo"))
     clip = footage(tmp_path / "my clip.mp4", frames=50, size=(160, 96))
 
-    async def run() -> None:
+    async def main() -> None:
         async with running(ServeOptions(port=0, model="unsharp")) as url, browser(tmp_path, Path(camera)) as page:
             await page.look(1200, 900)
             await page.open(url)
@@ -66,13 +61,13 @@ def test_the_page_restores_a_webcam_and_a_dropped_video(tmp_path: Path) -> None:
             assert ground == "rgb(16, 21, 20)"
             assert page.said == []
 
-    asyncio.run(run())
+    asyncio.run(main())
 
 
 def test_what_fails_is_said_on_the_page(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no video")
 
-    async def run() -> None:
+    async def main() -> None:
         async with running(ServeOptions(port=0, model="unsharp")) as url, browser(tmp_path) as page:
             await page.open(url)
             await page.choose_file("#file", tmp_path / "notes.txt")
@@ -80,4 +75,4 @@ def test_what_fails_is_said_on_the_page(tmp_path: Path) -> None:
             text = await page.evaluate("document.querySelector('#jobs .detail.bad').textContent")
             assert text.startswith("notes.txt: ")
 
-    asyncio.run(run())
+    asyncio.run(main())

@@ -7,15 +7,12 @@ import json
 from fractions import Fraction
 from typing import Any
 
+import aiohttp
+import aiortc
+import av
 import numpy as np
-import pytest
 
-aiohttp = pytest.importorskip("aiohttp", reason="needs the extra `serve`")
-aiortc = pytest.importorskip("aiortc", reason="needs the extra `serve`")
-
-import av  # noqa: E402
-
-from vdeblur.serve.app import ServeOptions, running  # noqa: E402
+from vdeblur.serve.app import ServeOptions, running
 
 
 class Gray(aiortc.VideoStreamTrack):  # type: ignore[misc,name-defined]
@@ -43,7 +40,7 @@ def new_peer() -> Any:
 
 
 def test_a_webcam_comes_back_restored_with_figures_and_controls() -> None:
-    async def run() -> None:
+    async def main() -> None:
         async with running(ServeOptions(port=0, model="unsharp")) as url, aiohttp.ClientSession() as session:
             peer = new_peer()
             came: asyncio.Queue[Any] = asyncio.Queue()
@@ -72,11 +69,11 @@ def test_a_webcam_comes_back_restored_with_figures_and_controls() -> None:
                     luma = (await track.recv()).to_ndarray(format="gray")
             await peer.close()
 
-    asyncio.run(run())
+    asyncio.run(main())
 
 
 def test_the_number_of_webcams_is_bounded_and_bad_offers_are_refused() -> None:
-    async def run() -> None:
+    async def main() -> None:
         options = ServeOptions(port=0, model="unsharp", max_peers=1)
         async with running(options) as url, aiohttp.ClientSession() as session, asyncio.timeout(30):
             for wrong in ({}, [], {"sdp": "v=0"}, {"sdp": "nonsense"}, {"sdp": "v=0", "model": "../x"}):
@@ -92,4 +89,4 @@ def test_the_number_of_webcams_is_bounded_and_bad_offers_are_refused() -> None:
             for peer in (deaf, *peers):
                 await peer.close()
 
-    asyncio.run(run())
+    asyncio.run(main())

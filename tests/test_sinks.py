@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import io
-import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,8 @@ import av
 import cv2
 import numpy as np
 import pytest
-from media import Recipe, copy, frames, noise, packets, write
 
+from support.videos import Recipe, copy, frames, noise, packets, write
 from vdeblur.errors import OutputError, UsageError, VdeblurError
 from vdeblur.frames import Color, Frame, Layout, StreamInfo
 from vdeblur.media.containers import FORMATS, can_hold, pipe_format
@@ -124,7 +123,7 @@ class TestRefusals:
     def test_no_such_folder(self, clip: str, tmp_path: Path) -> None:
         assert "no folder" in self.refused(OutputError, clip, str(tmp_path / "none" / "o.mp4"))
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+    @pytest.mark.needs("user")
     def test_folder_without_permission(self, clip: str, tmp_path: Path) -> None:
         (tmp_path / "locked").mkdir(mode=0o500)
         self.refused(OutputError, clip, str(tmp_path / "locked" / "o.mp4"))

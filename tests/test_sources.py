@@ -11,8 +11,8 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from media import Recipe, frames, noise, write
 
+from support.videos import Recipe, frames, noise, write
 from vdeblur.errors import InputError, UsageError
 from vdeblur.frames import Color, Frame, Layout
 from vdeblur.media.planes import (

@@ -7,10 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from click.testing import CliRunner
-from footage import footage
 
-from vdeblur.cli import cli
+from support.commands import run
+from support.videos import footage
 from vdeblur.errors import InputError, OutputError, UsageError
 from vdeblur.quality.evaluate import evaluate
 from vdeblur.quality.pairs import find_clips, picture_of, read_frames
@@ -110,9 +109,9 @@ def test_the_command(tmp_path: Path) -> None:
     source = sequence(tmp_path / "in")
     output = tmp_path / "out"
     arguments = ["synth", str(source), "-o", str(output), "--seed", "5", "--blur-px", "2", "4"]
-    result = CliRunner().invoke(cli, arguments)
+    result = run(*arguments)
     assert result.exit_code == 0, result.output
     assert "1 clips in" in result.stderr
     assert "seed 5" in result.stderr
     assert find_clips(output)[0].name == "in"
-    assert CliRunner().invoke(cli, [*arguments, "--duty", "0.5", "2"]).exit_code == 2
+    assert run(*arguments, "--duty", "0.5", "2").exit_code == 2

@@ -8,16 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
-from networks import CONFIGS, tiny
-from test_train import TINY, same, write_pictures
 
+from support.commands import run
+from support.networks import CONFIGS, tiny
+from support.train_runs import TINY, same, write_pictures
 from vdeblur.backends import checkpoints
 from vdeblur.backends.published import weights_folder
 from vdeblur.backends.symmetries import SYMMETRIES, turn, undo
-from vdeblur.cli import cli
 from vdeblur.errors import InputError, ModelError, UsageError
 from vdeblur.training.packed import Bytes, fold, from_network, planes_of, psnr_of, to_network, unfold
 from vdeblur.training.teacher import Teacher, Teaching
@@ -154,7 +153,7 @@ def test_a_recipe_may_call_published_models_by_their_names(taught: TrainConfig, 
         "burn_in = 0\npatch = 24\npool = 1\npool_start = 1\nmodel = {eighth = 80}\nblur = {size = 32, frames = 4}\n"
     )
     words = ["train", "--config", str(recipe), "--data", taught.data[0], "--run", str(tmp_path / "run"), "-d", "cpu"]
-    done = CliRunner().invoke(cli, words)
+    done = run(*words)
     assert done.exit_code == 0, done.output
     student = checkpoints.load(tmp_path / "run" / "model.safetensors")
     assert student.provenance["teacher"] == ["fast.safetensors", "cnn.safetensors"]

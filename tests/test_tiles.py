@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -14,16 +13,17 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from networks import CONFIGS, TINY, tiny
-from streams import picture
 from torch import Tensor
 
+from support.commands import environment_of_tests
+from support.in_memory import picture
+from support.networks import CONFIGS, TINY, difference, restored, tiny
+from support.starved import SIZE, wide
 from vdeblur.backends import tiles
 from vdeblur.backends.pytorch import TorchRestorer
 from vdeblur.backends.tiles import MIN_TILE, bytes_needed, choose_tile, spans
-from vdeblur.frames import Frame, Layout
-from vdeblur.models import CELL, MODELS, StreamNetwork, build
-from vdeblur.windows import windows
+from vdeblur.frames import Layout
+from vdeblur.models import CELL, MODELS, build
 
 CPU = torch.device("cpu")
 LAYOUTS = [
@@ -34,22 +34,6 @@ LAYOUTS = [
     Layout("rgb", 8),
     Layout("gray", 16),
 ]
-
-
-def restored(restorer: TorchRestorer, frames: list[Frame]) -> list[Frame]:
-    state: Any = None
-    result = []
-    for window in windows(frames, restorer.past, restorer.future):
-        frame, state = restorer.restore(window, state)
-        result.append(frame)
-    return result
-
-
-def difference(one: list[Frame], other: list[Frame]) -> float:
-    """The largest, in units of 1/255."""
-    pairs = [(a, b) for f, g in zip(one, other, strict=True) for a, b in zip(f.planes, g.planes, strict=True)]
-    steps = max(int(np.abs(a.astype(np.int64) - b.astype(np.int64)).max()) for a, b in pairs)
-    return steps / (1 << (one[0].layout.bits - 8))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: f"{layout.model}{layout.bits}{layout.chroma_shift}")
@@ -138,32 +122,6 @@ def test_free_memory_is_a_plausible_number() -> None:
     assert 1 << 26 < tiles.free_bytes(CPU) < 1 << 46
 
 
-SIZE = (800, 600)
-STARVED = """
-import resource, sys
-import numpy as np, torch
-from streams import picture
-from test_tiles import SIZE, restored, wide
-from vdeblur.backends.pytorch import TorchRestorer
-torch.set_num_threads(1)
-restorer = TorchRestorer("tiled", wide(), "cpu", "fp32", tile=0, on_retreat=print)
-frames = [picture(i, SIZE) for i in range(2)]
-restored(restorer, [picture(0, (64, 64))])  # what is loaded at the first use is there; memory to reuse is not
-pages = int(open("/proc/self/statm").read().split()[0])
-resource.setrlimit(resource.RLIMIT_AS, (pages * 4096 + (int(sys.argv[1]) << 20),) * 2)
-frames = restored(restorer, frames)
-np.savez(sys.argv[2], *[plane for frame in frames for plane in frame.planes])
-"""
-
-
-def wide() -> StreamNetwork:
-    """One whose features take far more memory than the picture."""
-    torch.manual_seed(0)
-    network = build("cnn", {"quarter": 192, "eighth": 8, "encoder_blocks": 0, "trunk_blocks": 0}).eval()
-    torch.nn.init.normal_(network.decoder.head.weight, std=0.01)
-    return network
-
-
 def test_a_gpu_too_small_for_any_tile_leaves_the_rest_to_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """The state goes along. (The processor stands in for the GPU: only its failure is made up.)"""
     said: list[str] = []
@@ -186,7 +144,7 @@ def test_a_gpu_too_small_for_any_tile_leaves_the_rest_to_the_cpu(monkeypatch: py
     assert difference(result, expected) <= 4
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can hold a process to an amount of memory")
+@pytest.mark.needs("linux")
 def test_out_of_memory_goes_on_in_tiles_and_says_so(tmp_path: Path) -> None:
     """In a process that may grow no further: the real allocator fails, and tiles give the same picture."""
     done = starved(180, tmp_path / "planes.npz")
@@ -206,7 +164,7 @@ def test_out_of_memory_goes_on_in_tiles_and_says_so(tmp_path: Path) -> None:
     assert max(int(np.abs(a.astype(int) - b).max()) for a, b in zip(tiled, expected, strict=True)) <= 1
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can hold a process to an amount of memory")
+@pytest.mark.needs("linux")
 def test_too_little_memory_for_any_tile_is_one_error(tmp_path: Path) -> None:
     done = starved(20, tmp_path / "planes.npz")
     assert done.returncode == 1
@@ -214,7 +172,5 @@ def test_too_little_memory_for_any_tile_is_one_error(tmp_path: Path) -> None:
 
 
 def starved(megabytes: int, result: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", STARVED, str(megabytes), str(result)]
-    paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parent.parent)])
-    environment = os.environ | {"PYTHONPATH": paths}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    command = [sys.executable, "-m", "support.starved", str(megabytes), str(result)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment_of_tests(), check=False)

@@ -12,48 +12,20 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
-import cv2
-import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from torch import Tensor
 
+from support.commands import ROOT
+from support.train_runs import TINY, same, write_pictures
 from vdeblur.backends import checkpoints
 from vdeblur.backends.published import published
 from vdeblur.errors import InputError, UsageError
 from vdeblur.models import build
 from vdeblur.restorer import load_restorer
-from vdeblur.training.blur import BlurConfig
 from vdeblur.training.log import to_svg, to_text
 from vdeblur.training.recipe import read_recipe
 from vdeblur.training.train import TrainConfig, train
-
-ROOT = Path(__file__).parent.parent
-TINY = TrainConfig(
-    model={"quarter": 8, "eighth": 8, "hidden": 8, "neighbour": 4},
-    blur=BlurConfig(size=32, frames=4, layers=1, blur_px=(3, 6), cut=0, identity=0, static=0, unsteady=0),
-    steps=12,
-    batch=2,
-    frames=2,
-    burn_in=2,
-    patch=24,
-    warm_up=2,
-    cool_down=4,
-    pool=6,
-    pool_start=3,
-    pool_growth=0.3,
-    hard_psnr=100.0,
-)
-
-
-def write_pictures(folder: Path, count: int, size: tuple[int, int], seed: int = 0) -> Path:
-    folder.mkdir(parents=True)
-    for i in range(count):
-        rng = np.random.default_rng([seed, i])
-        coarse = rng.integers(0, 256, (size[1] // 6, size[0] // 6, 3)).astype(np.uint8)
-        assert cv2.imwrite(str(folder / f"{i:03}.png"), cv2.resize(coarse, size, interpolation=cv2.INTER_NEAREST))
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -64,16 +36,6 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def config(photographs: Path) -> TrainConfig:
     return replace(TINY, data=(str(photographs),))
-
-
-def tensors(file: Path) -> dict[str, Tensor]:
-    with safe_open(str(file), "pt") as stored:
-        return {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-
-
-def same(one: Path, other: Path) -> bool:
-    a, b = tensors(one / "resume.safetensors"), tensors(other / "resume.safetensors")
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +77,8 @@ def test_a_run_killed_between_checkpoints_loses_nothing_but_time(
     code = f"""
 import os, signal
 from pathlib import Path
-from test_train import TINY, replace
+from dataclasses import replace
+from support.train_runs import TINY
 from vdeblur.training.train import train, Trainer
 if __name__ == "__main__":
     steps = 0
@@ -203,7 +166,7 @@ def test_a_damaged_checkpoint_is_named(config: TrainConfig, tmp_path: Path) -> N
         train(config, tmp_path)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.needs("cuda")
 def test_checkpoints_move_between_cpu_and_gpu(config: TrainConfig, tmp_path: Path) -> None:
     train(config, tmp_path, max_minutes=0, device="cuda:0")
     train(config, tmp_path, max_minutes=0, device="cpu")

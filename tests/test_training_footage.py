@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from footage import footage
 
+from support.videos import footage
 from vdeblur.errors import InputError
 from vdeblur.training.blur import BlurConfig, ToneCurve
 from vdeblur.training.clips import ClipMaker, Sources, psnr_of, sharp_files

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from media import Recipe, frames, write
-from test_damage import restless
 
+from support.commands import ROOT
+from support.videos import Recipe, frames, restless, write
 from vdeblur.media.sources import open_source
 from vdeblur.media.transport import end_of
 
@@ -102,6 +102,6 @@ def test_behind_a_pipe_the_end_is_looked_at_too(tmp_path: Path) -> None:
     data = stream(tmp_path)
     command = [sys.executable, "-m", "vdeblur", "-", "-o", str(tmp_path / "out.mkv"), "-y", "-m", "unsharp"]
     for given, code in ((data, 0), (data[: len(data) * 8 // 10 // 188 * 188 + 100], 6)):
-        done = subprocess.run(command, input=given, capture_output=True, cwd=Path(__file__).parent.parent, check=False)
+        done = subprocess.run(command, input=given, capture_output=True, cwd=ROOT, check=False)
         assert done.returncode == code, done.stderr
         assert (b"is cut short" in done.stderr) == (code == 6)

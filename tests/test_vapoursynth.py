@@ -12,25 +12,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from averaging import Averaging
-from click.testing import CliRunner
-from footage import footage
 
-from vdeblur.cli import cli
+from support.averaging import Averaging
+from support.commands import ROOT, run
+from support.needs import VAPOURSYNTH
+from support.videos import footage
 from vdeblur.frames import Frame
 from vdeblur.media.sources import open_source
 from vdeblur.pipeline import restore_stream
 from vdeblur.scenes import SceneCuts
 
-ROOT = Path(__file__).parent.parent
-BIN = ROOT / ".venv-vapoursynth" / ("Scripts" if sys.platform == "win32" else "bin")
 COUNT, CUT = 60, 35
 
-pytestmark = pytest.mark.skipif(not BIN.is_dir(), reason="no environment with VapourSynth: run tests/make-vapoursynth")
+pytestmark = pytest.mark.needs("vapoursynth")
 
 PREAMBLE = """
 import vapoursynth as vs
-from averaging import WARM_UP, Averaging
+from support.averaging import WARM_UP, Averaging
 from vdeblur.vapoursynth import Deblur, deblurred
 core = vs.core
 core.num_threads = int(globals().get("threads", 4))
@@ -49,7 +47,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     home = str(tmp_path_factory.mktemp("config"))
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     environment = os.environ | {"XDG_CONFIG_HOME": home, "APPDATA": home, "PYTHONPATH": paths}
-    subprocess.run([BIN / "vapoursynth", "config"], env=environment, check=True, capture_output=True)
+    subprocess.run([VAPOURSYNTH / "vapoursynth", "config"], env=environment, check=True, capture_output=True)
     return environment
 
 
@@ -61,7 +59,7 @@ class VSPipe:
         """Run a script that begins with PREAMBLE; a hang is an error."""
         path = self.folder / "script.vpy"
         path.write_text(PREAMBLE.format(input=self.input) + script, encoding="utf-8")
-        command = [str(BIN / "vspipe"), *options, str(path), output]
+        command = [str(VAPOURSYNTH / "vspipe"), *options, str(path), output]
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=120, check=False)
 
     def frames(self, script: str, *options: str) -> list[Frame]:
@@ -103,7 +101,7 @@ class Kept(list[Frame]):
 def test_the_filter_gives_what_the_command_gives(vspipe: VSPipe, threads: int) -> None:
     output = str(vspipe.folder / "out.mkv")
     command = [vspipe.input, "-o", output, "-m", "richardson-lucy", "--codec", "ffv1", "--progress", "none"]
-    done = CliRunner().invoke(cli, command)
+    done = run(*command)
     assert done.exit_code == 0, done.output
     script = 'Deblur(clip, "richardson-lucy", strength=1).set_output()'
     served = vspipe.frames(script, "-a", f"threads={threads}")
@@ -283,7 +281,7 @@ deblurred(clip.std.ModifyFrame(clip, fails), Averaging(), warm_up=WARM_UP).set_o
     assert "unplugged" in done.stderr
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the peak of memory is asked for as POSIX has it")
+@pytest.mark.needs("linux")
 def test_memory_does_not_grow_with_the_clip(vspipe: VSPipe) -> None:
     script = """
 import resource

@@ -6,21 +6,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from click.testing import CliRunner
-from footage import footage
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from media import packets
-from networks import CONFIGS, tiny
-from streams import picture
-from test_tiles import difference, restored
 from torch import Tensor
 
+from support.commands import run
+from support.in_memory import picture
+from support.networks import CONFIGS, difference, restored, tiny
+from support.videos import footage, packets
 from vdeblur.backends.pytorch import TorchRestorer
 from vdeblur.backends.symmetries import SYMMETRIES, turn, undo
 from vdeblur.backends.tiles import bytes_needed
 from vdeblur.backends.views import Views
-from vdeblur.cli import cli
 from vdeblur.models import StreamNetwork
 
 KINDS = pytest.mark.parametrize("kind", CONFIGS)
@@ -38,7 +35,7 @@ def stream(network: StreamNetwork | Views, clip: Tensor, past: int, future: int)
 
 
 @KINDS
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(views=st.integers(1, 8), symmetry=st.sampled_from(SYMMETRIES), size=st.sampled_from([(8, 8), (16, 8), (4, 12)]))
 @torch.no_grad()
 def test_views_are_the_mean_by_hand_along_a_stream(kind: str, views: int, symmetry: int, size: tuple[int, int]) -> None:
@@ -78,12 +75,12 @@ def test_what_views_hold_of_the_whole_picture_counts_when_tiles_are_chosen() -> 
 
 def test_the_command_line_averages_as_many_views_as_it_is_told(tmp_path: Path) -> None:
     clip = footage(tmp_path / "in.mkv")
-    run, words = CliRunner(), (str(clip), "-m", "fast", "-d", "cpu", "--codec", "ffv1")
+    words = (str(clip), "-m", "fast", "-d", "cpu", "--codec", "ffv1")
     outputs = []
     for name, given_views in (("own", ()), ("one", ("--views", "1")), ("two", ("--views", "2"))):
         output = tmp_path / f"{name}.mkv"
-        done = run.invoke(cli, [*words, "-o", str(output), *given_views])
+        done = run(*words, "-o", str(output), *given_views)
         assert done.exit_code == 0, done.output
         outputs.append([packet for _, packet in packets(str(output), "video")])
     assert outputs[0] == outputs[1] != outputs[2]
-    assert run.invoke(cli, [*words, "-o", str(tmp_path / "nine.mkv"), "--views", "9"]).exit_code == 2
+    assert run(*words, "-o", str(tmp_path / "nine.mkv"), "--views", "9").exit_code == 2

@@ -9,18 +9,15 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from footage import count_frames, footage
-from test_batch import JOB, OPTIONS, Here
-from test_batch_pictures import pictures
 
+from support.batches import JOB, OPTIONS, Here, write_sequence
+from support.videos import count_frames, footage
 from vdeblur.batch.journal import stat_of
 from vdeblur.batch.run import Request
 from vdeblur.batch.scheduler import Batch
 from vdeblur.batch.units import Prepare
 from vdeblur.batch.watching import Settling, watch
 from vdeblur.errors import UsageError
-
-pytest.importorskip("watchdog", reason="needs the extra `watch`")
 
 SETTLED = 1.0
 
@@ -101,7 +98,7 @@ def test_a_copy_that_stalls_is_taken_again_when_it_is_whole(tmp_path: Path) -> N
 def test_a_folder_of_pictures_is_taken_when_it_has_stopped_growing(tmp_path: Path) -> None:
     made = tmp_path / "in"
     made.mkdir()
-    shot = pictures(tmp_path / "shot", 6)
+    shot = write_sequence(tmp_path / "shot", 6)
 
     def copy() -> None:
         (made / "shot").mkdir()

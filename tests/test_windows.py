@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from streams import picture, pictures
 
+from support.in_memory import picture, pictures
 from vdeblur.frames import Frame
 from vdeblur.windows import windows
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from vdeblur.frames import Color, Frame, Layout, Plane, StreamInfo
 from vdeblur.media.planes import encodable, native_format, video_frame
+from vdeblur.media.sources import open_source
 
 YUV420 = Layout("yuv", 8, (1, 1))
 UNTAGGED = Color()
@@ -210,7 +211,81 @@ def packets(path: str, kind: str) -> list[tuple[Fraction | None, bytes]]:
 
 
 def info_of(path: str) -> StreamInfo:
-    from vdeblur.media.sources import open_source
-
     with open_source(path) as source:
         return source.info
+
+
+def footage(
+    path: Path, frames: int = 12, size: tuple[int, int] = (64, 48), audio: bool = False, cut_at: int | None = None
+) -> Path:
+    """A moving pattern in H.264, 25 frames a second, with silence beside it if `audio`; another one from `cut_at`."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        video.width, video.height, video.pix_fmt = *size, "yuv420p"
+        sound = container.add_stream("aac", rate=48000) if audio else None
+        across, down = np.arange(size[0])[None, :], np.arange(size[1])[:, None]
+        for index in range(frames):
+            if index == cut_at:
+                across, down = down * 2, across * 1.7
+            luma = (128 + 100 * np.sin((across + 3 * index) / 5) * np.cos(down / 7)).astype(np.uint8)
+            luma = np.broadcast_to(luma, size[::-1])
+            frame = av.VideoFrame.from_ndarray(np.stack([luma] * 3, axis=-1), format="rgb24")
+            frame.pts = index
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+        if sound is not None:
+            for index in range(frames * 1920 // 1024):
+                silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+                silence.sample_rate, silence.pts = 48000, index * 1024
+                container.mux(sound.encode(silence))
+            container.mux(sound.encode(None))
+    return path
+
+
+def sound_only(path: Path) -> Path:
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("aac", rate=48000)
+        for index in range(20):
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            silence.sample_rate, silence.pts = 48000, index * 1024
+            container.mux(sound.encode(silence))
+        container.mux(sound.encode(None))
+    return path
+
+
+def count_frames(path: Path) -> int:
+    with av.open(str(path)) as container:
+        return sum(1 for _ in container.decode(container.streams.video[0]))
+
+
+def restless(layout: Layout, width: int, height: int, index: int) -> tuple[Plane, ...]:
+    """Now and then a frame of noise, so that most bytes of a file are picture."""
+    return (noise if index % 10 == 0 else picture)(layout, width, height, index)
+
+
+def shift_stamps(path: Path, numbers: Sequence[int], seconds: int) -> None:
+    """Move the presentation times of these pictures of a transport stream (ISO/IEC 13818-1, 2.4.3.7)."""
+    data, at, places = bytearray(path.read_bytes()), 0, []
+    while (at := data.find(b"\x00\x00\x01\xe0", at)) >= 0:
+        if data[at + 7] & 0x80:
+            places.append(at + 9)
+        at += 4
+    for place in (places[number] for number in numbers):
+        a, b, c, d, e = data[place : place + 5]
+        pts = (a >> 1 & 7) << 30 | b << 22 | c >> 1 << 15 | d << 7 | e >> 1
+        pts += seconds * 90000
+        fields = (a & 0xF0 | pts >> 29 & 0xE | 1, pts >> 22 & 0xFF, pts >> 14 & 0xFE | 1, pts >> 7 & 0xFF)
+        data[place : place + 5] = bytes((*fields, pts << 1 & 0xFE | 1))
+    path.write_bytes(data)
+
+
+def decoded(path: str) -> list[Frame]:
+    with open_source(path) as source:
+        return list(source)
+
+
+def largest_difference(a: list[Frame], b: list[Frame]) -> int:
+    """In sample values; frames must be as many and equally timed."""
+    assert [frame.pts * frame.time_base for frame in a] == [frame.pts * frame.time_base for frame in b]
+    planes = [(x, y) for f, g in zip(a, b, strict=True) for x, y in zip(f.planes, g.planes, strict=True)]
+    return max(int(np.abs(x.astype(int) - y).max()) for x, y in planes)

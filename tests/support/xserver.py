@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-PROGRAMS = ("Xvfb", "xdotool")
-NEEDS = "needs Xvfb and xdotool (apt-get install xvfb xdotool)"
-
-
-def missing() -> list[str]:
-    return [name for name in PROGRAMS if shutil.which(name) is None]
 
 
 @contextlib.contextmanager

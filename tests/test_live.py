@@ -21,9 +21,10 @@ from support.in_memory import Identity
 from support.videos import Recipe, count_frames, footage, frames, write
 from vdeblur.errors import DeviceError, InputError, OutputError, UsageError
 from vdeblur.frames import Frame
+from vdeblur.live import cameras
 from vdeblur.live.cameras import CameraOptions, FileCamera, open_camera
 from vdeblur.live.pace import Step
-from vdeblur.live.session import Live, Newest, cameras, open_recording, percentile, watch
+from vdeblur.live.session import Live, Newest, open_recording, percentile, watch
 from vdeblur.live.stream import LiveStream, Rung
 from vdeblur.restorer import State
 from vdeblur.windows import Window

@@ -67,6 +67,7 @@ class VSPipe:
         video = str(self.folder / "out.y4m")
         done = self.run(script, "-c", "y4m", *options, output=video)
         assert done.returncode == 0, done.stderr
+        assert "still allocated" not in done.stderr
         return decoded(video)
 
 

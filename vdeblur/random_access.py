@@ -7,7 +7,7 @@ for the next frames gets them from it; after a jump a new run starts a warm-up e
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 from .frames import Frame
@@ -78,13 +78,14 @@ class RandomAccess(Generic[Result]):
         """A run for which `number` is warm; from the beginning of the stream every frame is."""
         first = max(number - self._warm_up, 0)
         self._next, self._warm = first, number if first else 0
-        return self._restored(first)
-
-    def _restored(self, first: int) -> Iterator[Frame]:
-        """The frames from `first` on, restored as a stream that begins there."""
-        frames = (self._frame_at(number) for number in range(first, self._count))
+        numbers, read = range(first, self._count), self._frame_at  # no `self`: frames would wait for cycles to be found
         is_cut = self._new_cuts() if self._new_cuts else None
-        state: State = None
-        for window in windows(frames, self._restorer.past, self._restorer.future, is_cut):
-            restored, state = self._restorer.restore(window, None if window.is_scene_start else state)
-            yield restored
+        return restored((read(number) for number in numbers), self._restorer, is_cut)
+
+
+def restored(frames: Iterable[Frame], restorer: Restorer, is_cut: IsCut | None) -> Iterator[Frame]:
+    """Every frame of a stream restored, in order."""
+    state: State = None
+    for window in windows(frames, restorer.past, restorer.future, is_cut):
+        frame, state = restorer.restore(window, None if window.is_scene_start else state)
+        yield frame

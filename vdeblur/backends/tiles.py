@@ -172,9 +172,11 @@ def _available_of_system() -> int | None:
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
     except (OSError, StopIteration, ValueError):
         pass
-    try:  # not Linux: half of what is built in
+    if not hasattr(os, "sysconf"):  # Windows
+        return None
+    try:  # macOS: half of what is built in
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    except (AttributeError, OSError, ValueError):
+    except (OSError, ValueError):
         return None
 
 

@@ -13,14 +13,19 @@ import queue
 import signal
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from multiprocessing.connection import Connection
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..cores import threads, use_threads
 
 if TYPE_CHECKING:
+    import sys
     from multiprocessing.context import SpawnProcess
+
+    if sys.platform == "win32":
+        from multiprocessing.connection import PipeConnection as Connection
+    else:
+        from multiprocessing.connection import Connection
 
 STOP_SECONDS = 2.0
 """How long a worker may take to end when it is asked to."""

@@ -12,7 +12,6 @@ import argparse
 import json
 import statistics
 import tempfile
-import time
 from itertools import islice
 from pathlib import Path
 
@@ -20,24 +19,24 @@ from machine import describe_machine
 from media import make_clip
 
 from vdeblur.jobs.job import Job, restore_file
+from vdeblur.loading import ModelOptions, load_restorer
 from vdeblur.media.sinks import SinkOptions
 from vdeblur.media.sources import open_source
-from vdeblur.restorer import Restorer, State, load_restorer
-from vdeblur.windows import windows
+from vdeblur.pipeline import restored
+from vdeblur.restorer import Restorer
+from vdeblur.restorers.timed import Timed
+
+WARM_UP_FRAMES = 5
 
 
 def tight_loop(restorer: Restorer, path: Path, frames: int) -> float:
     """Frames per second of the model alone, on frames that are decoded already."""
     with open_source(str(path)) as source:
         decoded = list(islice(source, min(frames, 120)))
-    prepared = list(windows(decoded, restorer.past, restorer.future))
-    state: State = None
-    for window in prepared[:5]:
-        _, state = restorer.restore(window, state)
-    started = time.perf_counter()
-    for window in prepared:
-        _, state = restorer.restore(window, state)
-    return len(prepared) / (time.perf_counter() - started)
+    timed = Timed(restorer)
+    for _ in restored(decoded, timed):
+        pass
+    return (len(decoded) - WARM_UP_FRAMES) / sum(timed.seconds[WARM_UP_FRAMES:])
 
 
 def main() -> None:
@@ -59,7 +58,7 @@ def main() -> None:
             job = Job(
                 str(clip),
                 str(Path(folder) / "out.mp4"),
-                given.model,
+                ModelOptions(given.model),
                 sink=SinkOptions(overwrite=True, preset=given.preset),
             )
             whole.append(restore_file(job).fps)

@@ -22,10 +22,10 @@ import numpy as np
 from machine import describe_machine
 from media import make_clip
 
-from vdeblur.jobs.job import default_model
 from vdeblur.live.cameras import CameraOptions, FileCamera
 from vdeblur.live.session import Live, open_recording, percentile
 from vdeblur.live.stream import LiveStream, ladder
+from vdeblur.loading import ModelOptions
 
 FILM_SECONDS = 20
 SETTLING_MINUTES = 3
@@ -72,7 +72,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="vdeblur-endurance-") as folder:
         film = make_clip(Path(folder) / "film.mp4", FILM_SECONDS * options.rate, width, height, options.rate)
         camera = FileCamera(str(film), CameraOptions(loop=True))
-        live = Live(camera, LiveStream(ladder(options.model or default_model(options.device), options.device)))
+        live = Live(camera, LiveStream(ladder(ModelOptions(options.model, options.device))))
         if options.record:
             live.record(open_recording(str(Path(folder) / "recorded.mkv"), camera))
         if not options.json:

@@ -22,9 +22,9 @@ from machine import describe_machine
 from moving import PERIOD, YUV420, moving_frames
 
 from vdeblur.frames import Color, Frame, StreamInfo
-from vdeblur.jobs.job import default_model
 from vdeblur.live.session import Live, Meter, Stats, watch
 from vdeblur.live.stream import LiveStream, Rung, ladder
+from vdeblur.loading import ModelOptions
 
 CLOCK = Fraction(1, 90000)
 WARM_UP_SECONDS = 3.0
@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    rungs = ladder(options.model or default_model(options.device), options.device)
+    rungs = ladder(ModelOptions(options.model, options.device))
     rows: list[dict[str, object]] = []
     for text in options.sizes:
         width, height = map(int, text.split("x"))

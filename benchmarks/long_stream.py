@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from skimage import data
 
 from vdeblur.frames import MATRIX_SMPTE170M, Color, Frame, Layout
+from vdeblur.loading import load_restorer
+from vdeblur.pipeline import restored
 from vdeblur.quality.evaluate import StateReset
-from vdeblur.restorer import Restorer, State, load_restorer
-from vdeblur.windows import windows
+from vdeblur.restorer import Restorer
 
 WIDTH, HEIGHT, SUB_FRAMES, SHUTTER = 256, 192, 17, 0.8
 SPANS = ((1, 1), (2, 5), (6, 10), (11, 100), (101, 300), (301, 1000))
@@ -73,13 +74,11 @@ def mse(a: Picture, b: Picture) -> float:
 def gains(restorer: Restorer, clip: Sequence[tuple[Picture, Picture]], before: Sequence[Picture] = ()) -> list[float]:
     """Gain of each frame of a clip, dB; the frames `before` are restored first, in the same scene, and not counted."""
     frames = [as_frame(picture, i) for i, picture in enumerate([*before, *(blurred for blurred, _ in clip)])]
-    state: State = None
     results = []
-    for index, window in enumerate(windows(frames, restorer.past, restorer.future)):
-        restored, state = restorer.restore(window, state)
+    for index, result in enumerate(restored(frames, restorer)):
         if index >= len(before):
             blurred, sharp = clip[index - len(before)]
-            error = mse(np.stack(restored.planes, -1), sharp)
+            error = mse(np.stack(result.after.planes, -1), sharp)
             results.append(10 * np.log10(mse(blurred, sharp) / max(error, 1e-6)))
     return results
 

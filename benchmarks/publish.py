@@ -20,9 +20,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from vdeblur.backends.checkpoints import Checkpoint, load, save
 from vdeblur.backends.published import UNMEASURED_WARM_UP, PublishedModel, published, weights_folder
 from vdeblur.files import file_sha256
+from vdeblur.loading import load_restorer
 from vdeblur.models import StreamNetwork
 from vdeblur.quality.evaluate import do_no_harm, evaluate
-from vdeblur.restorer import load_restorer
 
 
 def gmac_720p(network: StreamNetwork) -> float:

@@ -31,10 +31,11 @@ from vdeblur.batch.scheduler import Batch, BatchOptions
 from vdeblur.batch.units import do
 from vdeblur.batch.workers import Hands, Workers
 from vdeblur.files import file_sha256
-from vdeblur.jobs.job import Job, load_for, restore_file, warm_up_of
+from vdeblur.jobs.job import Job, restore_file
 from vdeblur.jobs.joining import join
 from vdeblur.jobs.resume import folder_of, prepare
 from vdeblur.jobs.segments import Cutting, restore_segment
+from vdeblur.loading import ModelOptions, load_restorer, warm_up_of
 
 CUTTING = Cutting(min_seconds=5, max_seconds=10)
 """Short segments, so that a short clip has several: units cost what they cost whatever their length."""
@@ -100,7 +101,7 @@ def rate(action: Callable[[], object], seconds: float = 1.5) -> float:
 
 def only_load(job: Job, device: str, on_frames: object) -> None:
     """A unit that loads the model and does nothing."""
-    load_for(job)
+    load_restorer(job.model)
 
 
 def nothing(unit: object, device: str, on_frames: object) -> None:
@@ -135,7 +136,7 @@ def start_up(job: Job) -> float:
 
 def in_batch(clip: Path, folder: Path, settings: Job, jobs: int) -> tuple[float, float]:
     """(seconds for the clip with warm workers, seconds to open it)."""
-    workers = Workers(do, jobs, settings.device)
+    workers = Workers(do, jobs, settings.model.device)
     try:
         for number in (0, 1):
             out = str(folder / f"out{jobs}-{number}")
@@ -168,18 +169,19 @@ class Metadata:
 
 def measure(model: str, frames: int, width: int, height: int) -> Measured:
     """All of it."""
-    settings = Job("", None, model)
+    settings = Job("", None, ModelOptions(model))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         clip = make_clip(folder / "clip.mp4", frames, width, height)
-        job = Job(str(clip), str(folder / "whole.mp4"), model)
-        restorer = load_for(job)
-        restore_file(Job(str(clip), str(folder / "first.mp4"), "unsharp"))  # codecs and caches are warm after this
+        job = Job(str(clip), str(folder / "whole.mp4"), ModelOptions(model))
+        restorer = load_restorer(job.model)
+        warming = Job(str(clip), str(folder / "first.mp4"), ModelOptions("unsharp"))
+        restore_file(warming)  # codecs and caches are warm after this
         whole = restore_file(job, loaded=restorer)
 
         output = str(folder / "pieces.mp4")
         start = time.perf_counter()
-        cut = prepare(Job(str(clip), output, model), output, folder_of(output), CUTTING)
+        cut = prepare(Job(str(clip), output, ModelOptions(model)), output, folder_of(output), CUTTING)
         planning = time.perf_counter() - start
         assert cut is not None, "the clip must be longer than the longest segment"
         metadata = Metadata()
@@ -188,7 +190,7 @@ def measure(model: str, frames: int, width: int, height: int) -> Measured:
             metadata.counts = segment.index == 1  # the first one imports
             manifests.append(restore_segment(cut, segment.index, restorer))
         metadata.counts = False
-        warm = (len(manifests) - 1) * warm_up_of(model)
+        warm = (len(manifests) - 1) * warm_up_of(ModelOptions(model))
         beyond = sum(m.seconds for m in manifests) - whole.seconds * (frames + warm) / frames
         joining = timed(lambda: join(cut))
 
@@ -256,7 +258,7 @@ def shared(m: Measured, f: Footage) -> dict[str, tuple[float, float]]:
 def measured_table(m: Measured, model: str, size: str) -> str:
     """Every figure, and what it is."""
     gain = m.batch[1] / m.batch[2]
-    warm = warm_up_of(model)
+    warm = warm_up_of(ModelOptions(model))
     ray = "Ray is not installed" if m.ray_units is None else f"{m.ray_units:.0f} units/s"
     rows = [
         (f"whole, {m.frames} frames of {size}", f"{m.whole:.1f} s, {m.frames / m.whole:.1f} fps"),
@@ -323,7 +325,9 @@ def main() -> None:
     measured = measure(given.model, given.frames, width, height)
     print(f"`{given.model}` on {describe_machine()}\n\n{measured_table(measured, given.model, given.size)}")
     for fps in given.fps or (30.0, 300.0):
-        assumed = Footage(warm_up_of(given.model), fps, given.mbit, given.storage_megabytes, given.storage_operations)
+        assumed = Footage(
+            warm_up_of(ModelOptions(given.model)), fps, given.mbit, given.storage_megabytes, given.storage_operations
+        )
         print(model_tables(measured, assumed))
 
 

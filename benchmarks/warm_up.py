@@ -30,10 +30,11 @@ from numpy.typing import NDArray
 from skimage import data
 
 from vdeblur.frames import Frame
+from vdeblur.loading import load_restorer
 from vdeblur.media.sources import open_source
+from vdeblur.pipeline import restored
 from vdeblur.quality import plots
-from vdeblur.restorer import Restorer, State, load_restorer
-from vdeblur.windows import windows
+from vdeblur.restorer import Restorer
 
 LONGEST = 48
 """Frames of the longest warm-up that is looked at."""
@@ -103,16 +104,6 @@ def render(path: Path, scene: Scene, frames: int, width: int, height: int) -> st
     return str(path)
 
 
-def restored(restorer: Restorer, frames: list[Frame]) -> list[Frame]:
-    """All frames through the model, from an empty state."""
-    state: State = None
-    results = []
-    for window in windows(frames, restorer.past, restorer.future):
-        result, state = restorer.restore(window, state)
-        results.append(result)
-    return results
-
-
 def levels(a: Frame, b: Frame) -> float:
     """Largest difference in levels of 255."""
     worst = max(int(np.abs(x.astype(int) - y).max()) for x, y in zip(a.planes, b.planes, strict=True))
@@ -121,12 +112,13 @@ def levels(a: Frame, b: Frame) -> float:
 
 def curve(restorer: Restorer, frames: list[Frame]) -> list[float]:
     """Largest difference between segmented and whole for warm-ups of 0 to LONGEST frames."""
-    whole = restored(restorer, frames)
+    whole = [result.after for result in restored(frames, restorer)]
     reach = LONGEST + BEHIND
     after = [0.0] * reach
     for start in range(FIRST_START, len(frames) - reach, START_EVERY):
         # Future frames are there as they would be in a segment, so that only the past differs.
-        pieces = restored(restorer, frames[start : start + reach + restorer.future])[:reach]
+        segment = restored(frames[start : start + reach + restorer.future], restorer)
+        pieces = [result.after for result in islice(segment, reach)]
         after = [max(worst, levels(*pair)) for worst, *pair in zip(after, whole[start:], pieces, strict=False)]
     return list(accumulate(reversed(after), max))[::-1][: LONGEST + 1]
 

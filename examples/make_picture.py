@@ -11,10 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vdeblur import load_restorer
+from vdeblur import load_restorer, restored
 from vdeblur.media.planes import video_frame
 from vdeblur.media.sources import open_source
-from vdeblur.windows import windows
 
 HERE = Path(__file__).parent
 MOMENTS = {31: (130, 95), 81: (210, 115)}
@@ -26,14 +25,13 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("-m", "--model", default="fast")
     restorer = load_restorer(arguments.parse_args().model)
-    rows, state = [], None
+    rows = []
     with open_source(str(HERE / "handheld.mp4")) as source:
-        for index, window in enumerate(windows(source, restorer.past, restorer.future)):
-            restored, state = restorer.restore(window, state)
+        for index, result in enumerate(restored(source, restorer)):
             if index in MOMENTS:
                 x, y = MOMENTS[index]
                 pair = []
-                for frame, label in ((window.centre, "before"), (restored, "after")):
+                for frame, label in ((result.before, "before"), (result.after, "after")):
                     picture = video_frame(frame).to_ndarray(format="bgr24")[y : y + 150, x : x + 240]
                     picture = cv2.resize(picture, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
                     cv2.putText(picture, label, (12, 288), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (0, 0, 0), 4, cv2.LINE_AA)

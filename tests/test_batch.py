@@ -34,6 +34,7 @@ from vdeblur.batch.workers import WorkerDied, Workers
 from vdeblur.errors import InputError, OutputError, UsageError
 from vdeblur.jobs.job import Job
 from vdeblur.jobs.segments import Cutting
+from vdeblur.loading import ModelOptions
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_the_journal_knows_content_and_not_names(folder: Path) -> None:
     assert (found["a.mp4"], found["b.mp4"], found["long.mkv"]) == ("skipped", "done", "foreign")
     assert count_frames(out / "b.mp4") == 5
     assert count_frames(out / "long.mkv") == 3
-    changed = batch_of(folder, job=Job("", None, "unsharp", strength=0.5))
+    changed = batch_of(folder, job=Job("", None, ModelOptions("unsharp"), strength=0.5))
     changed.run(Here())
     assert statuses(changed) == GOOD | {"long.mkv": "foreign"}
     everything = batch_of(folder, BatchOptions(overwrite=True, min_free_bytes=0, cutting=SHORT))

@@ -15,8 +15,8 @@ from safetensors.torch import save_file
 from support.networks import CONFIGS, tiny
 from vdeblur.backends import checkpoints
 from vdeblur.errors import ModelError
+from vdeblur.loading import ModelOptions, load_restorer
 from vdeblur.models import MODELS
-from vdeblur.restorer import load_restorer
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_what_is_saved_comes_back(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_path_is_a_models_name(file: Path) -> None:
-    assert load_restorer(str(file), "cpu").name == str(file)
+    assert load_restorer(ModelOptions(str(file), "cpu")).name == str(file)
 
 
 def test_one_flipped_byte_is_refused(file: Path) -> None:

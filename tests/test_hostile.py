@@ -23,6 +23,7 @@ from vdeblur.backends.checkpoints import save
 from vdeblur.backends.published import weights_folder
 from vdeblur.frames import Frame, StreamInfo
 from vdeblur.jobs.job import Job, restore_file
+from vdeblur.loading import ModelOptions
 
 FILTER = ("-m", "unsharp")
 
@@ -78,7 +79,7 @@ def test_an_input_deleted_while_running(tmp_path: Path) -> None:
     def delete(info: StreamInfo, frame: Frame) -> None:
         path.unlink(missing_ok=True)
 
-    summary = restore_file(Job(str(path), str(tmp_path / "out.mkv"), model="unsharp"), delete)
+    summary = restore_file(Job(str(path), str(tmp_path / "out.mkv"), model=ModelOptions("unsharp")), delete)
     assert (summary.frames, summary.damaged) == (40, False)
     assert len(packets(str(tmp_path / "out.mkv"), "video")) == 40
 
@@ -91,7 +92,7 @@ def test_pictures_deleted_while_running_are_concealed_and_counted(tmp_path: Path
     def delete(info: StreamInfo, frame: Frame) -> None:
         (tmp_path / "in" / "059.png").unlink(missing_ok=True)
 
-    job = Job(str(tmp_path / "in"), str(tmp_path / "out") + os.sep, model="unsharp")
+    job = Job(str(tmp_path / "in"), str(tmp_path / "out") + os.sep, model=ModelOptions("unsharp"))
     summary = restore_file(job, delete)
     assert (summary.frames, summary.concealed, summary.damaged) == (60, 1, True)
     assert any("059.png" in warning for warning in summary.warnings)

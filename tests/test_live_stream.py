@@ -18,6 +18,7 @@ from support.videos import frames as moving
 from vdeblur.frames import Color, Frame, Layout
 from vdeblur.live.pace import Step
 from vdeblur.live.stream import LiveStream, Rung, ladder
+from vdeblur.loading import ModelOptions
 from vdeblur.restorer import Restorer, State
 from vdeblur.restorers.scaled import MULTIPLE, Scaled, shrunk
 from vdeblur.windows import Window
@@ -142,7 +143,7 @@ def test_the_ladder_starts_at_the_chosen_model_and_goes_down_to_fast_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heavy = publish_heavier(tmp_path, monkeypatch)
-    steps = [str(rung.step) for rung in ladder(heavy, "cpu", "fp32")]
+    steps = [str(rung.step) for rung in ladder(ModelOptions(heavy, "cpu", "fp32"))]
     assert steps[:3] == ["heavy", "fast", "fast at 2/3 size"]
     assert steps[-1] == "cnn at 1/3 size, every 2nd frame"
 
@@ -150,19 +151,19 @@ def test_the_ladder_starts_at_the_chosen_model_and_goes_down_to_fast_first(
 @pytest.mark.parametrize("model", ["fast", "cnn", "heavy"])
 def test_every_step_costs_less_than_the_one_above(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     publish_heavier(tmp_path, monkeypatch)
-    rungs = ladder(model, "cpu", "fp32")
+    rungs = ladder(ModelOptions(model, "cpu", "fp32"))
     costs = [rung.cost / rung.step.every for rung in rungs]
     assert rungs[0].step == Step(model)
     assert all(a > b for a, b in pairwise(costs))
 
 
 def test_the_ladder_of_a_filter_gets_cheaper_and_ends_on_alternate_frames() -> None:
-    rungs = ladder("unsharp")
+    rungs = ladder(ModelOptions("unsharp"))
     assert [rung.step.scale for rung in rungs[:4]] == [1, Fraction(2, 3), Fraction(1, 2), Fraction(1, 3)]
     assert rungs[-1].step.every == 2
     costs = [rung.cost / rung.step.every for rung in rungs]
     assert costs == sorted(costs, reverse=True)
-    assert [str(rung.step) for rung in ladder("unsharp", fixed=True)] == ["unsharp"]
+    assert [str(rung.step) for rung in ladder(ModelOptions("unsharp"), fixed=True)] == ["unsharp"]
 
 
 def test_a_network_goes_down_the_ladder_and_up_without_look_ahead(tmp_path: Path) -> None:
@@ -174,7 +175,7 @@ def test_a_network_goes_down_the_ladder_and_up_without_look_ahead(tmp_path: Path
     network = build("convlstm", {k: v for k, v in small.items() if k in names})
     path = tmp_path / "small.safetensors"
     checkpoints.save(path, network, "convlstm", network.state_dict(), {})
-    rungs = ladder(str(path), "cpu", "fp32")
+    rungs = ladder(ModelOptions(str(path), "cpu", "fp32"))
     assert all(rung.restorer.future == 0 for rung in rungs)
     for rung in rungs:
         stream = LiveStream([rung], is_cut=lambda a, b: False)

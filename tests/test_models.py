@@ -22,6 +22,7 @@ from vdeblur.frames import Color, Frame, Layout
 from vdeblur.models import MODELS, StreamNetwork
 from vdeblur.models.convlstm import CellState, PeepholeCell
 from vdeblur.models.ladder import depth_to_space, space_to_depth
+from vdeblur.pipeline import restored
 from vdeblur.restorer import Restorer
 from vdeblur.windows import windows
 
@@ -91,11 +92,7 @@ def test_the_restorer_over_a_stream_equals_the_network_over_the_clip(kind: str) 
 
 
 def restore(restorer: Restorer, frames: Sequence[Frame]) -> list[Frame]:
-    state, restored = None, []
-    for window in windows(frames, restorer.past, restorer.future):
-        frame, state = restorer.restore(window, state)
-        restored.append(frame)
-    return restored
+    return [result.after for result in restored(frames, restorer)]
 
 
 def bytes_of(frames: Sequence[Frame]) -> list[bytes]:

@@ -17,6 +17,7 @@ from vdeblur.batch.scheduler import Batch, BatchOptions
 from vdeblur.batch.units import Restore
 from vdeblur.frames import Frame
 from vdeblur.jobs.job import Job
+from vdeblur.loading import ModelOptions
 from vdeblur.media.sinks import SinkOptions
 from vdeblur.media.sources import open_source
 
@@ -99,7 +100,7 @@ def in_one_piece(path: Path, output: Path) -> list[Frame]:
 def test_a_batch_goes_on_in_one_piece(tmp_path: Path, numbers: Sequence[int], seconds: int | None, said: str) -> None:
     path = forged(tmp_path / "in", numbers, seconds)
     out = tmp_path / "out"
-    job = Job("", None, "unsharp", sink=SinkOptions(codec="ffv1"))
+    job = Job("", None, ModelOptions("unsharp"), sink=SinkOptions(codec="ffv1"))
     batch = Batch(collect([str(path)], str(out), name="{stem}.mkv"), job, str(out), BatchOptions(min_free_bytes=0))
     hands = Here()
     batch.run(hands)

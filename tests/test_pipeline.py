@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from support.in_memory import FileSink, Identity, MemorySource, picture, pictures
 from vdeblur.frames import Frame
-from vdeblur.pipeline import restore_stream
+from vdeblur.pipeline import Stream, restore_stream, restored
 from vdeblur.restorer import State
 from vdeblur.threads import FrameQueue, prefetch, write_behind
 from vdeblur.windows import Window
@@ -45,6 +47,50 @@ def test_the_state_starts_anew_with_each_scene(tmp_path: Path) -> None:
         tally = restore_stream(pictures(9), restorer, sink, lambda _, following: following.pts in (40 * 4, 40 * 7))
     assert restorer.states == [0, 1, 2, 3, 0, 1, 2, 0, 1]
     assert (tally.frames, tally.scenes) == (9, 3)
+
+
+@given(count=st.integers(0, 9), past=st.integers(0, 3), future=st.integers(0, 3), cuts=st.sets(st.integers(1, 8)))
+def test_fed_frame_by_frame_is_the_same_as_whole(count: int, past: int, future: int, cuts: set[int]) -> None:
+    def is_cut(_: Frame, following: Frame) -> bool:
+        return following.pts // 40 in cuts
+
+    frames = pictures(count, (2, 2))
+    whole, fed = Identity(past=past, future=future), Identity(past=past, future=future)
+    stream = Stream(fed, is_cut)
+    results = [result for frame in frames for result in stream.feed(frame)] + stream.flush()
+    assert results == list(restored(frames, whole, is_cut))
+    assert [result.before.pts for result in results] == [frame.pts for frame in frames]
+    assert [i for i, result in enumerate(results) if result.is_scene_start] == [
+        i for i in range(count) if i == 0 or i in cuts
+    ]
+    assert fed.states == whole.states
+
+
+def test_a_frame_comes_out_as_soon_as_its_future_is_there_and_flush_gives_the_rest() -> None:
+    stream = Stream(Identity(future=2))
+    assert [len(stream.feed(frame)) for frame in pictures(5)] == [0, 0, 1, 1, 1]
+    assert [result.after.pts for result in stream.flush()] == [40 * 3, 40 * 4]
+    assert stream.flush() == []
+
+
+def test_streams_share_a_restorer_and_not_their_states() -> None:
+    restorer = Identity(future=0)
+    one, other = Stream(restorer), Stream(restorer)
+    for frame in pictures(3):
+        one.feed(frame)
+        other.feed(frame)
+    assert restorer.states == [0, 0, 1, 1, 2, 2]
+
+
+def test_a_stream_goes_on_with_another_restorer_from_the_next_frame() -> None:
+    first, second = Identity(past=2, future=0), Identity(past=1, future=0)
+    stream = Stream(first)
+    for frame in pictures(3):
+        stream.feed(frame)
+    stream.use(second)
+    (result,) = stream.feed(picture(3))
+    assert (first.states, second.states) == ([0, 1, 2], [0])
+    assert not result.is_scene_start
 
 
 @pytest.mark.parametrize("limit", [1, FRAME_BYTES, 3 * FRAME_BYTES, 1 << 20])

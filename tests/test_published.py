@@ -10,10 +10,11 @@ import pytest
 from numpy.typing import NDArray
 from skimage import data
 
+from vdeblur import pipeline
 from vdeblur.backends.published import published
 from vdeblur.frames import Color, Frame, Layout
-from vdeblur.restorer import Restorer, State, load_restorer
-from vdeblur.windows import windows
+from vdeblur.loading import ModelOptions, load_restorer
+from vdeblur.restorer import Restorer
 
 YUV420 = Layout("yuv", 8, (1, 1))
 FLAT = {
@@ -29,7 +30,7 @@ FLAT = {
 
 @pytest.fixture(scope="module", params=[model.name for model in published()])
 def restorer(request: pytest.FixtureRequest) -> Restorer:
-    return load_restorer(request.param, "cpu")
+    return load_restorer(ModelOptions(request.param, "cpu"))
 
 
 def frame(planes: tuple[NDArray[np.uint8], ...], index: int) -> Frame:
@@ -49,12 +50,7 @@ def photograph(shift: int, index: int) -> Frame:
 
 
 def restored(restorer: Restorer, frames: list[Frame]) -> list[Frame]:
-    state: State = None
-    results = []
-    for window in windows(frames, restorer.past, restorer.future):
-        result, state = restorer.restore(window, state)
-        results.append(result)
-    return results
+    return [result.after for result in pipeline.restored(frames, restorer)]
 
 
 def change(a: Frame, b: Frame) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from support.commands import run, started, until
 from support.videos import decoded, largest_difference
 from vdeblur.jobs.job import Job, restore_file
 from vdeblur.jobs.resume import folder_of
+from vdeblur.loading import ModelOptions
 from vdeblur.media.sinks import SinkOptions
 
 SETTINGS = ("-m", "unsharp", "--codec", "ffv1")
@@ -51,7 +52,9 @@ def test_after_kill_9_the_same_command_gives_the_same_frames(film: Path, tmp_pat
     assert result.exit_code == 0
     assert f"goes on with {kept} of" in result.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mkv", "out.mkv"]
-    whole = restore_file(Job(str(film), str(tmp_path / "whole.mkv"), "unsharp", sink=SinkOptions(codec="ffv1")))
+    whole = restore_file(
+        Job(str(film), str(tmp_path / "whole.mkv"), ModelOptions("unsharp"), sink=SinkOptions(codec="ffv1"))
+    )
     assert whole.frames == json.loads(result.stdout)["frames"] == 180
     assert largest_difference(decoded(whole.output), decoded(str(output))) == 0
     assert videos.packets(str(output), "audio") == videos.packets(str(film), "audio")

@@ -21,10 +21,11 @@ from vdeblur.backends.checkpoints import save
 from vdeblur.backends.published import UNMEASURED_WARM_UP, published
 from vdeblur.errors import InputError, OutputError
 from vdeblur.jobs.fingerprints import job_from_json, job_to_json
-from vdeblur.jobs.job import Job, Summary, default_model, load_for, restore_file, warm_up_of
+from vdeblur.jobs.job import Job, Summary, restore_file
 from vdeblur.jobs.joining import join
 from vdeblur.jobs.resume import folder_of, prepare, restore_resumable
 from vdeblur.jobs.segments import Cutting, JobFolder, _segments, cut, restore_segment
+from vdeblur.loading import ModelOptions, default_model, load_restorer, warm_up_of
 from vdeblur.media.sinks import SinkOptions
 from vdeblur.media.sources import SourceOptions
 from vdeblur.models.convlstm import ConvLSTM
@@ -37,7 +38,7 @@ TICK = Fraction(1, 15360)
 
 def both(tmp_path: Path, file: str, suffix: str, **settings: Any) -> tuple[Summary, Summary]:
     """The same job whole and in segments."""
-    settings = {"model": "unsharp", "sink": LOSSLESS} | settings
+    settings = {"model": ModelOptions("unsharp"), "sink": LOSSLESS} | settings
     whole = restore_file(Job(file, str(tmp_path / f"whole{suffix}"), **settings))
     pieces = restore_resumable(Job(file, str(tmp_path / f"pieces{suffix}"), **settings), cutting=SHORT)
     assert not folder_of(pieces.output).exists()
@@ -136,8 +137,8 @@ def differences(tmp_path: Path, model: str, precision: str, times: str, warm_ups
     frames = videos.frames(MOVING, time_base=TICK, **TIMES[times])
     recipe = videos.Recipe(frames, options={"g": "11"}, bframes=3, audio="aac", audio_seconds=4)
     source = videos.write(tmp_path / "in.mp4", recipe)
-    job = Job(source, str(tmp_path / "whole.mkv"), model, "cpu", precision, sink=LOSSLESS)
-    restorer = load_for(job)
+    job = Job(source, str(tmp_path / "whole.mkv"), ModelOptions(model, "cpu", precision), sink=LOSSLESS)
+    restorer = load_restorer(job.model)
     whole = restore_file(job, loaded=restorer).output
     found = []
     for warm_up in warm_ups:
@@ -170,9 +171,9 @@ def test_the_published_model_warms_up_to_the_same_frames(tmp_path: Path, times: 
 
 
 def test_every_model_says_how_long_it_warms_up() -> None:
-    assert all(warm_up_of(model.name) >= model.warm_up for model in published())
-    assert warm_up_of("my.safetensors") == UNMEASURED_WARM_UP
-    assert 1 <= warm_up_of("richardson-lucy") < UNMEASURED_WARM_UP  # it looks one frame back
+    assert all(warm_up_of(ModelOptions(model.name)) >= model.warm_up for model in published())
+    assert warm_up_of(ModelOptions("my.safetensors")) == UNMEASURED_WARM_UP
+    assert 1 <= warm_up_of(ModelOptions("richardson-lucy")) < UNMEASURED_WARM_UP  # it looks one frame back
 
 
 def test_the_other_streams_and_tags_are_kept_as_in_one_piece(tmp_path: Path) -> None:
@@ -228,7 +229,9 @@ def test_what_cannot_be_cut_goes_through_in_one_piece(tmp_path: Path) -> None:
     assert cut(Job(source, "out/"), "out/", SHORT) is None
     assert cut(Job(source, "out.y4m"), "out.y4m", SHORT) is None
     assert cut(Job(raw, "out.mkv"), "out.mkv", SHORT) is None  # its packets have no times
-    restored = restore_resumable(Job(raw, str(tmp_path / "out.mkv"), "unsharp", sink=LOSSLESS), cutting=SHORT)
+    restored = restore_resumable(
+        Job(raw, str(tmp_path / "out.mkv"), ModelOptions("unsharp"), sink=LOSSLESS), cutting=SHORT
+    )
     assert restored.frames == 40
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.h264", "in.mkv", "out.mkv"]
 
@@ -237,13 +240,13 @@ def test_what_cannot_be_cut_goes_through_in_one_piece(tmp_path: Path) -> None:
 def folder(tmp_path: Path) -> JobFolder:
     source = videos.write(tmp_path / "in.mkv", videos.Recipe(videos.frames(40), options={"g": "11"}))
     output = str(tmp_path / "out.mkv")
-    folder = prepare(Job(source, output, "unsharp", sink=LOSSLESS), output, folder_of(output), SHORT)
+    folder = prepare(Job(source, output, ModelOptions("unsharp"), sink=LOSSLESS), output, folder_of(output), SHORT)
     assert folder is not None
     return folder
 
 
 def test_a_segment_is_the_same_however_often_it_is_restored(folder: JobFolder) -> None:
-    restorer = load_for(folder.job)
+    restorer = load_restorer(folder.job.model)
     first = restore_segment(folder, 1, restorer)
     assert restore_segment(folder, 1, restorer) == first  # that is there already
     folder.video(1).with_suffix(".json").unlink()
@@ -253,7 +256,7 @@ def test_a_segment_is_the_same_however_often_it_is_restored(folder: JobFolder) -
 
 
 def test_a_segment_that_is_passed_through_holds_the_sources_frames(folder: JobFolder) -> None:
-    restorer = load_for(folder.job)
+    restorer = load_restorer(folder.job.model)
     for segment in folder.segments:
         restore_segment(folder, segment.index, restorer, pass_through=segment.index == 1)
     join(folder)
@@ -268,7 +271,7 @@ def test_a_segment_that_is_passed_through_holds_the_sources_frames(folder: JobFo
 
 
 def test_joining_refuses_what_is_missing_or_altered(folder: JobFolder) -> None:
-    restorer = load_for(folder.job)
+    restorer = load_restorer(folder.job.model)
     for segment in folder.segments[:-1]:
         restore_segment(folder, segment.index, restorer)
     with pytest.raises(OutputError, match="run the same command again"):
@@ -287,7 +290,7 @@ def test_joining_refuses_what_is_missing_or_altered(folder: JobFolder) -> None:
 def test_joining_refuses_frames_that_do_not_tile_the_source(folder: JobFolder) -> None:
     import json
 
-    restorer = load_for(folder.job)
+    restorer = load_restorer(folder.job.model)
     for segment in folder.segments:
         restore_segment(folder, segment.index, restorer)
     path = folder.video(1).with_suffix(".json")
@@ -301,7 +304,7 @@ def test_joining_refuses_frames_that_do_not_tile_the_source(folder: JobFolder) -
 
 def test_a_job_survives_its_way_through_json() -> None:
     job = Job(
-        "in.mkv", "out.mkv", "fast", strength=0.5, only_blurred=3.5,
+        "in.mkv", "out.mkv", ModelOptions("fast", tile=0, views=2), strength=0.5, only_blurred=3.5,
         source=SourceOptions(1.5, 3, frame_rate=Fraction(30000, 1001), pts_range=(None, 4)),
         sink=SinkOptions(encoder_options={"bf": "2"}),
     )  # fmt: skip

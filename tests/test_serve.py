@@ -17,10 +17,11 @@ import pytest
 from support.commands import ROOT, run
 from support.networks import publish_heavier
 from support.videos import count_frames, footage, sound_only
+from vdeblur.loading import ModelOptions
 from vdeblur.serve.app import PAGE_FILES, WEB, ServeOptions, is_loopback, running
 from vdeblur.serve.jobs import download_name, shown_name
 
-OPTIONS = ServeOptions(port=0, model="unsharp")
+OPTIONS = ServeOptions(port=0, model=ModelOptions("unsharp"))
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def served(work: Callable[[Any, str], Awaitable[None]], **settings: Any) -> None
     folders = set(Path(tempfile.gettempdir()).glob("vdeblur-*"))
 
     async def main() -> None:
-        options = ServeOptions(**{"port": 0, "model": "unsharp", **settings})
+        options = ServeOptions(**{"port": 0, "model": ModelOptions("unsharp"), **settings})
         async with running(options) as url, aiohttp.ClientSession() as session:
             await work(session, url.partition("?")[0].rstrip("/"))
 
@@ -208,7 +209,7 @@ def test_the_page_offers_whatever_is_published(tmp_path: Path, monkeypatch: pyte
         assert facts["models"][:3] == [heavy, "fast", "cnn"]
         assert len(set(facts["models"])) == len(facts["models"])
 
-    served(work, model=heavy)
+    served(work, model=ModelOptions(heavy))
 
 
 def test_the_page_asks_nothing_of_other_sites() -> None:
@@ -251,7 +252,7 @@ def test_any_host_but_loopback_gets_a_token() -> None:
     assert not any(is_loopback(host) for host in ("0.0.0.0", "::", "192.0.2.2", "example.org"))
 
     async def main() -> str:
-        async with running(ServeOptions(host="0.0.0.0", port=0, model="unsharp")) as url:
+        async with running(ServeOptions(host="0.0.0.0", port=0, model=ModelOptions("unsharp"))) as url:
             return url
 
     assert len(asyncio.run(main()).partition("?token=")[2]) >= 20

@@ -9,10 +9,12 @@ import pytest
 
 from support.chromium import browser
 from support.videos import Recipe, count_frames, footage, frames, write
+from vdeblur.loading import ModelOptions
 from vdeblur.serve.app import ServeOptions, running
 
 pytestmark = pytest.mark.needs("chromium")
 
+OPTIONS = ServeOptions(port=0, model=ModelOptions("unsharp"))
 RESTORED = "document.getElementById('restored')"
 
 
@@ -21,7 +23,10 @@ def test_the_page_restores_a_webcam_and_a_dropped_video(tmp_path: Path) -> None:
     clip = footage(tmp_path / "my clip.mp4", frames=50, size=(160, 96))
 
     async def main() -> None:
-        async with running(ServeOptions(port=0, model="unsharp")) as url, browser(tmp_path, Path(camera)) as page:
+        async with (
+            running(ServeOptions(port=0, model=ModelOptions("unsharp"))) as url,
+            browser(tmp_path, Path(camera)) as page,
+        ):
             await page.look(1200, 900)
             await page.open(url)
             assert await page.evaluate("document.getElementById('model').value") == "unsharp"
@@ -68,7 +73,7 @@ def test_what_fails_is_said_on_the_page(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no video")
 
     async def main() -> None:
-        async with running(ServeOptions(port=0, model="unsharp")) as url, browser(tmp_path) as page:
+        async with running(ServeOptions(port=0, model=ModelOptions("unsharp"))) as url, browser(tmp_path) as page:
             await page.open(url)
             await page.choose_file("#file", tmp_path / "notes.txt")
             await page.until("document.querySelector('#jobs .detail.bad')")

@@ -12,6 +12,7 @@ import aiortc
 import av
 import numpy as np
 
+from vdeblur.loading import ModelOptions
 from vdeblur.serve.app import ServeOptions, running
 
 
@@ -41,7 +42,10 @@ def new_peer() -> Any:
 
 def test_a_webcam_comes_back_restored_with_figures_and_controls() -> None:
     async def main() -> None:
-        async with running(ServeOptions(port=0, model="unsharp")) as url, aiohttp.ClientSession() as session:
+        async with (
+            running(ServeOptions(port=0, model=ModelOptions("unsharp"))) as url,
+            aiohttp.ClientSession() as session,
+        ):
             peer = new_peer()
             came: asyncio.Queue[Any] = asyncio.Queue()
             said: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -74,7 +78,7 @@ def test_a_webcam_comes_back_restored_with_figures_and_controls() -> None:
 
 def test_the_number_of_webcams_is_bounded_and_bad_offers_are_refused() -> None:
     async def main() -> None:
-        options = ServeOptions(port=0, model="unsharp", max_peers=1)
+        options = ServeOptions(port=0, model=ModelOptions("unsharp"), max_peers=1)
         async with running(options) as url, aiohttp.ClientSession() as session, asyncio.timeout(30):
             for wrong in ({}, [], {"sdp": "v=0"}, {"sdp": "nonsense"}, {"sdp": "v=0", "model": "../x"}):
                 async with session.post(f"{url}api/peers", json=wrong) as response:

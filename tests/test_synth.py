@@ -11,9 +11,9 @@ import pytest
 from support.commands import run
 from support.videos import footage
 from vdeblur.errors import InputError, OutputError, UsageError
+from vdeblur.loading import load_restorer
 from vdeblur.quality.evaluate import evaluate
 from vdeblur.quality.pairs import find_clips, picture_of, read_frames
-from vdeblur.restorer import load_restorer
 from vdeblur.training.synth import SynthConfig, shake, synthesise
 
 SMALL = SynthConfig(frames=3, clips=2, size=32, blur_px=(3, 5))

@@ -21,8 +21,8 @@ from support.train_runs import TINY, same, write_pictures
 from vdeblur.backends import checkpoints
 from vdeblur.backends.published import published
 from vdeblur.errors import InputError, UsageError
+from vdeblur.loading import ModelOptions, load_restorer
 from vdeblur.models import build
-from vdeblur.restorer import load_restorer
 from vdeblur.training.log import to_svg, to_text
 from vdeblur.training.recipe import read_recipe
 from vdeblur.training.train import TrainConfig, train
@@ -131,7 +131,7 @@ def test_the_loss_falls(config: TrainConfig, tmp_path: Path, kind: str) -> None:
 def test_the_model_it_leaves_restores(whole: Path) -> None:
     checkpoint = checkpoints.load(whole / "model.safetensors")
     assert checkpoint.provenance == {"steps": 12, "data": ["photographs"], "seed": 0}
-    assert load_restorer(str(whole / "model.safetensors"), "cpu").past == 1
+    assert load_restorer(ModelOptions(str(whole / "model.safetensors"), "cpu")).past == 1
 
 
 def test_fine_tuning_on_pairs_from_a_models_weights(whole: Path, tmp_path: Path) -> None:

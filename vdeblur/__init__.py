@@ -17,22 +17,25 @@ _HOME = {
     "Frame": "frames",
     "Job": "jobs.job",
     "Layout": "frames",
+    "ModelOptions": "loading",
     "Restorer": "restorer",
     "SceneCuts": "scenes",
     "Sink": "media.sinks",
     "SinkOptions": "media.sinks",
     "Source": "media.sources",
     "SourceOptions": "media.sources",
+    "Stream": "pipeline",
     "StreamInfo": "frames",
     "Summary": "jobs.job",
     "VdeblurError": "errors",
     "Window": "windows",
-    "load_restorer": "restorer",
+    "load_restorer": "loading",
     "open_sink": "media.sinks",
     "open_source": "media.sources",
     "prefetch": "threads",
     "restore_file": "jobs.job",
     "restore_stream": "pipeline",
+    "restored": "pipeline",
     "write_behind": "threads",
 }
 """The module that holds each public name."""
@@ -42,12 +45,14 @@ __all__ = [
     "Frame",
     "Job",
     "Layout",
+    "ModelOptions",
     "Restorer",
     "SceneCuts",
     "Sink",
     "SinkOptions",
     "Source",
     "SourceOptions",
+    "Stream",
     "StreamInfo",
     "Summary",
     "VdeblurError",
@@ -58,6 +63,7 @@ __all__ = [
     "prefetch",
     "restore_file",
     "restore_stream",
+    "restored",
     "write_behind",
 ]
 
@@ -65,10 +71,11 @@ if TYPE_CHECKING:
     from .errors import VdeblurError
     from .frames import Color, Frame, Layout, StreamInfo
     from .jobs.job import Job, Summary, restore_file
+    from .loading import ModelOptions, load_restorer
     from .media.sinks import Sink, SinkOptions, open_sink
     from .media.sources import Source, SourceOptions, open_source
-    from .pipeline import restore_stream
-    from .restorer import Restorer, load_restorer
+    from .pipeline import Stream, restore_stream, restored
+    from .restorer import Restorer
     from .scenes import SceneCuts
     from .threads import prefetch, write_behind
     from .windows import Window

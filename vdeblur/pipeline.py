@@ -2,16 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .frames import Frame
-from .windows import windows
+from .windows import IsCut, Window, WindowBuffer
 
 if TYPE_CHECKING:
     from .media.sinks import Sink
     from .restorer import Restorer, State
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """One frame of a stream, before and after."""
+
+    before: Frame
+    after: Frame
+    """Of the same pts as `before`."""
+    is_scene_start: bool
+
+
+class Stream:
+    """One stream through a restorer, frame by frame.
+
+        stream = Stream(load_restorer("fast"), SceneCuts())
+        for frame in camera:
+            for result in stream.feed(frame):
+                show(result.after)
+        for result in stream.flush():
+            show(result.after)
+
+    The state of the restorer lies here and nowhere else, so streams may share one restorer. Not for several threads at
+    once. What a restorer raises comes out unchanged; the frames of that call are lost, and the next scene goes well.
+    """
+
+    def __init__(self, restorer: Restorer, is_cut: IsCut | None = None) -> None:
+        """`is_cut` (such as a `SceneCuts` of its own) says where scenes start besides at changes of the frame size."""
+        self._restorer = restorer
+        self._windows = WindowBuffer(restorer.past, restorer.future, is_cut)
+        self._state: State = None
+
+    def feed(self, frame: Frame) -> list[Restored]:
+        """Add the next frame; return what it lets restore, in order.
+
+        That is one frame, `restorer.future` frames behind; none at the start of a scene; several at a cut.
+        """
+        return [self._restore(window) for window in self._windows.feed(frame)]
+
+    def flush(self) -> list[Restored]:
+        """End the stream; return the frames that were waiting for their future. A frame fed later starts anew."""
+        return [self._restore(window) for window in self._windows.flush()]
+
+    def use(self, restorer: Restorer) -> None:
+        """Go on with another restorer from the next frame: the state starts anew, the past frames stay."""
+        self._restorer, self._state = restorer, None
+        self._windows.past, self._windows.future = restorer.past, restorer.future
+
+    def _restore(self, window: Window) -> Restored:
+        if window.is_scene_start:
+            self._state = None
+        after, self._state = self._restorer.restore(window, self._state)
+        return Restored(window.centre, after, window.is_scene_start)
+
+
+def restored(frames: Iterable[Frame], restorer: Restorer, is_cut: IsCut | None = None) -> Iterator[Restored]:
+    """Restore frames as they are asked for: one result per frame, in order; the state starts anew with every scene."""
+    stream = Stream(restorer, is_cut)
+    for frame in frames:
+        yield from stream.feed(frame)
+    yield from stream.flush()
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,24 +83,15 @@ class Tally:
     scenes: int
 
 
-def restore_stream(
-    source: Iterable[Frame],
-    restorer: Restorer,
-    sink: Sink,
-    is_cut: Callable[[Frame, Frame], bool] | None = None,
-) -> Tally:
-    """Restore every frame of `source` into `sink`, in order; the state starts anew with every scene.
+def restore_stream(source: Iterable[Frame], restorer: Restorer, sink: Sink, is_cut: IsCut | None = None) -> Tally:
+    """Restore every frame of `source` into `sink`, in order.
 
     Opens and closes nothing: source and sink are context managers, and threads, progress and blending are wrappers
     around the arguments. Whatever any of the three raises comes out unchanged.
     """
     frames = scenes = 0
-    state: State = None
-    for window in windows(source, restorer.past, restorer.future, is_cut):
-        if window.is_scene_start:
-            state = None
-            scenes += 1
-        restored, state = restorer.restore(window, state)
-        sink.write(restored)
+    for result in restored(source, restorer, is_cut):
+        sink.write(result.after)
         frames += 1
+        scenes += result.is_scene_start
     return Tally(frames, scenes)

@@ -7,14 +7,14 @@ for the next frames gets them from it; after a jump a new run starts a warm-up e
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 from .frames import Frame
-from .restorer import Restorer, State
-from .windows import windows
+from .pipeline import restored
+from .restorer import Restorer
+from .windows import IsCut
 
-IsCut = Callable[[Frame, Frame], bool]
 Result = TypeVar("Result")
 
 
@@ -65,9 +65,9 @@ class RandomAccess(Generic[Result]):
             run = self._start(number)
         self._run = None  # whatever is raised below leaves no run that could be gone on with
         while self._next <= number:
-            restored = next(run)
+            result = next(run)
             if self._next >= self._warm:
-                self._kept[self._next] = self._finish(restored)
+                self._kept[self._next] = self._finish(result)
                 if len(self._kept) > self._keep:
                     self._kept.popitem(last=False)
             self._next += 1
@@ -80,12 +80,5 @@ class RandomAccess(Generic[Result]):
         self._next, self._warm = first, number if first else 0
         numbers, read = range(first, self._count), self._frame_at  # no `self`: frames would wait for cycles to be found
         is_cut = self._new_cuts() if self._new_cuts else None
-        return restored((read(number) for number in numbers), self._restorer, is_cut)
-
-
-def restored(frames: Iterable[Frame], restorer: Restorer, is_cut: IsCut | None) -> Iterator[Frame]:
-    """Every frame of a stream restored, in order."""
-    state: State = None
-    for window in windows(frames, restorer.past, restorer.future, is_cut):
-        frame, state = restorer.restore(window, None if window.is_scene_start else state)
-        yield frame
+        results = restored((read(number) for number in numbers), self._restorer, is_cut)
+        return (result.after for result in results)

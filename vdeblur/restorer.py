@@ -1,11 +1,12 @@
-"""Restorer: the protocol that the ConvLSTM, the per-frame CNN, a classical filter and a test's identity share."""
+"""Restorer: the protocol that the ConvLSTM, the per-frame CNN, a classical filter and a test's identity share.
+
+`Wrapper` is the base of restorers that work around another one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
-from .errors import ModelError, did_you_mean
 from .frames import Frame
 from .windows import Window
 
@@ -16,69 +17,70 @@ State: TypeAlias = Any
 class Restorer(Protocol):
     """Restores the centre of a window. Holds weights and settings, never anything of a stream."""
 
-    name: str
-    """What `-m` calls it."""
-    device: str
-    """"cpu", "cuda:0" and so on."""
-    precision: str
-    """"fp32", "bf16" or "fp16"; "native" for filters on the samples themselves."""
-    past: int
-    future: int
+    @property
+    def name(self) -> str:
+        """What `-m` calls it."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """ "cpu", "cuda:0" and so on; another one after memory ran out on the first."""
+        ...
+
+    @property
+    def precision(self) -> str:
+        """ "fp32", "bf16" or "fp16"; "native" for filters on the samples themselves."""
+        ...
+
+    @property
+    def past(self) -> int:
+        """Frames before the centre that a window shows it."""
+        ...
+
+    @property
+    def future(self) -> int:
+        """Frames after the centre that a window shows it."""
+        ...
 
     def restore(self, window: Window, state: State) -> tuple[Frame, State]:
         """Return the restored centre (same size, layout, pts and colour) and the state for the next window."""
         ...
 
 
-def load_restorer(
-    name: str,
-    device: str = "auto",
-    precision: str = "auto",
-    *,
-    look_ahead: bool = True,
-    tile: int | None = None,
-    views: int = 1,
-    on_retreat: Callable[[str], None] = lambda _: None,
-) -> Restorer:
-    """The restorer that `-m` calls `name`: a published model, a .safetensors file, or a classical filter.
+class Wrapper:
+    """A restorer around another one, whose name, device, precision and window are the inner one's, as they are now.
 
-    `look_ahead` False makes a network do without future frames, for live streams. `tile` is the side of tiles in
-    pixels; 0 is the whole picture at once, None goes by the memory that is free. `views` is how many symmetric views a
-    network averages (see `backends.views`), 1 to 8. `on_retreat` is told when a network went to smaller tiles or to the
-    CPU, because memory did not do. Raises ModelError for an unknown name or a file that cannot be trusted, DeviceError
-    and UsageError for a device or precision that is not to be had.
+    As it stands it changes nothing; a subclass overrides `restore`.
     """
-    from .backends.published import published
-    from .restorers.classical import CLASSICAL
 
-    if name in CLASSICAL:
-        return CLASSICAL[name]()
-    models = {model.name: model for model in published()}
-    if name not in models and not name.endswith(".safetensors"):
-        raise unknown_model(name)
+    def __init__(self, inner: Restorer) -> None:
+        self.inner = inner
 
-    from .backends.checkpoints import load
-    from .backends.pytorch import TorchRestorer
+    @property
+    def name(self) -> str:
+        """The inner restorer's."""
+        return self.inner.name
 
-    model = models.get(name)
-    checkpoint = load(model.path, model.sha256) if model else load(name)
-    return TorchRestorer(
-        name,
-        checkpoint.network(),
-        device,
-        precision,
-        look_ahead=look_ahead,
-        tile=tile,
-        views=views,
-        on_retreat=on_retreat,
-    )
+    @property
+    def device(self) -> str:
+        """The inner restorer's."""
+        return self.inner.device
 
+    @property
+    def precision(self) -> str:
+        """The inner restorer's."""
+        return self.inner.precision
 
-def unknown_model(name: str) -> ModelError:
-    """What to say of a name that is no model's."""
-    from .backends.published import published
-    from .restorers.classical import CLASSICAL
+    @property
+    def past(self) -> int:
+        """The inner restorer's."""
+        return self.inner.past
 
-    known = [*(model.name for model in published()), *CLASSICAL]
-    hint = did_you_mean(name, known) or f"; choose {', '.join(known)} or a .safetensors file"
-    return ModelError(f"unknown model {name!r}{hint}")
+    @property
+    def future(self) -> int:
+        """The inner restorer's."""
+        return self.inner.future
+
+    def restore(self, window: Window, state: State) -> tuple[Frame, State]:
+        """Restore the centre as the inner restorer does."""
+        return self.inner.restore(window, state)

@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 
 from .errors import InputError, UsageError
 from .frames import Color, Frame, Layout, Plane
-from .jobs.job import PER_FRAME_MODEL, warm_up_of
-from .random_access import IsCut, RandomAccess
-from .restorer import Restorer, load_restorer
+from .loading import ModelOptions, load_per_frame, load_restorer, warm_up_of
+from .random_access import RandomAccess
+from .restorer import Restorer
 from .restorers.blend import Blended
 from .restorers.fallback import WithFallback
 from .scenes import SceneCuts
+from .windows import IsCut
 
 KEPT_FRAMES = 8
 """Restored frames kept beyond those that parallel requests can overtake: for stepping back in a player."""
@@ -54,11 +55,10 @@ def Deblur(  # noqa: N802 - as VapourSynth's filters are named
     """
     layout_of(clip)  # refuses first what needs no model to be refused
 
-    def load(name: str) -> Restorer:
-        return load_restorer(name, device, precision, views=views)
-
-    restorer = WithFallback(load(model), lambda: load(PER_FRAME_MODEL))
-    return deblurred(clip, restorer, warm_up=warm_up_of(model), strength=strength, scene_cuts=scene_cuts)
+    options = ModelOptions(model, device, precision, views=views)
+    loaded = load_restorer(options)
+    restorer = WithFallback(loaded, lambda: load_per_frame(loaded))
+    return deblurred(clip, restorer, warm_up=warm_up_of(options), strength=strength, scene_cuts=scene_cuts)
 
 
 def deblurred(

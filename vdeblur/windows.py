@@ -24,40 +24,65 @@ class Window:
         return self.frames[self.past]
 
 
-def windows(
-    frames: Iterable[Frame], past: int, future: int, is_cut: Callable[[Frame, Frame], bool] | None = None
-) -> Iterator[Window]:
+IsCut = Callable[[Frame, Frame], bool]
+"""Says of two neighbouring frames (earlier, later) whether a scene starts with the later one."""
+
+
+class WindowBuffer:
+    """Turns frames that come one by one into windows. Holds no more than one window's frames and the latest one."""
+
+    def __init__(self, past: int, future: int, is_cut: IsCut | None = None) -> None:
+        """`past` and `future` are numbers of frames around the centre; they may be changed between two frames."""
+        self.past, self.future = past, future
+        self._is_cut = is_cut
+        self._held: deque[Frame] = deque()  # of one scene: all that coming windows may still show
+        self._waiting = 0  # frames at the right end of `_held` that have not been a centre yet
+        self._is_scene_start = True
+
+    def feed(self, frame: Frame) -> list[Window]:
+        """Add the next frame; return the windows that it completes, in order: none, one, or those before a cut."""
+        complete: list[Window] = []
+        if self._held and self._is_cut_before(frame):
+            complete = self.flush()
+        self._held.append(frame)
+        self._waiting += 1
+        complete += self._windows(leave=self.future)
+        while len(self._held) > self.past + 1 + self.future:
+            self._held.popleft()
+        return complete
+
+    def flush(self) -> list[Window]:
+        """End the scene; return the windows that were waiting for their future. The next frame starts another one."""
+        complete = self._windows(leave=0)
+        self._held.clear()
+        self._is_scene_start = True
+        return complete
+
+    def _is_cut_before(self, frame: Frame) -> bool:
+        last = self._held[-1]
+        return frame.size != last.size or (self._is_cut is not None and self._is_cut(last, frame))
+
+    def _windows(self, leave: int) -> list[Window]:
+        complete = []
+        while self._waiting > leave:
+            last = len(self._held) - 1
+            centre = len(self._held) - self._waiting
+            around = range(centre - self.past, centre + self.future + 1)
+            frames = tuple(self._held[min(max(i, 0), last)] for i in around)
+            complete.append(Window(frames, self.past, self._is_scene_start))
+            self._waiting -= 1
+            self._is_scene_start = False
+        return complete
+
+
+def windows(frames: Iterable[Frame], past: int, future: int, is_cut: IsCut | None = None) -> Iterator[Window]:
     """Yield one window per frame, in order, none of which reaches across a cut.
 
-    `is_cut(previous, next)` is asked once for each pair of neighbours, in order. A picture of another size starts a
+    `is_cut(previous, next)` is asked once for each pair of neighbours, in order. A frame of another size starts a
     scene without asking. The first window comes when `future` frames lie ahead of the first frame, or its scene ends;
     at most past + 1 + future frames are held, and the one that has just arrived.
     """
-    held: deque[Frame] = deque(maxlen=past + 1 + future)  # of one scene: all that coming windows may still show
-    waiting = 0  # frames at the right end of `held` that have not been a centre yet
-    is_scene_start = True
-
-    def window() -> Window:
-        last = len(held) - 1
-        centre = len(held) - waiting
-        around = range(centre - past, centre + future + 1)
-        return Window(tuple(held[min(max(i, 0), last)] for i in around), past, is_scene_start)
-
+    buffer = WindowBuffer(past, future, is_cut)
     for frame in frames:
-        if held and (frame.size != held[-1].size or (is_cut is not None and is_cut(held[-1], frame))):
-            while waiting:
-                yield window()
-                waiting -= 1
-                is_scene_start = False
-            held.clear()
-            is_scene_start = True
-        held.append(frame)
-        waiting += 1
-        if waiting > future:
-            yield window()
-            waiting -= 1
-            is_scene_start = False
-    while waiting:
-        yield window()
-        waiting -= 1
-        is_scene_start = False
+        yield from buffer.feed(frame)
+    yield from buffer.flush()

@@ -17,11 +17,12 @@ from vdeblur.batch.scheduler import Batch, BatchOptions
 from vdeblur.batch.units import do
 from vdeblur.jobs.job import Job
 from vdeblur.jobs.segments import Cutting
+from vdeblur.loading import ModelOptions
 from vdeblur.media.sinks import SinkOptions
 
 SETTINGS = ("-m", "unsharp", "--min-free", "0")
 SHORT = Cutting(min_seconds=0.4, max_seconds=0.9, warm_up=4)
-JOB = Job("", None, "unsharp", sink=SinkOptions(codec="ffv1"))
+JOB = Job("", None, ModelOptions("unsharp"), sink=SinkOptions(codec="ffv1"))
 OPTIONS = BatchOptions(back_off_seconds=0.01, min_free_bytes=0, cutting=SHORT)
 
 

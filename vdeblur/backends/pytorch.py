@@ -83,6 +83,7 @@ class TorchRestorer:
             state = self._retreat(window.centre.size, state, failure)
 
     def _restore(self, window: Window, state: StreamState | None) -> tuple[Frame, StreamState]:
+        state = _moved(state, self._device, self._dtype)  # another stream may have sent the network to the CPU since
         network = self._for_size(window.centre.size)
         cached = state.features if state else []
         features: list[tuple[Frame, Any]] = []

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from itertools import islice
 
-from ..jobs.job import Job, load_for
+from ..jobs.job import Job
+from ..loading import load_restorer
 from ..media.sources import open_source
-from ..restorer import State
-from ..windows import windows
+from ..pipeline import restored
+from ..restorers.timed import Timed
 from .scheduler import Batch, pixels
 
 TRIAL_FRAMES = 4
@@ -25,15 +25,9 @@ def seconds_for(batch: Batch, settings: Job, jobs: int) -> float | None:
 
 def trial_speed(settings: Job, path: str) -> float | None:
     """Pixels a second of the model on the first frames of a file; coding and decoding come beside it."""
-    restorer = load_for(settings)
+    restorer = Timed(load_restorer(settings.model))
     with open_source(path, settings.source) as source:
         frames = list(islice(source, TRIAL_FRAMES))
-    state: State = None
-    done, seconds = 0, 0.0
-    for number, window in enumerate(windows(frames, restorer.past, restorer.future)):
-        start = time.perf_counter()
-        _, state = restorer.restore(window, state)
-        if number:  # the first one warms up
-            seconds += time.perf_counter() - start
-            done += window.centre.size[0] * window.centre.size[1]
-    return done / seconds if seconds else None
+    sizes = [result.before.size for result in restored(frames, restorer)]
+    seconds = sum(restorer.seconds[1:])  # the first one warms up
+    return sum(width * height for width, height in sizes[1:]) / seconds if seconds else None

@@ -54,7 +54,7 @@ class Request:
     def worker_count(self) -> int:
         """How many processes. Raises UsageError for what is no number."""
         if self.jobs == "auto":
-            return auto_jobs(self.settings.device)
+            return auto_jobs(self.settings.model.device)
         if not self.jobs.isdecimal() or not 1 <= int(self.jobs) <= 1024:
             raise UsageError(f"--jobs {self.jobs}: give a number of processes, or auto")
         return int(self.jobs)
@@ -64,8 +64,8 @@ class Request:
         if self.ray is not None:
             from .cluster import RayActors
 
-            return RayActors(self.ray, self.settings.device)
-        return Workers(do, self.worker_count(), self.settings.device)
+            return RayActors(self.ray, self.settings.model.device)
+        return Workers(do, self.worker_count(), self.settings.model.device)
 
 
 def run_batch(

@@ -25,7 +25,7 @@ from ..errors import InputError, ModelError, OutputError, UsageError, VdeblurErr
 from ..files import write_json
 from ..frames import StreamInfo
 from ..jobs.fingerprints import model_identity
-from ..jobs.job import Job, model_of
+from ..jobs.job import Job
 from ..jobs.resume import DEFAULT_CUTTING, folder_of
 from ..jobs.segments import Cutting, JobFolder, settings_with
 from ..media.sinks import SinkOptions, is_image_output
@@ -103,14 +103,13 @@ class Batch:
     def __init__(self, items: Sequence[Item], settings: Job, output_folder: str, options: BatchOptions) -> None:
         """`settings` is the job for all files; its input and output are not looked at.
 
-        Finds out what is done already, and what each file holds. Raises ModelError for a model that there is not and
+        Finds out what is done already, and what each file holds. Raises ModelError for an unknown model and
         OutputError for a folder that cannot be written.
         """
         self.folder = Path(output_folder)
         self.options = options
-        model = model_of(settings)  # once for all workers, whatever devices they have
-        settings = replace(settings, model=model)
-        self._model = model_identity(model)
+        settings = replace(settings, model=settings.model.named())  # once for all, whatever devices the workers have
+        self._model = model_identity(settings.model)
         self._settings = settings_with(settings, options.cutting)
         self._journal = Journal(self.folder / STATE_FOLDER / "journal.jsonl")
         self._job = settings

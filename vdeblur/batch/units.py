@@ -9,11 +9,12 @@ from pathlib import Path
 
 from ..files import input_sha256
 from ..frames import Frame, StreamInfo
-from ..jobs.job import Job, OnFrame, Summary, load_for, restore_file
+from ..jobs.job import Job, OnFrame, Summary, restore_file
 from ..jobs.one_piece import finish, restore_piece
 from ..jobs.resume import prepare
 from ..jobs.samples import Sampled
 from ..jobs.segments import Cutting, JobFolder, Manifest
+from ..loading import load_restorer
 from ..restorer import Restorer
 
 REPORT_SECONDS = 0.5
@@ -86,9 +87,6 @@ class Finished:
 
 Result = Prepared | Finished | int
 
-_loaded: dict[tuple[str | None, str, str, int | None, int], Restorer] = {}
-"""One worker serves one batch: the model that it needs is loaded once."""
-
 
 def do(unit: Unit, device: str, on_frames: OnFrames) -> Result:
     """Do a unit; a restored segment gives its number of frames, 0 where it need not be done. Raises what it meets."""
@@ -108,10 +106,7 @@ def do(unit: Unit, device: str, on_frames: OnFrames) -> Result:
 
 
 def _restorer(job: Job, device: str) -> Restorer:
-    key = (job.model, device, job.precision, job.tile, job.views)
-    if key not in _loaded:
-        _loaded[key] = load_for(replace(job, device=device))
-    return _loaded[key]
+    return load_restorer(replace(job.model, device=device))
 
 
 def _prepare(unit: Prepare) -> Prepared:
@@ -127,7 +122,7 @@ def _join(folder: JobFolder, device: str, on_frames: OnFrames) -> Finished:
     held = sum(manifest.frames for manifest in manifests)
     on_frame = _counted(lambda frames: on_frames(frames - held))  # those that count as done are done anew
     said: list[str] = []
-    whole, job = Around(), replace(folder.job, device=device)
+    whole, job = Around(), replace(folder.job, model=replace(folder.job.model, device=device))
     summary = finish(folder, job, lambda: _restorer(job, device), said.append, on_frame, whole)
     if said:
         finished = whole.finished(replace(summary, warnings=(*said, *summary.warnings)))

@@ -108,7 +108,7 @@ def segment(job: Job, output: str, index: int | None, source: str | None, join: 
     """
     from ..jobs.slurm import join_job, prepare_job, restore_one, state_of
 
-    device = job.device if options.is_given("device") else None
+    device = job.model.device if options.is_given("device") else None
     if source is not None:
         click.echo(prepare_job(replace(job, input=source, output=output)))
     elif index is not None:

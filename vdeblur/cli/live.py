@@ -89,15 +89,14 @@ def live(
         _list_cameras()
         return
     from ..live.job import LiveJob, run_live
+    from ..loading import ModelOptions
 
     job = LiveJob(
         camera=camera,
         size=size,
         frame_rate=fps,
         loop=loop,
-        model=model,
-        device=device,
-        precision=precision,
+        model=ModelOptions(model, device, precision),
         strength=strength,
         max_latency=max_latency / 1000,
         fixed=fixed,
@@ -163,15 +162,14 @@ def serve(
 
     Needs the extra: pip install 'vdeblur[serve]'.
     """
+    from ..loading import ModelOptions
     from ..serve.app import ServeOptions, serve_forever
 
     settings = ServeOptions(
         host=host,
         port=port,
         token=token,
-        model=model,
-        device=device,
-        precision=precision,
+        model=ModelOptions(model, device, precision),
         max_upload_bytes=max_upload << 20,
         max_jobs=max_jobs,
         max_peers=max_peers,

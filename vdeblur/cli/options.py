@@ -168,6 +168,7 @@ def job_options(command: Callable[..., None]) -> Callable[..., None]:
 def _job_of(values: dict[str, Any]) -> Job:
     """The job of these options, which are taken out of `values`."""
     from ..jobs.job import Job
+    from ..loading import ModelOptions
     from ..media.sinks import SinkOptions
     from ..media.sources import SourceOptions
 
@@ -175,11 +176,7 @@ def _job_of(values: dict[str, Any]) -> Job:
     hwaccel = take("hwaccel")
     return Job(
         input="",
-        model=take("model"),
-        device=take("device"),
-        precision=take("precision"),
-        views=take("views"),
-        tile=take("tile"),
+        model=ModelOptions(take("model"), take("device"), take("precision"), take("tile"), take("views")),
         strength=take("strength"),
         only_blurred=take("only_blurred"),
         scene_cuts=take("scene_cuts") == "auto",

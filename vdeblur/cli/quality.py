@@ -51,14 +51,13 @@ def evaluate(
 
     --json prints an object, or a list for several models.
     """
-    from ..jobs.job import default_model
+    from ..loading import ModelOptions, load_restorer
     from ..quality.evaluate import StateReset, compare, to_json
     from ..quality.report import to_markdown, write_report
-    from ..restorer import load_restorer
 
     restorers: list[Restorer] = []
-    for name in model or (default_model(device),):
-        restorers.append(load_restorer(name, device, precision, views=views))
+    for name in model or (None,):
+        restorers.append(load_restorer(ModelOptions(name, device, precision, views=views)))
         if reset:
             restorers.append(StateReset(restorers[-1]))
     results = compare(pairs, restorers, sharp=sharp, examples=6 if html else 0)

@@ -12,17 +12,18 @@ from typing import Any
 from .. import __version__
 from ..errors import ModelError
 from ..files import file_sha256
+from ..loading import ModelOptions, unknown_model
 from ..media.sinks import SinkOptions
 from ..media.sources import SourceOptions
-from ..restorer import unknown_model
 from .job import Job
 
 
-def model_identity(name: str) -> str:
+def model_identity(model: ModelOptions) -> str:
     """What tells one model from another, whatever it is called: the hash of its weights, or a filter and our version.
 
-    Raises ModelError for a model that there is not.
+    Raises ModelError for an unknown model.
     """
+    name = model.named().name or ""
     from ..backends.published import published
     from ..restorers.classical import CLASSICAL
 
@@ -41,8 +42,9 @@ def model_identity(name: str) -> str:
 def settings_of(job: Job) -> dict[str, Any]:
     """All of a job that changes the picture, as JSON holds it: neither its paths nor its model's name."""
     settings = job_to_json(job)
-    for key in ("input", "output", "model"):
+    for key in ("input", "output"):
         del settings[key]
+    del settings["model"]["name"]
     for key in ("overwrite", "partial_folder"):
         del settings["sink"][key]
     return settings
@@ -68,4 +70,5 @@ def job_from_json(made: dict[str, Any]) -> Job:
     rate, pts = source["frame_rate"], source["pts_range"]
     source["frame_rate"] = None if rate is None else Fraction(rate)
     source["pts_range"] = None if pts is None else tuple(pts)
-    return Job(**made | {"source": SourceOptions(**source), "sink": SinkOptions(**made["sink"])})
+    model = ModelOptions(**made["model"])
+    return Job(**made | {"model": model, "source": SourceOptions(**source), "sink": SinkOptions(**made["sink"])})

@@ -8,26 +8,18 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..backends.published import UNMEASURED_WARM_UP, published
-from ..errors import ModelError
 from ..frames import Frame, StreamInfo
+from ..loading import ModelOptions, OnRetreat, load_per_frame, load_restorer, warm_up_of
 from ..media.sinks import SinkOptions, default_output, open_sink
 from ..media.sources import SourceOptions, open_source
 from ..pipeline import restore_stream
-from ..restorer import Restorer, State, load_restorer
+from ..restorer import Restorer, State, Wrapper
 from ..restorers.blend import Blended, Compared, side_by_side_info
 from ..restorers.fallback import WithFallback
 from ..restorers.only_blurred import OnlyBlurred
 from ..scenes import SceneCuts
 from ..threads import prefetch, write_behind
 from ..windows import Window
-
-PER_FRAME_MODEL = "cnn"
-"""The published model that stands in where a recurrent result is not finite."""
-
-LEAST_WARM_UP = 12
-"""Frames before a start that are run through even without a memory: windows look back, and black or burnt-out frames
-can only be told from scene cuts by what came before them."""
 
 OnFrame = Callable[[StreamInfo, Frame], None]
 """Called in the restoring thread after each frame; an exception ends the job."""
@@ -41,19 +33,12 @@ class Job:
     """A file, a folder or pattern of pictures, or "-" for stdin."""
     output: str | None = None
     """None: beside the input, under a name of its own; "-" for stdout."""
-    model: str | None = None
-    """A published name, a .safetensors file, or a classical filter; None: the default of the device (`model_of`)."""
-    device: str = "auto"
-    precision: str = "auto"
+    model: ModelOptions = field(default_factory=ModelOptions)
     strength: float = 1.0
     """0 (the input) to 1 (the result)."""
     compare: Literal["split", "side"] | None = None
     scene_cuts: bool = True
     """Whether the state starts anew at scene cuts; changes of the picture's size always do that."""
-    tile: int | None = None
-    """Side of tiles in pixels; 0: the whole picture at once, None: by the memory that is free."""
-    views: int = 1
-    """Symmetric views of each frame that a network averages, 1 to 8."""
     only_blurred: float | None = None
     """Frames less blurred than this (pixels, see `blurriness`) pass as they are: 0 is the automatic threshold, None
     restores all."""
@@ -140,8 +125,8 @@ def restore_file(
         sink = stack.enter_context(write_behind(open_sink(output, file, job.sink, info)))
 
         retreats: list[str] = []
-        loaded = loaded or load_for(job, retreats.append)
-        fallback = with_fallback(job, loaded, retreats.append)
+        loaded = loaded or load_restorer(job.model, on_retreat=retreats.append)
+        fallback = with_fallback(loaded, retreats.append)
         restorer = as_asked(job, fallback, info)
         if around is not None:
             restorer = around(restorer, info)
@@ -166,21 +151,15 @@ def restore_file(
     )
 
 
-def load_for(job: Job, on_retreat: Callable[[str], None] = lambda _: None, name: str | None = None) -> Restorer:
-    """The restorer that a job names (or another one, for the same device). Raises what `load_restorer` raises."""
-    name = name or model_of(job)
-    return load_restorer(name, job.device, job.precision, tile=job.tile, views=job.views, on_retreat=on_retreat)
-
-
-def with_fallback(job: Job, restorer: Restorer, on_retreat: Callable[[str], None] = lambda _: None) -> WithFallback:
+def with_fallback(restorer: Restorer, on_retreat: OnRetreat = lambda _: None) -> WithFallback:
     """`restorer` for one stream: the per-frame network stands behind it."""
-    return WithFallback(restorer, lambda: load_for(job, on_retreat, PER_FRAME_MODEL))
+    return WithFallback(restorer, lambda: load_per_frame(restorer, on_retreat=on_retreat))
 
 
 def as_asked(job: Job, restorer: Restorer, info: StreamInfo) -> Restorer:
     """`restorer` with what the job asks for around it; `info` describes the frames that are written."""
     if job.only_blurred is not None:
-        restorer = OnlyBlurred(restorer, job.only_blurred, warm_up_of(model_of(job)))
+        restorer = OnlyBlurred(restorer, job.only_blurred, warm_up_of(job.model))
     if job.strength != 1:
         restorer = Blended(restorer, job.strength)
     if job.compare is not None:
@@ -188,49 +167,19 @@ def as_asked(job: Job, restorer: Restorer, info: StreamInfo) -> Restorer:
     return restorer
 
 
-def model_of(job: Job) -> str:
-    """The model's name, where none is given that of the device's default. Raises what `default_model` raises."""
-    return job.model or default_model(job.device)
-
-
-def default_model(device: str) -> str:
-    """The published model used where none is named: a GPU has time for the best, a CPU takes the one that keeps pace.
-
-    Raises ModelError where none is marked so, DeviceError for a device that is not there.
-    """
-    from ..backends.pytorch import choose_device
-
-    place = "cpu" if device == "cpu" or choose_device(device) == "cpu" else "gpu"  # torch loads slowly: only if it must
-    for model in published():
-        if place in model.default_on.split():
-            return model.name
-    raise ModelError("no model comes with this copy of vdeblur; install it again, or name a model file with -m")
-
-
-def warm_up_of(model: str) -> int:
-    """Frames to restore and throw away before one that must be within 1/255 of what a longer past would give."""
-    from ..restorers.classical import CLASSICAL
-
-    if model in CLASSICAL:
-        return LEAST_WARM_UP
-    known = {entry.name: entry.warm_up for entry in published()}
-    return max(known.get(model, UNMEASURED_WARM_UP), LEAST_WARM_UP)
-
-
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-class Watched:
+class Watched(Wrapper):
     """A restorer that tells of every frame it has restored."""
 
     def __init__(self, restorer: Restorer, info: StreamInfo, on_frame: OnFrame) -> None:
-        self._restorer, self._info, self._on_frame = restorer, info, on_frame
-        self.name, self.device, self.precision = restorer.name, restorer.device, restorer.precision
-        self.past, self.future = restorer.past, restorer.future
+        super().__init__(restorer)
+        self._info, self._on_frame = info, on_frame
 
     def restore(self, window: Window, state: State) -> tuple[Frame, State]:
         """Restore, then tell."""
-        result = self._restorer.restore(window, state)
+        result = self.inner.restore(window, state)
         self._on_frame(self._info, result[0])
         return result

@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..files import input_sha256
+from ..loading import load_restorer
 from ..media.sinks import Partial, default_output, is_image_output
 from ..media.sources import is_image_input
 from ..restorer import Restorer
 from .fingerprints import model_identity
-from .job import Job, OnFrame, Summary, load_for, model_of, restore_file
+from .job import Job, OnFrame, Summary, restore_file
 from .one_piece import finish, restore_piece
 from .segments import Cutting, JobFolder, cut, remaining, settings_with
 
@@ -61,8 +62,12 @@ def restore_resumable(
         done = len(folder.segments) - len(missing)
         log.warning("%s: goes on with %d of %d segments done", output, done, len(folder.segments))
     retreats: list[str] = []
-    restorer = loaded or (load_for(job, retreats.append) if missing else None)
+    restorer = loaded or (load_restorer(job.model, on_retreat=retreats.append) if missing else None)
     seconds = sum(segment.seconds for segment in missing)
+
+    def load() -> Restorer:
+        return restorer or load_restorer(job.model, on_retreat=retreats.append)
+
     try:
         for segment in missing:
             assert restorer is not None
@@ -72,7 +77,7 @@ def restore_resumable(
                 restorer,
                 on_frame and (lambda info, frame: on_frame(remaining(info, seconds), frame)),
             )
-        summary = finish(folder, job, lambda: restorer or load_for(job, retreats.append), log.warning, on_frame)
+        summary = finish(folder, job, load, log.warning, on_frame)
     except Exception:  # a signal among them, also one that a library made another exception of
         folder.remove_temporaries()
         if folder.refusal is None and any(folder.manifest(segment.index) for segment in folder.segments):
@@ -91,7 +96,7 @@ def prepare(job: Job, output: str, path: Path, cutting: Cutting = DEFAULT_CUTTIN
     Raises what `open_source` raises, ModelError for a model that there is not, OutputError.
     """
     settings = settings_with(job, cutting)
-    model = model_identity(model_of(job))
+    model = model_identity(job.model)
     standing = JobFolder.find(path)
     sha256 = input_sha256(job.input) if standing else None
     if standing:

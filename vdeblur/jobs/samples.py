@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..frames import Frame
-from ..restorer import Restorer, State
+from ..restorer import Restorer, State, Wrapper
 from ..restorers.blurriness import blur_length
 from ..windows import Window
 
@@ -18,15 +18,14 @@ EVERY = 10
 THUMBNAIL_WIDTH = 240
 
 
-class Sampled:
+class Sampled(Wrapper):
     """A restorer that looks at every frame of a range of pts before and after, and changes nothing."""
 
     def __init__(self, restorer: Restorer, start: int | None, end: int | None, frames: int) -> None:
-        self._restorer, self._start, self._end = restorer, start, end
+        super().__init__(restorer)
+        self._start, self._end = start, end
         self._middle = frames // 2
         self._seen = 0
-        self.name, self.device, self.precision = restorer.name, restorer.device, restorer.precision
-        self.past, self.future = restorer.past, restorer.future
         self.scene_starts = 0
         self.touched = 0
         self.blur_before: list[float] = []
@@ -35,7 +34,7 @@ class Sampled:
 
     def restore(self, window: Window, state: State) -> tuple[Frame, State]:
         """Restore, and look."""
-        restored, state = self._restorer.restore(window, state)
+        restored, state = self.inner.restore(window, state)
         before = window.centre
         if (self._start is None or before.pts >= self._start) and (self._end is None or before.pts < self._end):
             self.scene_starts += window.is_scene_start

@@ -26,20 +26,21 @@ from types import TracebackType
 from ..errors import InputError, NotInSegments, OutputError, reason_of
 from ..files import file_sha256, write_json
 from ..frames import Frame, StreamInfo
+from ..loading import warm_up_of
 from ..media.containers import FORMATS
 from ..media.sinks import Sink, open_sink
 from ..media.sources import is_image_input, open_source
 from ..pipeline import restore_stream
-from ..restorer import Restorer, State
+from ..restorer import Restorer, State, Wrapper
 from ..restorers.blend import side_by_side_info
 from ..scenes import SceneCuts
 from ..threads import prefetch, write_behind
 from ..windows import Window
 from .fingerprints import job_from_json, job_to_json, model_identity, settings_sha256
-from .job import Job, OnFrame, as_asked, model_of, warm_up_of, with_fallback
+from .job import Job, OnFrame, as_asked, with_fallback
 from .samples import Sampled
 
-FORMAT = 1
+FORMAT = 2
 """Of the files in a job folder."""
 
 REFUSAL = "refusal.json"
@@ -60,7 +61,7 @@ class Cutting:
     max_seconds: float = 30.0
     """... or here, where there is none."""
     warm_up: int | None = None
-    """Frames restored before a segment and thrown away; None: as many as the model needs (`job.warm_up_of`)."""
+    """Frames restored before a segment and thrown away; None: as many as the model needs (`loading.warm_up_of`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ class JobFolder:
     @classmethod
     def create(cls, path: Path, job: Job, output: str, plan: Plan, settings: str, input_sha256: str) -> JobFolder:
         """Write the plan. Raises OutputError where the folder cannot be written."""
-        model = model_identity(model_of(job))
+        model = model_identity(job.model)
         folder = cls(path, job, output, input_sha256, model, settings, plan.time_base, plan.segments)
         made = {
             "format": FORMAT,
@@ -286,7 +287,7 @@ def cut(job: Job, output: str, cutting: Cutting) -> Plan | None:
         return None  # Matroska counts milliseconds: nothing closer together could be told apart
     if (times[-1] - times[0]) * time_base <= cutting.max_seconds:
         return None
-    warm_up = warm_up_of(model_of(job)) if cutting.warm_up is None else cutting.warm_up
+    warm_up = warm_up_of(job.model) if cutting.warm_up is None else cutting.warm_up
     segments = _segments(times, keyframes, time_base, cutting, warm_up, end is not None)
     if len(segments) < 2:
         return None
@@ -359,7 +360,7 @@ def _restored(
     with prefetch(file) as source:
         assert isinstance(file, VideoSource)
         info = side_by_side_info(file.info) if job.compare == "side" else file.info
-        fallback = with_fallback(job, Identity(restorer) if pass_through else restorer)
+        fallback = with_fallback(PassThrough(restorer) if pass_through else restorer)
         sampled = Sampled(as_asked(job, fallback, info), segment.start, segment.end, segment.frames)
         with write_behind(open_sink(str(target), file, writing, info)) as sink:
             kept = Trimmed(sink, segment.start, segment.end, lambda frame: on_frame and on_frame(file.info, frame))
@@ -430,13 +431,8 @@ class Trimmed:
             self.abort()
 
 
-class Identity:
+class PassThrough(Wrapper):
     """Gives every frame back as it came, under the name of the restorer that it stands for."""
-
-    past = future = 0
-
-    def __init__(self, restorer: Restorer) -> None:
-        self.name, self.device, self.precision = restorer.name, restorer.device, restorer.precision
 
     def restore(self, window: Window, state: State) -> tuple[Frame, State]:
         """Give the centre back."""

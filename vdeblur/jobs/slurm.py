@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import UsageError
-from .job import Job, Summary, load_for, model_of
+from ..loading import load_restorer
+from .job import Job, Summary
 from .one_piece import finish, restore_piece
 from .resume import folder_of, prepare
 from .segments import JobFolder
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 def prepare_job(job: Job) -> int:
     """Cut a job into segments, and return how many there are. Raises UsageError for one that cannot be cut."""
     assert job.output is not None
-    folder = prepare(replace(job, model=model_of(job)), job.output, folder_of(job.output))
+    folder = prepare(replace(job, model=job.model.named()), job.output, folder_of(job.output))
     if folder is None:
         raise UsageError(f"{job.input}: is short, or cannot be cut at exact times; restore it with vdeblur {job.input}")
     return len(folder.segments)
@@ -37,7 +38,7 @@ def restore_one(path: str, index: int, device: str | None) -> str:
         raise UsageError(f"{path}: has segments 0 to {len(folder.segments) - 1}, there is no {index}")
     if folder.manifest(index) is not None:
         return f"{folder.output}: segment {index} is done already"
-    manifest = restore_piece(folder, index, load_for(_on(folder, device)))
+    manifest = restore_piece(folder, index, load_restorer(_on(folder, device).model))
     if manifest is None:
         return _refused(folder)
     return f"{folder.output}: segment {index} is done, {manifest.frames} frames in {manifest.seconds:.1f} s"
@@ -50,13 +51,14 @@ def join_job(path: str, device: str | None) -> Summary:
     """
     folder = open_job(path)
     job = _on(folder, device)
-    summary = finish(folder, job, lambda: load_for(job), log.warning)
+    summary = finish(folder, job, lambda: load_restorer(job.model), log.warning)
     folder.remove()
     return summary
 
 
 def _on(folder: JobFolder, device: str | None) -> Job:
-    return replace(folder.job, device=device or folder.job.device)
+    model = folder.job.model
+    return replace(folder.job, model=replace(model, device=device or model.device))
 
 
 def _refused(folder: JobFolder) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
+from ..loading import ModelOptions
 from ..signals import Stopped
 from .display import require_display
 
@@ -26,10 +27,7 @@ class LiveJob:
     """(width, height) to ask of a camera."""
     frame_rate: float | None = None
     loop: bool = False
-    model: str | None = None
-    """As `vdeblur.Job.model`."""
-    device: str = "auto"
-    precision: str = "auto"
+    model: ModelOptions = field(default_factory=ModelOptions)
     strength: float = 1.0
     max_latency: float = 0.2
     """Seconds from capture to result that the ladder keeps."""
@@ -56,18 +54,17 @@ def run_live(job: LiveJob, on_stats: Callable[[Stats], None] | None = None) -> t
         require_display()
         from . import window as live_window  # before all that imports PyAV: see there
     from ..backends.published import published
-    from ..jobs.job import default_model
     from .cameras import CameraOptions, open_camera
     from .session import Live, Recording, open_recording, watch
     from .stream import LiveStream, Rung, ladder
 
     def load(model: str) -> list[Rung]:
-        return ladder(model, job.device, job.precision, fixed=job.fixed)
+        return ladder(replace(job.model, name=model), fixed=job.fixed)
 
     rate = Fraction(job.frame_rate).limit_denominator(1001) if job.frame_rate else None
     stopped = None
     with ExitStack() as stack:
-        rungs = load(job.model or default_model(job.device))
+        rungs = ladder(job.model, fixed=job.fixed)
         camera = stack.enter_context(open_camera(job.camera, CameraOptions(job.size, rate, job.loop)))
         live = Live(camera, LiveStream(rungs, max_latency=job.max_latency, strength=job.strength))
         stack.callback(live.close)

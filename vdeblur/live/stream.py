@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cache
+from functools import partial
 
 from ..backends.published import PublishedModel, published
 from ..frames import Frame
-from ..restorer import Restorer, State, load_restorer
-from ..restorers.blend import Blended
+from ..loading import PER_FRAME_MODEL, ModelOptions, load_per_frame, load_restorer
+from ..pipeline import Stream
+from ..restorer import Restorer
+from ..restorers.blend import blended
 from ..restorers.fallback import WithFallback
+from ..restorers.look_ahead import WithoutLookAhead
 from ..restorers.scaled import Scaled
 from ..scenes import SceneCuts
-from ..windows import Window
+from ..windows import IsCut
 from .pace import Pace, Step
 
 LONG_GAP_SECONDS = 0.5
@@ -24,8 +26,8 @@ LONG_GAP_SECONDS = 0.5
 SCALES = (Fraction(1), Fraction(2, 3), Fraction(1, 2), Fraction(1, 3))
 """Working sizes of the ladder, from the best to the cheapest."""
 
-LIGHT_MODEL, PER_FRAME_MODEL = "fast", "cnn"
-"""What the ladder goes down to, where these are published."""
+LIGHT_MODEL = "fast"
+"""What the ladder goes down to where it is published, and from there to the per-frame network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +40,14 @@ class Rung:
     """Work per frame in units of the same model's work at full size on the lightest network."""
 
 
-def ladder(model: str, device: str = "auto", precision: str = "auto", *, fixed: bool = False) -> list[Rung]:
+def ladder(options: ModelOptions, *, fixed: bool = False) -> list[Rung]:
     """The rungs for a wanted model: itself, then `fast` at smaller and smaller sizes, then the per-frame network.
 
     What costs no less than the step above is left out, such as `fast` at full size below a lighter model. A model that
     is not published goes down by size alone, and at last restores every second frame. `fixed` gives the first rung
     alone. Raises what `load_restorer` raises.
     """
-
-    @cache
-    def load(name: str) -> Restorer:
-        return load_restorer(name, device, precision, look_ahead=False)
-
+    model = options.named().name or ""
     known = {entry.name: entry for entry in published()}
     if model not in known:  # the work of a filter, or of a user's file, cannot be weighed against that of ours
         known = {}
@@ -60,10 +58,11 @@ def ladder(model: str, device: str = "auto", precision: str = "auto", *, fixed: 
     for step in below:
         if _relative_cost(step, known) / step.every < _relative_cost(steps[-1], known) / steps[-1].every:
             steps.append(step)
-    return [_rung(step, load(step.model), _relative_cost(step, known)) for step in steps]
+    return [_rung(step, options, _relative_cost(step, known)) for step in steps]
 
 
-def _rung(step: Step, restorer: Restorer, cost: float) -> Rung:
+def _rung(step: Step, options: ModelOptions, cost: float) -> Rung:
+    restorer = load_restorer(replace(options, name=step.model), look_ahead=False)
     return Rung(step, restorer if step.scale == 1 else Scaled(restorer, step.scale), cost)
 
 
@@ -76,11 +75,11 @@ class _Ladder:
     """The rungs that one stream goes up and down, replaced as a whole."""
 
     def __init__(self, rungs: Sequence[Rung], max_latency: float) -> None:
-        per_frame = next((rung.restorer for rung in rungs if rung.step.model == PER_FRAME_MODEL), None)
         self.wanted = rungs[0].step.model
         self._rungs = list(rungs)
         self._restorers = [
-            WithFallback(rung.restorer, lambda: per_frame or load_restorer(PER_FRAME_MODEL)) for rung in rungs
+            WithFallback(WithoutLookAhead(rung.restorer), partial(load_per_frame, rung.restorer, look_ahead=False))
+            for rung in rungs
         ]
         self.pace = Pace([rung.cost for rung in rungs], [rung.step.every for rung in rungs], max_latency)
 
@@ -102,7 +101,7 @@ class LiveStream:
         *,
         max_latency: float = 0.2,
         strength: float = 1.0,
-        is_cut: Callable[[Frame, Frame], bool] | None = None,
+        is_cut: IsCut | None = None,
     ) -> None:
         """`max_latency` in seconds, `strength` 0..1; `is_cut` is a `SceneCuts` of its own unless given."""
         self.strength = strength
@@ -111,11 +110,11 @@ class LiveStream:
         """How often the state was dropped, for a cut, a long gap, another size or another step."""
         self._is_cut = is_cut or SceneCuts()
         self._max_latency = max_latency
-        self._past: deque[Frame] = deque(maxlen=1)
-        self._state: State = None
         self._number: int | None = None
         self._missed = 0
         self._next = self._ladder = _Ladder(rungs, max_latency)
+        self._stream = Stream(self._ladder.restorer, self._starts_anew)
+        self._has_begun = False
 
     def use(self, rungs: Sequence[Rung]) -> None:
         """Go over to another ladder, from its first step, with the next frame. May be called from another thread."""
@@ -141,28 +140,15 @@ class LiveStream:
         """Of the present step."""
         return self._ladder.rung.restorer.device
 
-    def forget(self) -> None:
-        """Drop the state and the past: the next frame starts a scene."""
-        self._past.clear()
-        self._state = None
-
     def restore(self, frame: Frame) -> Frame:
         """Restore a frame that follows the last one given, however many were left out between the two."""
         if self._ladder is not self._next:
-            self._ladder, self._state = self._next, None
-            self.resets += 1
-        if self._past and self._starts_anew(self._past[-1], frame):
-            self.forget()
-            self.resets += 1
-        restorer = self._ladder.restorer
-        if self.strength != 1:
-            restorer = Blended(restorer, self.strength)
-        is_start = not self._past
-        before = self._past[-1] if self._past else frame
-        frames = (*(before,) * restorer.past, frame, *(frame,) * restorer.future)
-        restored, self._state = restorer.restore(Window(frames, restorer.past, is_start), self._state)
-        self._past.append(frame)
-        return restored
+            self._ladder = self._next
+            self._go_on_with(self._ladder.restorer)
+        (result,) = self._stream.feed(frame)  # without look-ahead each frame comes back at once
+        self.resets += result.is_scene_start and self._has_begun
+        self._has_begun = True
+        return result.after if self.strength == 1 else blended(frame, result.after, self.strength)
 
     def wants(self, number: int) -> bool:
         """Whether to restore the camera's frame of this number; False where the step leaves it out on purpose.
@@ -179,12 +165,15 @@ class LiveStream:
         """Tell what the last frame took, in seconds (see `Pace.observe`); True when the step changes with it."""
         if not self._ladder.pace.observe(work, interval, latency, self._missed, now):
             return False
-        self._state = None  # it belongs to another network or size; the past frame still serves
-        self.resets += 1
+        self._go_on_with(self._ladder.restorer)
         return True
+
+    def _go_on_with(self, restorer: Restorer) -> None:
+        self._stream.use(restorer)
+        self.resets += 1
 
     def _starts_anew(self, last: Frame, frame: Frame) -> bool:
         gap = frame.seconds - last.seconds
-        if frame.size != last.size or frame.layout != last.layout or not 0 < gap <= LONG_GAP_SECONDS:
+        if frame.layout != last.layout or not 0 < gap <= LONG_GAP_SECONDS:
             return True
         return self._is_cut(last, frame)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,8 +9,10 @@ from typing import Any, TypeAlias
 
 from ..errors import InputError
 from ..frames import Frame
-from ..restorer import Restorer, State
-from ..windows import Window, windows
+from ..pipeline import restored
+from ..restorer import Restorer, State, Wrapper
+from ..restorers.timed import Timed
+from ..windows import Window
 from .metrics import METRICS, Picture
 from .pairs import Clip, find_clips, find_sharp_clips, picture_of, read_frame, read_frames
 
@@ -77,18 +78,17 @@ class Result:
         return (self.mean("psnr", clip) or 0.0) - (self.mean_input("psnr", clip) or 0.0)
 
 
-class StateReset:
+class StateReset(Wrapper):
     """A restorer that forgets: each frame starts a scene. What it loses is what the recurrence earns."""
 
-    def __init__(self, restorer: Restorer) -> None:
-        self.restorer = restorer
-        self.name = f"{restorer.name}, state reset"
-        self.device, self.precision = restorer.device, restorer.precision
-        self.past, self.future = restorer.past, restorer.future
+    @property
+    def name(self) -> str:
+        """The inner restorer's, and that it forgets."""
+        return f"{self.inner.name}, state reset"
 
     def restore(self, window: Window, state: State) -> tuple[Frame, State]:
         """Restore the centre from its window alone."""
-        return self.restorer.restore(replace(window, is_scene_start=True), None)
+        return self.inner.restore(replace(window, is_scene_start=True), None)
 
 
 def evaluate(
@@ -107,22 +107,17 @@ def evaluate(
     an earlier result has them. Of the first `examples` clips the middle frame is kept. `on_frame` is called per frame.
     """
     clips = find_clips(pairs) if isinstance(pairs, str | Path) else pairs
-    restorer = StateReset(restorer) if reset_state_each_frame else restorer
+    timed = Timed(StateReset(restorer) if reset_state_each_frame else restorer)
     scores: dict[str, ClipScores] = {}
-    seconds = 0.0
     for clip in clips:
         before, after = _Scorer(metrics), _Scorer(metrics)
         example = None
-        state: State = None
-        for index, window in enumerate(windows(read_frames(clip.blur), restorer.past, restorer.future)):
-            started = time.perf_counter()
-            restored, state = restorer.restore(window, None if window.is_scene_start else state)
-            seconds += time.perf_counter() - started
-            blurred, sharp = picture_of(window.centre), picture_of(read_frame(clip.sharp[index], index))
+        for index, result in enumerate(restored(read_frames(clip.blur), timed)):
+            blurred, sharp = picture_of(result.before), picture_of(read_frame(clip.sharp[index], index))
             if blurred.shape != sharp.shape:
                 sizes = f"{blurred.shape[1]}x{blurred.shape[0]}, its truth {sharp.shape[1]}x{sharp.shape[0]}"
                 raise InputError(f"{clip.blur[index]}: is {sizes}; blur and sharp pictures have one size")
-            output = picture_of(restored)
+            output = picture_of(result.after)
             after.add(output, sharp)
             if inputs is None:
                 before.add(blurred, sharp)
@@ -132,7 +127,7 @@ def evaluate(
                 on_frame()
         given = before.series if inputs is None else inputs[clip.name]
         scores[clip.name] = ClipScores(len(clip.blur), given, after.series, example)
-    return Result(restorer.name, restorer.device, restorer.precision, scores, seconds)
+    return Result(timed.name, timed.device, timed.precision, scores, sum(timed.seconds))
 
 
 def do_no_harm(folder: str | Path, restorer: Restorer, *, on_frame: Callable[[], None] | None = None) -> Result:

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..frames import Frame, Layout, Plane, StreamInfo
-from ..restorer import Restorer, State
+from ..restorer import Restorer, State, Wrapper
 from ..windows import Window
 
 DIVIDER_PIXELS = 2
 """Width of the line between input and result."""
 
 
-class Blended:
+class Blended(Wrapper):
     """A restorer whose result is drawn back towards the input: 0 gives the input's planes bit for bit, 1 the result's.
 
     Each sample is input + round(strength * (restored - input)), in the samples' own integers, ties to even. The state
@@ -27,17 +27,21 @@ class Blended:
 
     def __init__(self, restorer: Restorer, strength: float) -> None:
         if not 0 <= strength <= 1:
-            raise UsageError(f"--strength {strength:g}: must lie between 0 and 1")
-        self._restorer, self._strength = restorer, strength
-        self.name, self.device, self.precision = restorer.name, restorer.device, restorer.precision
-        self.past, self.future = restorer.past, restorer.future
+            raise UsageError(f"strength {strength:g}: must lie between 0 and 1")
+        super().__init__(restorer)
+        self._strength = strength
 
     def restore(self, window: Window, state: State) -> tuple[Frame, State]:
         """Restore, then blend plane by plane."""
-        restored, state = self._restorer.restore(window, state)
-        steps = _steps(self._strength, restored.layout.bits)
-        pairs = zip(window.centre.planes, restored.planes, strict=True)
-        return replace(restored, planes=tuple(_blend(before, after, steps) for before, after in pairs)), state
+        restored, state = self.inner.restore(window, state)
+        return blended(window.centre, restored, self._strength), state
+
+
+def blended(before: Frame, after: Frame, strength: float) -> Frame:
+    """The frame between input and result: 0 has the planes of `before`, 1 those of `after`."""
+    steps = _steps(strength, after.layout.bits)
+    pairs = zip(before.planes, after.planes, strict=True)
+    return replace(after, planes=tuple(_blend(one, other, steps) for one, other in pairs))
 
 
 @cache
@@ -53,7 +57,7 @@ def _blend(before: Plane, after: Plane, steps: NDArray[np.int32]) -> Plane:
     return cast(Plane, (start + steps[after.astype(np.int32) - start]).astype(before.dtype))
 
 
-class Compared:
+class Compared(Wrapper):
     """A restorer that shows the input on the left and the result on the right, as a viewer sees the picture.
 
     "split" keeps the size and divides the picture in the middle; "side" sets the two side by side. A stored picture
@@ -61,13 +65,12 @@ class Compared:
     """
 
     def __init__(self, restorer: Restorer, kind: Literal["split", "side"], rotation: int = 0) -> None:
-        self._restorer, self._kind, self._rotation = restorer, kind, rotation % 360
-        self.name, self.device, self.precision = restorer.name, restorer.device, restorer.precision
-        self.past, self.future = restorer.past, restorer.future
+        super().__init__(restorer)
+        self._kind, self._rotation = kind, rotation % 360
 
     def restore(self, window: Window, state: State) -> tuple[Frame, State]:
         """Restore, then compose input and result; "side" gives a frame of `side_by_side_info`'s size."""
-        restored, state = self._restorer.restore(window, state)
+        restored, state = self.inner.restore(window, state)
         axis = _axis(self._rotation)
         pair = (window.centre, restored)
         if self._rotation in (180, 270):  # the stored right or lower end is what the viewer sees on the left

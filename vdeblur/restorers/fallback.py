@@ -8,13 +8,13 @@ from functools import cached_property
 
 from ..errors import NonFiniteResult
 from ..frames import Frame
-from ..restorer import Restorer, State
+from ..restorer import Restorer, State, Wrapper
 from ..windows import Window
 
 log = logging.getLogger(__name__)
 
 
-class WithFallback:
+class WithFallback(Wrapper):
     """A restorer that never gives a non-finite frame: another one, loaded when first needed, takes over for that frame.
 
     The state that may have caused it is dropped, so the next frame starts as a scene does. Should the other restorer
@@ -22,10 +22,8 @@ class WithFallback:
     """
 
     def __init__(self, restorer: Restorer, load_per_frame: Callable[[], Restorer]) -> None:
-        self._restorer = restorer
+        super().__init__(restorer)
         self._load_per_frame = load_per_frame
-        self.name, self.device, self.precision = restorer.name, restorer.device, restorer.precision
-        self.past, self.future = restorer.past, restorer.future
         self.fallbacks = 0
 
     @cached_property
@@ -35,7 +33,7 @@ class WithFallback:
     def restore(self, window: Window, state: State) -> tuple[Frame, State]:
         """Restore the centre, with the other restorer where the first one's result is not finite."""
         try:
-            return self._restorer.restore(window, state)
+            return self.inner.restore(window, state)
         except NonFiniteResult as error:
             self.fallbacks += 1
             log.warning("frame at %.3f s: %s; the per-frame model does it", window.centre.seconds, error)

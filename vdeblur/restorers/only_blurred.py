@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..frames import Frame
-from ..restorer import Restorer, State
+from ..restorer import Restorer, State, Wrapper
 from ..windows import Window
 from .blurriness import auto_threshold, blur_length
 
@@ -18,7 +18,7 @@ class Paused:
     waiting: tuple[Window, ...]
 
 
-class OnlyBlurred:
+class OnlyBlurred(Wrapper):
     """A restorer that leaves frames alone whose blur is shorter than `threshold` pixels.
 
     The network does not run for them. The last windows that it missed are kept, and run through it when a blurred frame
@@ -28,12 +28,10 @@ class OnlyBlurred:
     def __init__(self, restorer: Restorer, threshold: float, warm_up: int) -> None:
         """`threshold` in pixels, as `blurriness.blur_length` measures; 0 follows the picture's size.
 
-        `warm_up` is how many frames bring the restorer's state from nothing to what it would be (`job.warm_up_of`).
+        `warm_up` is how many frames bring the restorer's state from nothing to what it would be (`loading.warm_up_of`).
         """
-        self._restorer, self._threshold, self._warm_up = restorer, threshold, warm_up
-        self.name, self.device, self.precision = restorer.name, restorer.device, restorer.precision
-        self.past, self.future = restorer.past, restorer.future
-        self.touched = 0
+        super().__init__(restorer)
+        self._threshold, self._warm_up = threshold, warm_up
 
     def restore(self, window: Window, state: State) -> tuple[Frame, State]:
         """Restore the centre where it is blurred, else give it back."""
@@ -45,7 +43,6 @@ class OnlyBlurred:
             return window.centre, Paused(paused.inner, waiting)
         inner = paused.inner
         for missed in paused.waiting:
-            _, inner = self._restorer.restore(missed, inner)
-        restored, inner = self._restorer.restore(window, inner)
-        self.touched += 1
+            _, inner = self.inner.restore(missed, inner)
+        restored, inner = self.inner.restore(window, inner)
         return restored, Paused(inner, ())

@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 import numpy as np
 
 from ..frames import Frame, Plane
-from ..restorer import Restorer, State
+from ..restorer import Restorer, State, Wrapper
 from ..windows import Window
 
 MULTIPLE = 8
@@ -23,7 +23,7 @@ class ScaledState(NamedTuple):
     small: list[tuple[Frame, Frame]]
 
 
-class Scaled:
+class Scaled(Wrapper):
     """A restorer that has another one work at `scale` (0..1) of the width and height.
 
     What the other one changes in the small picture is enlarged by linear interpolation and added to the native
@@ -31,9 +31,8 @@ class Scaled:
     """
 
     def __init__(self, restorer: Restorer, scale: Fraction) -> None:
-        self._restorer, self.scale = restorer, scale
-        self.name, self.device, self.precision = restorer.name, restorer.device, restorer.precision
-        self.past, self.future = restorer.past, restorer.future
+        super().__init__(restorer)
+        self.scale = scale
 
     def restore(self, window: Window, state: ScaledState | None) -> tuple[Frame, ScaledState]:
         """Restore the centre at full size; the state is one for this scale alone."""
@@ -44,7 +43,7 @@ class Scaled:
             pairs.append(pair or (frame, shrunk(frame, self.scale)))
         before = pairs[window.past][1]
         small_window = replace(window, frames=tuple(pair[1] for pair in pairs))
-        after, inner = self._restorer.restore(small_window, state.inner if state else None)
+        after, inner = self.inner.restore(small_window, state.inner if state else None)
         return _with_residual(window.centre, before, after), ScaledState(inner, pairs)
 
 

@@ -16,12 +16,13 @@ import shutil
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..errors import OutputError, UsageError, VdeblurError
+from ..loading import ModelOptions
 from ..signals import Stopped
 
 if TYPE_CHECKING:
@@ -70,10 +71,8 @@ class ServeOptions:
     """0 takes a free one."""
     token: str | None = None
     """What a browser must show; None makes one where the host is not loopback."""
-    model: str | None = None
-    """Chosen at first; None: the published default."""
-    device: str = "auto"
-    precision: str = "auto"
+    model: ModelOptions = field(default_factory=ModelOptions)
+    """Chosen at first."""
     max_upload_bytes: int = 2 << 30
     max_jobs: int = 8
     """Videos kept at a time, done ones included."""
@@ -191,11 +190,10 @@ async def _page_file(request: web.Request) -> web.StreamResponse:
 def _facts(options: ServeOptions) -> dict[str, Any]:
     """What the page offers: models, the first one, and the limits."""
     from ..backends.published import published
-    from ..jobs.job import default_model
     from ..restorers.classical import CLASSICAL
 
     names = [model.name for model in published()]
-    first = options.model or default_model(options.device)
+    first = options.model.named().name
     models = list(dict.fromkeys([first, *names, *CLASSICAL]))
     return {"models": models, "model": first, "max_upload_bytes": options.max_upload_bytes}
 

@@ -8,7 +8,7 @@ import re
 import secrets
 import shutil
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, Literal
@@ -252,9 +252,7 @@ def restore_upload(job: ServedJob, options: ServeOptions) -> tuple[str, ...]:
     work = Job(
         input=str(job.input),
         output=str(job.output),
-        model=job.model,
-        device=options.device,
-        precision=options.precision,
+        model=replace(options.model, name=job.model),
         strength=job.strength,
         sink=sink,
     )

@@ -10,6 +10,7 @@ import json
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -209,7 +210,7 @@ class Peer:
     def _change_model(self, name: object) -> None:
         try:
             model = checked_model(name, self._options)
-            self._stream.use(ladder(model, self._options.device, self._options.precision))
+            self._stream.use(ladder(replace(self._options.model, name=model)))
         except VdeblurError as error:
             log.warning("a webcam asked for another model: %s", error)
 
@@ -247,7 +248,7 @@ class Peers:
                 raise web.HTTPBadRequest(text="an offer of WebRTC is missing") from error
             model = await asyncio.to_thread(checked_model, wanted.get("model"), self._options)
             strength = checked_strength(wanted.get("strength"))
-            rungs = await asyncio.to_thread(ladder, model, self._options.device, self._options.precision)
+            rungs = await asyncio.to_thread(ladder, replace(self._options.model, name=model))
             peer = Peer(self._options, LiveStream(rungs, strength=strength))
             try:
                 answer = await peer.answer(sdp)

@@ -1,0 +1,105 @@
+"""Loading: a network is in memory once, whoever asks for it, and each hears of what happens to its own frames."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from support.in_memory import Identity, picture
+from support.networks import tiny
+from vdeblur.backends import checkpoints
+from vdeblur.backends.pytorch import TorchRestorer
+from vdeblur.errors import ModelError
+from vdeblur.loading import PER_FRAME_MODEL, ModelOptions, SharedRestorer, load_per_frame, load_restorer
+from vdeblur.pipeline import restored
+from vdeblur.restorer import Wrapper
+from vdeblur.restorers.fallback import WithFallback
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    network = tiny("convlstm")
+    path = tmp_path / "model.safetensors"
+    checkpoints.save(path, network, "convlstm", network.state_dict(), {})
+    return str(path)
+
+
+def network_of(options: ModelOptions, **more: bool) -> TorchRestorer:
+    restorer = load_restorer(options, **more)
+    assert isinstance(restorer, SharedRestorer)
+    assert isinstance(restorer.inner, TorchRestorer)
+    return restorer.inner
+
+
+def test_a_network_is_loaded_once_for_the_same_options(file: str) -> None:
+    one = network_of(ModelOptions(file, "cpu", "fp32"))
+    assert network_of(ModelOptions(file, "cpu", "fp32")) is one
+    assert network_of(ModelOptions(file, "cpu", "fp32"), look_ahead=False) is not one
+    assert network_of(ModelOptions(file, "cpu", "fp32", views=2)) is not one
+    assert network_of(ModelOptions(file, "cpu", "bf16")) is not one
+
+
+def test_a_file_that_changed_is_loaded_again_and_one_that_went_is_missing(file: str) -> None:
+    one = network_of(ModelOptions(file, "cpu"))
+    network = tiny("cnn")
+    checkpoints.save(file, network, "cnn", network.state_dict(), {})
+    assert network_of(ModelOptions(file, "cpu")) is not one
+    Path(file).unlink()
+    with pytest.raises(ModelError, match="no such model file"):
+        load_restorer(ModelOptions(file, "cpu"))
+
+
+def test_a_retreat_is_told_to_whose_frame_it_was_and_the_next_caller_tries_as_asked(
+    file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ModelOptions(file, "cpu", "fp32", tile=0)
+    said: dict[str, list[str]] = {"one": [], "other": []}
+    one = load_restorer(options, on_retreat=said["one"].append)
+    other = load_restorer(options, on_retreat=said["other"].append)
+    list(restored([picture(0, (256, 256))], one))
+    whole = TorchRestorer._restore
+
+    def lacking(self: TorchRestorer, *arguments: object) -> object:
+        if self._tile == 0:
+            raise MemoryError
+        return whole(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(TorchRestorer, "_restore", lacking)
+    list(restored([picture(0, (256, 256))], other))
+    assert said["one"] == []
+    assert len(said["other"]) == 1
+    assert network_of(options)._tile == 0
+
+
+def test_streams_in_several_threads_share_a_network(file: str) -> None:
+    frames = [picture(index, (64, 48)) for index in range(6)]
+    options = ModelOptions(file, "cpu", "fp32")
+    expected = [result.after.planes[0].tobytes() for result in restored(frames, load_restorer(options))]
+    results: dict[int, list[bytes]] = {}
+
+    def run(number: int) -> None:
+        results[number] = [result.after.planes[0].tobytes() for result in restored(frames, load_restorer(options))]
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [results[number] for number in range(3)] == [expected] * 3
+
+
+def test_the_per_frame_network_goes_where_the_other_one_is() -> None:
+    beside = Identity(device="cpu", precision="bf16")
+    restorer = load_per_frame(beside, look_ahead=False)
+    assert (restorer.name, restorer.device, restorer.precision, restorer.future) == (PER_FRAME_MODEL, "cpu", "bf16", 0)
+    assert load_per_frame(Identity(precision="native")).precision in ("fp32", "bf16")
+
+
+def test_a_wrapper_says_where_the_inner_restorer_is_now() -> None:
+    inner = Identity(device="cuda:0", precision="fp16")
+    wrapped = WithFallback(Wrapper(inner), Identity)
+    inner.device, inner.precision = "cpu", "fp32"
+    assert (wrapped.name, wrapped.device, wrapped.precision) == ("identity", "cpu", "fp32")
+    assert (wrapped.past, wrapped.future) == (1, 1)

@@ -1,0 +1,185 @@
+"""Loading: a model's name and how it is to run become a restorer, once per process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Lock
+
+from .backends.published import UNMEASURED_WARM_UP, published
+from .errors import ModelError, did_you_mean
+from .frames import Frame
+from .restorer import Restorer, State, Wrapper
+from .restorers.classical import CLASSICAL
+from .windows import Window
+
+PER_FRAME_MODEL = "cnn"
+"""The published model that stands in where a recurrent result is not finite."""
+
+LEAST_WARM_UP = 12
+"""Frames before a start that are run through even without a memory: windows look back, and black or burnt-out frames
+can only be told from scene cuts by what came before them."""
+
+MOST_LOADED = 8
+"""Networks kept; the one that was asked for longest ago goes first."""
+
+OnRetreat = Callable[[str], None]
+"""Told, in a few words, that a network went to smaller tiles or to the CPU because it ran out of memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """Which model, and how it runs; the defaults are those of the command line."""
+
+    name: str | None = None
+    """A published model, a .safetensors file, or a classical filter; None: the default of the device."""
+    device: str = "auto"
+    """"auto", "cpu", "cuda", "cuda:N" or "mps"."""
+    precision: str = "auto"
+    """"auto", "fp32", "bf16" or "fp16"."""
+    tile: int | None = None
+    """Side of tiles in pixels; 0: the whole frame at once, None: by the memory that is free."""
+    views: int = 1
+    """Symmetric views of each frame that a network averages, 1 to 8, at as many times the cost."""
+
+    def named(self) -> ModelOptions:
+        """The same with the name filled in. Raises what `default_model` raises."""
+        return self if self.name else replace(self, name=default_model(self.device))
+
+
+def load_restorer(
+    model: ModelOptions | str | None = None,
+    *,
+    look_ahead: bool = True,
+    on_retreat: OnRetreat = lambda _: None,
+) -> Restorer:
+    """The restorer of a model; `load_restorer("fast")` is `load_restorer(ModelOptions("fast"))`.
+
+    A network is loaded once: whoever asks for it again in this process, on the same device and so on, shares it, one
+    frame at a time. `look_ahead` False makes a network do without future frames, for live streams. `on_retreat` is
+    told of what happens to this caller's frames.
+
+    Raises ModelError for an unknown model or a file that cannot be trusted, DeviceError for an unavailable device and
+    UsageError for a precision that the device cannot do.
+    """
+    options = (model if isinstance(model, ModelOptions) else ModelOptions(model)).named()
+    assert options.name is not None
+    if options.name in CLASSICAL:
+        return CLASSICAL[options.name]()
+    path, sha256 = _weights(options.name)
+    return SharedRestorer(_loaded(options, path, sha256, look_ahead), on_retreat)
+
+
+def load_per_frame(beside: Restorer, *, look_ahead: bool = True, on_retreat: OnRetreat = lambda _: None) -> Restorer:
+    """The per-frame network, on the device and in the precision of the restorer that it stands in for."""
+    precision = "auto" if beside.precision == "native" else beside.precision
+    options = ModelOptions(PER_FRAME_MODEL, beside.device, precision)
+    return load_restorer(options, look_ahead=look_ahead, on_retreat=on_retreat)
+
+
+def default_model(device: str = "auto") -> str:
+    """The published model used where none is named: a GPU has time for the best, a CPU takes the one that keeps pace.
+
+    Raises ModelError where none is marked so, DeviceError for an unavailable device.
+    """
+    from .backends.pytorch import choose_device
+
+    place = "cpu" if device == "cpu" or choose_device(device) == "cpu" else "gpu"  # torch loads slowly: only if it must
+    for model in published():
+        if place in model.default_on.split():
+            return model.name
+    raise ModelError("no model comes with this copy of vdeblur; install it again, or name a model file")
+
+
+def warm_up_of(model: ModelOptions) -> int:
+    """Frames to restore and throw away before one that must be within 1/255 of what a longer past would give."""
+    name = model.named().name
+    if name in CLASSICAL:
+        return LEAST_WARM_UP
+    known = {entry.name: entry.warm_up for entry in published()}
+    return max(known.get(name or "", UNMEASURED_WARM_UP), LEAST_WARM_UP)
+
+
+def unknown_model(name: str) -> ModelError:
+    """What to say of a name that is no model's."""
+    known = [*(model.name for model in published()), *CLASSICAL]
+    hint = did_you_mean(name, known) or f"; choose {', '.join(known)} or a .safetensors file"
+    return ModelError(f"unknown model {name!r}{hint}")
+
+
+class _Network:
+    """A network in memory, for all who use it: one frame at a time, and whoever's frame it is hears of a retreat."""
+
+    def __init__(self, load: Callable[[OnRetreat], Restorer]) -> None:
+        self.lock = Lock()
+        self.on_retreat: OnRetreat = lambda _: None
+        self.has_retreated = False
+        self.restorer = load(self._retreat)
+
+    def _retreat(self, how: str) -> None:
+        self.has_retreated = True
+        self.on_retreat(how)
+
+
+class SharedRestorer(Wrapper):
+    """One caller's hold on a network that others in this process may use as well."""
+
+    def __init__(self, network: _Network, on_retreat: OnRetreat) -> None:
+        super().__init__(network.restorer)
+        self._network, self._on_retreat = network, on_retreat
+
+    def restore(self, window: Window, state: State) -> tuple[Frame, State]:
+        """Restore the centre when it is this caller's turn."""
+        with self._network.lock:
+            self._network.on_retreat = self._on_retreat
+            return self.inner.restore(window, state)
+
+
+_networks: dict[tuple[object, ...], _Network] = {}
+_networks_lock = Lock()
+
+
+def _loaded(options: ModelOptions, path: Path, sha256: str | None, look_ahead: bool) -> _Network:
+    from .backends.checkpoints import load
+    from .backends.pytorch import TorchRestorer, choose_device, choose_precision
+
+    device = choose_device(options.device)
+    options = replace(options, device=device, precision=choose_precision(options.precision, device))
+    try:
+        file = path.stat()
+        key = (options, look_ahead, path.absolute(), file.st_mtime_ns, file.st_size)
+    except OSError as error:
+        raise ModelError(f"{path}: no such model file; `vdeblur models` lists those that come with vdeblur") from error
+
+    def new(on_retreat: OnRetreat) -> Restorer:
+        name, device, precision = options.name or "", options.device, options.precision
+        return TorchRestorer(
+            name,
+            load(path, sha256).network(),
+            device,
+            precision,
+            look_ahead=look_ahead,
+            tile=options.tile,
+            views=options.views,
+            on_retreat=on_retreat,
+        )
+
+    with _networks_lock:
+        network = _networks.pop(key, None)
+        if network is None or network.has_retreated:  # memory may do again: another caller tries as asked
+            network = _Network(new)
+        _networks[key] = network
+        while len(_networks) > MOST_LOADED:
+            del _networks[next(iter(_networks))]
+        return network
+
+
+def _weights(name: str) -> tuple[Path, str | None]:
+    """A model's file and the hash that it must have, if that is known."""
+    for model in published():
+        if model.name == name:
+            return model.path, model.sha256
+    if not name.endswith(".safetensors"):
+        raise unknown_model(name)
+    return Path(name), None

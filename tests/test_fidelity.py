@@ -18,7 +18,6 @@ from support.cases import CASES, LAYOUTS, PQ, same_tags
 from support.needs import SHARED
 from support.videos import Recipe, copy, frames, info_of, write
 from vdeblur.frames import Color, Frame, Layout
-from vdeblur.media.planes import side_data
 from vdeblur.media.sinks import SinkOptions, open_sink
 from vdeblur.media.sources import SourceOptions, open_source
 from vdeblur.media.video_sink import VideoSink
@@ -218,14 +217,10 @@ def test_hdr10_metadata_is_kept_or_its_loss_is_said(tmp_path: Path, codec: str) 
         assert "HDR10" in sink.warnings[0]
         return
     with VideoSource(out, out, SourceOptions()) as again:
-        frame = again.first_frame
+        found = again.side_data
     assert sink.warnings == []
-    light = side_data(frame, "CONTENT_LIGHT_LEVEL")
-    assert light is not None
-    assert struct.unpack("=2I", light) == (1000, 400)
-    display = side_data(frame, "MASTERING_DISPLAY_METADATA")
-    assert display is not None
-    numbers = struct.unpack("=20i", display[:80])
+    assert struct.unpack("=2I", found["CONTENT_LIGHT_LEVEL"]) == (1000, 400)
+    numbers = struct.unpack("=20i", found["MASTERING_DISPLAY_METADATA"][:80])
     values = [n / d for n, d in zip(numbers[::2], numbers[1::2], strict=True)]
     written = [34000, 16000, 13250, 34500, 7500, 3000, 15635, 16450]  # R, G, B, white point in 0.00002
     assert values[:8] == pytest.approx([v / 50000 for v in written], abs=1e-4)

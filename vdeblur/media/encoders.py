@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -17,7 +16,7 @@ from av.video.stream import VideoStream
 from ..errors import UsageError
 from ..frames import Layout, StreamInfo
 from .containers import can_encode
-from .planes import native_format, side_data, storage_of
+from .planes import native_format, storage_of
 
 log = logging.getLogger(__name__)
 
@@ -290,6 +289,8 @@ def encoder_settings(encoder: str, info: StreamInfo, profile: str | None, option
         settings["preset" if "preset" in names else "cpu-used"] = options.preset
     if set(options.encoder_options) & {"qp", "b", "cq", "q"}:
         settings.pop("crf", None)
+    if "a53cc" in names:
+        settings["a53cc"] = "1"  # closed captions: on by default in some encoders and off in others
     if info.color.chroma_location:
         settings["chroma_sample_location"] = str(info.color.chroma_location)
     settings.update(options.encoder_options)
@@ -312,66 +313,6 @@ def open_encoder(stream: VideoStream, name: str) -> None:
     if context.options:
         unknown = " ".join(context.options)
         raise UsageError(f"{name}: {context.name} does not know the option {unknown}; -h encoder={context.name} lists")
-
-
-def hdr10_settings(encoder: str, frame: av.VideoFrame) -> tuple[dict[str, str], bool]:
-    """(encoder options, whether something is lost) for the HDR10 static metadata that `frame` carries.
-
-    The structures are FFmpeg's AVMasteringDisplayMetadata and AVContentLightMetadata. x264 and x265 take chromaticities
-    in units of 0.00002 and luminance in 0.0001 cd/m2 (SMPTE ST 2086 as HEVC's SEI has it), SVT-AV1 takes decimals.
-    """
-    display, light = _mastering_display(frame), _content_light(frame)
-    if display is None and light is None:
-        return {}, False
-    if encoder in ("libx265", "libx264"):
-        params = []
-        if display:
-            (r, g, b), white, (low, high) = display
-            points = "".join(
-                f"{n}({round(x * 50000)},{round(y * 50000)})" for n, (x, y) in zip("GBR", (g, b, r), strict=True)
-            )
-            wp = f"WP({round(white[0] * 50000)},{round(white[1] * 50000)})"
-            luminance = f"L({round(high * 10000)},{round(low * 10000)})"
-            key = "master-display" if encoder == "libx265" else "mastering-display"
-            params.append(f"{key}={points}{wp}{luminance}")
-        if light:
-            params.append(f"{'max-cll' if encoder == 'libx265' else 'cll'}={light[0]},{light[1]}")
-        return {f"{encoder[3:]}-params": ":".join(params)}, False
-    if encoder == "libsvtav1":
-        params = []
-        if display:
-            (r, g, b), white, (low, high) = display
-            points = "".join(
-                f"{n}({float(x):.5f},{float(y):.5f})"
-                for n, (x, y) in zip(("G", "B", "R", "WP"), (g, b, r, white), strict=True)
-            )
-            params.append(f"mastering-display={points}L({float(high):.4f},{float(low):.4f})")
-        if light:
-            params.append(f"content-light={light[0]},{light[1]}")
-        return {"svtav1-params": ":".join(params)}, False
-    return {}, True
-
-
-_Point = tuple[Fraction, Fraction]
-
-
-def _mastering_display(frame: av.VideoFrame) -> tuple[tuple[_Point, _Point, _Point], _Point, _Point] | None:
-    """((red, green, blue), white point, (lowest, highest luminance)) of the display that graded the picture."""
-    data = side_data(frame, "MASTERING_DISPLAY_METADATA")
-    if data is None or len(data) < 88:
-        return None
-    numbers = struct.unpack("=22i", data[:88])
-    if not (numbers[20] and numbers[21]) or not all(numbers[1:20:2]):
-        return None
-    values = [Fraction(n, d) for n, d in zip(numbers[0:20:2], numbers[1:20:2], strict=True)]
-    points = [(values[i], values[i + 1]) for i in range(0, 10, 2)]
-    return (points[0], points[1], points[2]), points[3], points[4]
-
-
-def _content_light(frame: av.VideoFrame) -> tuple[int, int] | None:
-    """(MaxCLL, MaxFALL) in cd/m2."""
-    data = side_data(frame, "CONTENT_LIGHT_LEVEL")
-    return None if data is None or len(data) < 8 else struct.unpack("=2I", data[:8])
 
 
 def merge_settings(settings: dict[str, str], more: Mapping[str, str]) -> None:

@@ -60,6 +60,8 @@ class Decoded:
     """What `frame` holds. A frame whose planes are this very tuple goes back to the encoder without a copy."""
     name: str | None = None
     """File name, of a picture that came from an image sequence."""
+    kinds: frozenset[str] = frozenset()
+    """What `frame` carries beside its samples, see `vdeblur.media.side_data`."""
 
 
 def storage_of(pix_fmt: str) -> _Storage | None:
@@ -170,19 +172,18 @@ def _lines(plane: Any, height: int, layout: Layout, big_endian: bool = False) ->
     return lines if plane.line_size > 0 else lines[::-1]
 
 
-def side_data(frame: av.VideoFrame, kind: str) -> bytes | None:
-    """The raw side data of FFmpeg's AV_FRAME_DATA_`kind`; None where the frame has none."""
-    entries: Any = frame.side_data
-    return next((bytes(entry) for entry in entries if entry.type.name == kind), None)
-
-
 def frame_of(
-    decoded: av.VideoFrame, pts: int, time_base: Fraction, color: Color, duration: int = 0, name: str | None = None
+    decoded: av.VideoFrame,
+    pts: int,
+    time_base: Fraction,
+    color: Color,
+    duration: int = 0,
+    kinds: frozenset[str] = frozenset(),
 ) -> Frame:
     """A Frame around what the decoder made."""
     decoded = readable(decoded)
     planes, layout = planes_of(decoded)
-    return Frame(planes, layout, color, pts, time_base, duration, Decoded(decoded, planes, name))
+    return Frame(planes, layout, color, pts, time_base, duration, Decoded(decoded, planes, kinds=kinds))
 
 
 def video_frame(frame: Frame) -> av.VideoFrame:
@@ -201,6 +202,8 @@ def video_frame(frame: Frame) -> av.VideoFrame:
             # Copy-on-write: the planes that others hold keep the old buffer, this frame gets one of its own.
             out, origin.frame = kept, None
             out.make_writable()
+        elif origin and kept is not None and origin.kinds:
+            out = kept.reformat(width, height, pix_fmt)  # a frame of another kind with the same side data
         else:
             out = av.VideoFrame(width, height, pix_fmt)
         _fill(out, frame)

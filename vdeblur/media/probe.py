@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..frames import StreamInfo
+from .side_data import kinds, words
 from .sinks import default_output
 from .sources import open_source
 
@@ -34,6 +35,8 @@ class FileInfo:
     streams: tuple[Kept, ...]
     chapters: int
     title: str | None
+    side_data: tuple[str, ...] = ()
+    """What the first frame carries beside its samples, in words (closed captions, HDR10+ metadata, a second view)."""
 
 
 def probe(path: str) -> FileInfo:
@@ -48,9 +51,9 @@ def probe(path: str) -> FileInfo:
             )
         container = source.container
         streams = tuple(_kept(stream, stream.index == source.video.index, output) for stream in container.streams)
-        return FileInfo(
-            path, output, source.info, streams, len(container.chapters()), container.metadata.get("title") or None
-        )
+        chapters, title = len(container.chapters()), container.metadata.get("title") or None
+        carried = tuple(words(kinds(source.side_data)))
+        return FileInfo(path, output, source.info, streams, chapters, title, carried)
 
 
 def _kept(stream: Any, is_picture: bool, output: str) -> Kept:
@@ -125,6 +128,8 @@ def to_text(info: FileInfo) -> str:
     for kept in info.streams:
         language = f" ({kept.language})" if kept.language else ""
         lines.append(f"  stream {kept.index:<3}{kept.type} {kept.codec or '?'}{language}: {kept.fate}")
+    if info.side_data:
+        lines.append(f"  carries   {', '.join(info.side_data)}")
     if info.chapters:
         lines.append(f"  chapters  {info.chapters}")
     return "\n".join(lines)

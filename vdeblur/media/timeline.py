@@ -13,8 +13,9 @@ import av
 
 from ..frames import Color, Frame
 from .colors import color_of
-from .planes import frame_of
+from .planes import frame_of, readable
 from .reader import Reader
+from .side_data import SideData, kinds
 
 REORDER_DEPTH = 4
 """Frames held back while wrongly ordered pts are sorted."""
@@ -30,6 +31,7 @@ class Timeline:
         self.nominal = max(round(1 / (rate * time_base)), 1)
         """Duration of a frame at the stream's rate, in ticks."""
         self.cadence = Cadence()
+        self._side_data = SideData()
         self._reader, self._time_base, self._is_counted, self._color = reader, time_base, is_counted, color
 
     def frames(self, decoded: Iterable[av.VideoFrame]) -> Iterator[Frame]:
@@ -47,7 +49,7 @@ class Timeline:
     def _stamped(self, frames: Iterable[av.VideoFrame]) -> Iterator[Frame]:
         """Frames without pts (raw streams) get theirs from the rate, counted on from the last one."""
         following = 0
-        for decoded in frames:
+        for decoded in map(readable, frames):
             pts = decoded.pts if decoded.pts is not None else decoded.dts
             # (FFmpeg makes times up for raw streams, by the rate that the codec states)
             if pts is None or self._is_counted:
@@ -58,7 +60,8 @@ class Timeline:
                 self._reader.condition.concealed_pts.add(pts)
                 self._reader.condition.damaged = True
             color = color_of(decoded, self._color.chroma_location)
-            yield frame_of(decoded, pts, self._time_base, color, decoded.duration)
+            carried = kinds(self._side_data.of(decoded))
+            yield frame_of(decoded, pts, self._time_base, color, decoded.duration, carried)
 
     def _stand_ins(self, last: Frame, until: int | None) -> Iterator[Frame]:
         """Repeat `last` for what was lost between it and the frame at `until` (None: the end).

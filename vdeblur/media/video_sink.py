@@ -22,15 +22,16 @@ from .encoders import (
     choose_pix_fmt,
     encoder_settings,
     encoder_time_base,
-    hdr10_settings,
     merge_settings,
     open_encoder,
     options_for,
 )
+from .hdr10 import hdr10_settings
 from .matroska import MAX_HEADER_BYTES, PLACEHOLDER, with_aspect
 from .muxers import MATROSKA, MP4, SEGMENT_OPTIONS, PipeWriter, muxer_options, order_decoding
 from .other_streams import OtherStreams
-from .planes import encodable, side_data, storage_of, video_frame
+from .planes import Decoded, encodable, storage_of, video_frame
+from .side_data import TAKES_USER_DATA, Carriage
 from .sinks import Partial
 from .sources import Source
 from .tags import cut_chapters, lasting, track_tags
@@ -125,15 +126,19 @@ class VideoSink:
         profile = original.profile if original is not None else None
         settings = encoder_settings(encoder, info, profile, options)
         if self._media is not None:
-            hdr10, lost = hdr10_settings(encoder, self._media.first_frame)
+            hdr10, lost = hdr10_settings(encoder, self._media.side_data)
             merge_settings(settings, hdr10)
             if lost:
                 self.warnings.append(f"{self.name}: {encoder} has no place for HDR10 metadata; libx265 and av1 have")
+            if "SEI_UNREGISTERED" in self._media.side_data and encoder in TAKES_USER_DATA:
+                settings.setdefault("udu_sei", "1")
         context.options = settings
         self._describe_video(stream, pix_fmt, encoder, original)
         open_encoder(stream, self.name)
         self._stream = stream
         self._pix_fmt, self._size = pix_fmt, (info.width, info.height)
+        first = self._media.side_data if self._media else {}
+        self._carriage = Carriage(encoder, self.name, self.warnings, first, "udu_sei" in settings)
 
     def _keep_aspect(self, context: Any, encoder: str) -> None:
         ratio = self._info.sample_aspect_ratio
@@ -150,7 +155,7 @@ class VideoSink:
     def _describe_video(self, stream: Any, pix_fmt: str, encoder: str, original: Any) -> None:
         """What the container is to know of the video stream beside its codec's parameters."""
         if self._media is not None:
-            self._keep_orientation(stream, self._media.first_frame)
+            self._keep_orientation(stream, self._media)
         if original is not None:
             stream.disposition = original.disposition
             stream.metadata.update(track_tags(original.metadata))
@@ -163,14 +168,15 @@ class VideoSink:
         assert self._info.sample_aspect_ratio
         return with_aspect(head, self._info.sample_aspect_ratio, (self._info.width, self._info.height))
 
-    def _keep_orientation(self, stream: Any, first: av.VideoFrame) -> None:
-        matrix = side_data(first, "DISPLAYMATRIX")
+    def _keep_orientation(self, stream: Any, media: VideoSource) -> None:
+        matrix = media.side_data.get("DISPLAYMATRIX")
         if matrix is None:
             return
         if self.format in (*MP4, *MATROSKA):
             stream.set_display_matrix(struct.unpack("=9i", matrix))
         else:
-            self.warnings.append(f"{self.name}: {self.format} has no place for the rotation ({first.rotation} degrees)")
+            turned = f"{media.info.rotation} degrees"
+            self.warnings.append(f"{self.name}: {self.format} has no place for the rotation ({turned})")
 
     def _copy_metadata(self, media: VideoSource) -> None:
         self._container.metadata.update(lasting(media.container.metadata))
@@ -190,6 +196,8 @@ class VideoSink:
                 self.warnings.append(warning)
         picture = encodable(video_frame(frame), self._pix_fmt, self._size)
         picture.colorspace = self.color.matrix
+        if isinstance(frame.origin, Decoded):
+            self._carriage.note(frame.origin.kinds)
         self._checked(lambda: self._mux_video(self._stream.encode(picture)))
 
     def _mux_video(self, packets: list[Any]) -> None:

@@ -21,6 +21,7 @@ from .deinterlace import deinterlaced
 from .opening import Pipe, hardware_devices, open_input, video_stream
 from .planes import frame_of, readable
 from .reader import BREAKS, TAIL_SECONDS, Condition, Reader
+from .side_data import SideData
 from .sources import SourceOptions, check_size
 from .timeline import Timeline
 from .truncation import check_end
@@ -64,6 +65,7 @@ class VideoSource:
             self._frames: Generator[av.VideoFrame, None, None] = self._reader.frames()
             self.first_frame: av.VideoFrame = self._first_frame()
             self._peeked = True
+            self.side_data: dict[str, bytes] = SideData().of(readable(self.first_frame))
             self.color: Color = color_of(self.first_frame, chroma_location(self.video))
             self.info = self._stream_info(frame_of(self.first_frame, 0, Fraction(1), self.color))
         except BaseException as error:

@@ -1,0 +1,157 @@
+"""What frames carry beside their samples: kept where the encoder can, named in a warning where it cannot."""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+import sei
+from av.sidedata.sidedata import Type
+from media import Recipe, copy, frames
+from media import write as write_clip
+
+from vdeblur.frames import Layout
+from vdeblur.media.probe import probe, to_text
+from vdeblur.media.side_data import NEW_NAMES, WORDS, SideData, kinds
+from vdeblur.media.sinks import SinkOptions, open_sink
+from vdeblur.media.sources import open_source
+
+ENCODERS = ["libx264", "libx265", "mpeg2video", "libsvtav1", "libvpx-vp9", "ffv1", "prores_ks", "mjpeg"]
+FAST = {"libx264": "ultrafast", "libx265": "ultrafast", "libsvtav1": "12"}
+
+
+def passed(path: str, out: Path, codec: str) -> tuple[list[str], set[str]]:
+    """What was said, and what the frames of the output carry."""
+    source = open_source(path)
+    sink = open_sink(str(out), source, SinkOptions(codec=codec, preset=FAST.get(codec)))
+    copy(source, sink)
+    with av.open(str(out)) as container:
+        reader = SideData()
+        found = set().union(*(kinds(reader.of(frame)) for frame in container.decode(video=0)))
+    return sink.warnings, found
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+@pytest.mark.parametrize("kind", sei.MESSAGES)
+def test_every_kind_is_kept_or_named(tmp_path: Path, kind: str, encoder: str) -> None:
+    hevc = kind in sei.HEVC_ONLY
+    path = sei.write(tmp_path / ("a.hevc" if hevc else "a.h264"), "libx265" if hevc else "libx264", [kind])
+    with open_source(path) as source:
+        assert kind in source.side_data  # type: ignore[attr-defined]
+    said, found = passed(path, tmp_path / "out.mkv", encoder)
+    named = [line for line in said if f"the {WORDS[kind]} of the source: dropped" in line]
+    assert (kind in found) != bool(named), (said, found)
+    assert len(named) <= 1
+
+
+def test_hdr10_and_captions_survive_in_hevc(tmp_path: Path) -> None:
+    path = sei.write(tmp_path / "a.h264", "libx264", ["A53_CC"])
+    said, found = passed(path, tmp_path / "out.mp4", "libx265")
+    assert "A53_CC" in found
+    assert not said
+
+
+def test_what_begins_later_is_named_too(tmp_path: Path) -> None:
+    path = sei.write(tmp_path / "a.h264", "libx264", ["A53_CC", "AFD"], first=4)
+    said, _ = passed(path, tmp_path / "out.mkv", "ffv1")
+    assert [line.partition("carry the ")[2] for line in said] == [
+        "active format description of the source: dropped",
+        "closed captions of the source: dropped",
+    ]
+
+
+def test_user_data_that_begins_later_is_named(tmp_path: Path) -> None:
+    """The encoder is told at the start whether to write it."""
+    path = sei.write(tmp_path / "a.h264", "libx264", ["SEI_UNREGISTERED"], first=4)
+    said, found = passed(path, tmp_path / "out.mkv", "libx264")
+    assert (found, len(said)) == (set(), 1)
+
+
+def test_a_frame_that_changes_keeps_what_it_carries(tmp_path: Path) -> None:
+    """Also where it comes out of the decoder in an order that is not the encoder's."""
+    source = open_source(sei.write(tmp_path / "a.h264", "libx264", ["A53_CC"]))
+    sink = open_sink(str(tmp_path / "out.mp4"), source, SinkOptions(codec="libx264"))
+    with source, sink:
+        for frame in source:
+            sink.write(replace(frame, planes=tuple(np.array(plane) // 2 for plane in frame.planes)))
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        reader = SideData()
+        assert all("A53_CC" in reader.of(frame) for frame in container.decode(video=0))
+
+
+@pytest.mark.parametrize("number", [*NEW_NAMES, 200])
+def test_types_that_pyav_does_not_know_have_a_name(number: int) -> None:
+    assert Type(number).value == number
+    assert Type(number) is Type(number)
+    assert Type(number).name == NEW_NAMES.get(number, "TYPE_200")
+
+
+def exif(path: Path) -> str:
+    """Motion JPEG with an Exif segment in every frame, of the same file size as without it: a comment's place."""
+    source = Path(write_clip(path.with_name("plain.avi"), Recipe(frames(4), codec="mjpeg", options={"strict": "-1"})))
+    with av.open(str(source)) as given, av.open(str(path), "w") as made:
+        stream = made.add_stream_from_template(given.streams.video[0], opaque=True)
+        segment = b"Exif\0\0" + b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0"  # turned by 90 degrees
+        for packet in given.demux(video=0):
+            if packet.size:
+                data = bytes(packet)
+                data = data[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment + data[2:]
+                changed = av.Packet(data)
+                changed.pts, changed.dts, changed.time_base = packet.pts, packet.dts, packet.time_base
+                changed.stream, changed.is_keyframe = stream, True
+                made.mux(changed)
+    return str(path)
+
+
+@pytest.mark.parametrize("name", ["a.avi", "a.mov", "a.mkv"])
+def test_exif_in_motion_jpeg_ends_no_job(tmp_path: Path, name: str) -> None:
+    said, _ = passed(exif(tmp_path / name), tmp_path / "out.mkv", "libx264")
+    assert [line for line in said if "Exif metadata" in line]
+
+
+def test_info_shows_what_the_first_frame_carries(tmp_path: Path) -> None:
+    assert "carries   Exif metadata" in to_text(probe(exif(tmp_path / "a.mov")))
+    path = sei.write(tmp_path / "a.h264", "libx264", ["A53_CC", "AFD"])
+    assert probe(path).side_data == ("active format description", "closed captions")
+
+
+def test_looking_at_side_data_holds_no_frame(tmp_path: Path) -> None:
+    """PyAV keeps side data in a cycle with its frame: read off that, it would be held until a collection."""
+    with av.open(sei.write(tmp_path / "a.h264", "libx264", ["A53_CC"])) as container:
+        decoded = list(container.decode(video=0))
+    reader = SideData()
+    gc.collect()
+    gc.disable()
+    try:
+        for frame in decoded:
+            reader.of(frame)
+        collected = [thing for thing in gc.get_objects() if type(thing) is av.VideoFrame]
+        assert all(thing.width <= 8 or thing in decoded for thing in collected)
+    finally:
+        gc.enable()
+
+
+DISPLAYS = {
+    "usual": "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)",
+    "dark": "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(1000,50)",
+    "no luminance": "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(0,0)",
+    "no primaries": "G(0,0)B(0,0)R(0,0)WP(0,0)L(10000000,50)",
+}
+
+
+@pytest.mark.parametrize("display", DISPLAYS)
+def test_mastering_data_is_kept_as_it_is_given(tmp_path: Path, display: str) -> None:
+    params = f"log-level=none:master-display={DISPLAYS[display]}:max-cll=1000,400"
+    recipe = Recipe(frames(4, Layout("yuv", 10, (1, 1))), codec="libx265", options={"x265-params": params})
+    path = write_clip(tmp_path / "a.mp4", recipe)
+    source: Any = open_source(path)
+    given = source.side_data["MASTERING_DISPLAY_METADATA"], source.side_data["CONTENT_LIGHT_LEVEL"]
+    copy(source, open_sink(str(tmp_path / "b.mp4"), source, SinkOptions(codec="libx265", preset="ultrafast")))
+    again: Any = open_source(str(tmp_path / "b.mp4"))
+    assert (again.side_data["MASTERING_DISPLAY_METADATA"], again.side_data["CONTENT_LIGHT_LEVEL"]) == given
+    again.close()

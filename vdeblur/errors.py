@@ -32,6 +32,11 @@ class VdeblurError(Exception):
 
     exit_code = EXIT_INTERNAL
 
+    def __init__(self, message: str = "", *, settings: tuple[str, ...] = ()) -> None:
+        """`settings` names the fields of jobs and options that the message is about: the command line adds flags."""
+        super().__init__(message)
+        self.settings = settings
+
 
 class UsageError(VdeblurError):
     """Flags, settings or configuration that cannot be."""

@@ -163,7 +163,9 @@ def choose_device(wanted: str) -> str:
     if kind == "cuda" and (index.isdigit() or not index):
         if int(index or 0) < torch.cuda.device_count():
             return f"cuda:{index or 0}"
-        raise DeviceError(f"{wanted}: torch sees {torch.cuda.device_count()} CUDA devices here; use -d cpu")
+        raise DeviceError(
+            f"{wanted}: torch sees {torch.cuda.device_count()} CUDA devices here; use cpu", settings=("device",)
+        )
     raise DeviceError(f"{wanted}: no such device; use auto, cpu, cuda:N or mps (`vdeblur doctor` lists what is here)")
 
 
@@ -176,9 +178,9 @@ def choose_precision(wanted: str, device: str) -> str:
             return "fp16"
         return "bf16" if _cpu_computes_bf16() else "fp32"
     if wanted not in PRECISIONS:
-        raise UsageError(f"--precision {wanted}: choose auto, {', '.join(PRECISIONS)}")
+        raise UsageError(f"precision {wanted}: choose auto, {', '.join(PRECISIONS)}", settings=("precision",))
     if wanted == "fp16" and device == "cpu":
-        raise UsageError("--precision fp16: processors compute in fp32 or bf16; leave --precision away")
+        raise UsageError("fp16: processors compute in fp32 or bf16; choose auto", settings=("precision",))
     return wanted
 
 

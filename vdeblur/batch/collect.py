@@ -62,10 +62,12 @@ def collect(
         output = os.path.join(Path(target) / Path(below).parent, _named(name, path, Path(below).name, len(items)))
         other = outputs.setdefault(output.rstrip("/"), path)
         if other != path:
-            raise UsageError(f"{path} and {other} would both become {output}: add {{index}} to --name")
+            message = f"{path} and {other} would both become {output}: add {{index}} to the outputs' name"
+            raise UsageError(message, settings=("name",))
         items[absolute] = Item(absolute, output)
     if not items:
-        raise InputError(f"{', '.join(paths)}: no media files there{'' if recursive else '; --recursive goes deeper'}")
+        message = f"{', '.join(paths)}: no media files there{'' if recursive else '; folders below were not searched'}"
+        raise InputError(message, settings=() if recursive else ("recursive",))
     return list(items.values())
 
 
@@ -139,10 +141,10 @@ def _named(template: str, source: str, name: str, index: int) -> str:
     for field in FIELDS:
         made = made.replace(f"{{{field}}}", f"\0{field}\0")
     if "{" in made or "}" in made:
-        raise UsageError(f"--name {template}: knows {{stem}}, {{suffix}}, {{name}} and {{index}} only")
+        raise UsageError(f"{template}: knows {{stem}}, {{suffix}}, {{name}} and {{index}} only", settings=("name",))
     for field, value in values.items():
         made = made.replace(f"\0{field}\0", value)
     no_file = made.endswith("/") and suffix != "/"
     if not made.strip() or no_file or Path(made).is_absolute() or ".." in Path(made).parts:
-        raise UsageError(f"--name {template}: must name a file below the output folder")
+        raise UsageError(f"{template}: must name a file below the output folder", settings=("name",))
     return made if Path(made).suffix.lower() in kinds or made.endswith("/") else made + suffix

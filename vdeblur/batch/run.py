@@ -56,7 +56,7 @@ class Request:
         if self.jobs == "auto":
             return auto_jobs(self.settings.model.device)
         if not self.jobs.isdecimal() or not 1 <= int(self.jobs) <= 1024:
-            raise UsageError(f"--jobs {self.jobs}: give a number of processes, or auto")
+            raise UsageError(f"{self.jobs}: give a number of processes, or auto", settings=("jobs",))
         return int(self.jobs)
 
     def hands(self) -> Hands:

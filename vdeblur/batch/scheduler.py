@@ -133,7 +133,7 @@ class Batch:
             if stat_of(item.output) and not overwrite:
                 if made is None:
                     task.status = "foreign"
-                    task.notes.append("an output that this batch did not make stands there; --overwrite replaces it")
+                    task.notes.append("an output that this batch did not make stands there; overwriting replaces it")
                     return task
                 changed = made.key != self._key(self._journal.input_sha256(item.input))
                 if not changed and made.event != "passed":
@@ -355,9 +355,8 @@ class Batch:
         free = shutil.disk_usage(self.folder).free
         if least and free < least + wanted:
             need = f"about {_size(wanted)} and {_size(least)} to spare" if wanted else f"{_size(least)}"
-            raise OutputError(
-                f"{self.folder}: {_size(free)} are free, {need} are needed; make room, or set --min-free lower"
-            )
+            message = f"{self.folder}: {_size(free)} are free, {need} are needed; make room, or have less left free"
+            raise OutputError(message, settings=("min_free",))
 
     @property
     def failures(self) -> int:

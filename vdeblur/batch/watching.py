@@ -57,7 +57,8 @@ def watch(
     if not folders:
         raise UsageError("--watch: give at least one folder to watch")
     if "{index}" in request.name:
-        raise UsageError("--watch: {index} in --name would change with every file that appears; use {stem}")
+        message = "while watching, {index} would change with every file that appears; use {stem}"
+        raise UsageError(message, settings=("name",))
     try:
         from watchdog.events import FileSystemEventHandler
         from watchdog.observers import Observer

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from ..errors import VdeblurError
 from .console import VERBOSITY
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -18,6 +19,9 @@ RESTORE = "restore"
 """Name under which `vdeblur INPUT` is kept in the group; it is not shown, nor needed."""
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "VDEBLUR", "max_content_width": 100}
+
+SPELLED = {"start_seconds": "ss", "end_seconds": "to", "encoder_options": "encoder_option"}
+"""Settings that the command line calls otherwise: field of an options class -> parameter of a command."""
 
 GENERAL = "General"
 """Section of the options that all commands have."""
@@ -43,6 +47,21 @@ class Command(click.Command):
         super().__init__(*args, **settings, context_settings=CONTEXT)  # type: ignore[misc]
         self.examples = examples
         self.params.extend(VERBOSITY)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an error that speaks of settings gets a note with their flags."""
+        try:
+            return super().invoke(ctx)
+        except VdeblurError as error:
+            if flags := self._flags_of(error.settings):
+                error.add_note(f"({', '.join(flags)})")
+            raise
+
+    def _flags_of(self, settings: Sequence[str]) -> list[str]:
+        """-c/--codec for codec, for those that this command has."""
+        names = [SPELLED.get(setting, setting) for setting in settings]
+        mine = {str(parameter.name): parameter for parameter in self.params if isinstance(parameter, click.Option)}
+        return ["/".join(mine[name].opts) for name in names if name in mine]
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Usage, what the command does, examples, the rest of the text, options."""

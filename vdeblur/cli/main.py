@@ -70,7 +70,7 @@ def _run(group: click.Group, args: list[str]) -> int:
         except click.ClickException as error:
             return _fail(error.format_message(), error, UsageError.exit_code)
         except VdeblurError as error:
-            return _fail(str(error), error, error.exit_code)
+            return _fail(" ".join([str(error), *getattr(error, "__notes__", ())]), error, error.exit_code)
         except Stopped as stop:
             click.echo(f"vdeblur: stopped; {stop.what_is_left}", err=True)
             return stop.exit_code

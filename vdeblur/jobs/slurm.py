@@ -62,7 +62,7 @@ def _on(folder: JobFolder, device: str | None) -> Job:
 
 
 def _refused(folder: JobFolder) -> str:
-    return f"{folder.refusal}; --join restores it in one piece, whatever segments are done"
+    return f"{folder.refusal}; joining restores it in one piece, whatever segments are done"
 
 
 def state_of(path: str) -> str:

@@ -8,7 +8,7 @@ import sys
 
 from ..errors import DeviceError
 
-REMEDY = "use --preview none with -o, or `vdeblur serve` to see it in a browser"
+REMEDY = "record without a window, or use `vdeblur serve` to see it in a browser"
 TRIAL_SECONDS = 30.0
 
 
@@ -24,15 +24,17 @@ def display_problem() -> str | None:
 def require_display() -> None:
     """Raise DeviceError unless a window of OpenCV's really opens here, which a process of its own tries."""
     if problem := display_problem():
-        raise DeviceError(f"no display here: {problem}; {REMEDY}")
+        raise DeviceError(f"no display here: {problem}; {REMEDY}", settings=("preview", "record"))
     trial = "import cv2; cv2.namedWindow('vdeblur'); cv2.waitKey(1); cv2.destroyAllWindows()"
     try:
         result = subprocess.run(
             [sys.executable, "-c", trial], capture_output=True, text=True, timeout=TRIAL_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
-        raise DeviceError(f"no display here: the window system does not answer; {REMEDY}") from None
+        raise DeviceError(
+            f"no display here: the window system does not answer; {REMEDY}", settings=("preview", "record")
+        ) from None
     if result.returncode:
         said = [line for line in result.stderr.splitlines() if "display" in line.lower() or "error" in line.lower()]
         reason = said[0].strip() if said else "OpenCV cannot open a window"
-        raise DeviceError(f"no display here: {reason}; {REMEDY}")
+        raise DeviceError(f"no display here: {reason}; {REMEDY}", settings=("preview", "record"))

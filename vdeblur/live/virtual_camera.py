@@ -17,7 +17,7 @@ class VirtualCamera:
         try:
             import pyvirtualcam
         except ImportError as error:
-            raise UsageError("--virtual-camera needs the extra: pip install 'vdeblur[virtual-camera]'") from error
+            raise UsageError("a virtual camera needs the extra: pip install 'vdeblur[virtual-camera]'") from error
         self.warnings: list[str] = []
         self._size = (info.width // 2 * 2, info.height // 2 * 2)
         rate = float(info.frame_rate or 30)

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 from ..errors import UsageError
 from ..frames import Layout, StreamInfo
 from .containers import can_encode
+from .encoder_ranges import check_value
 from .planes import native_format, storage_of
 
 log = logging.getLogger(__name__)
@@ -109,6 +110,7 @@ _COARSE_TIME = {"mpeg4": 65535}
 """Encoders whose time base has a limit: the largest denominator."""
 _ENCODED_RATE_ONLY = ("mpeg2video", "mpeg1video")
 """Encoders that know frame rates, not time bases."""
+_OWN_OPTIONS = "it takes options of its own"
 _LOSS_NAMES = {1: "chroma resolution", 2: "bit depth", 4: "exact RGB", 8: "alpha"}
 
 
@@ -116,7 +118,7 @@ def choose_encoder(container: str, info: StreamInfo, options: SinkOptions, name:
     """The encoder for this container. Raises UsageError for one that is unknown, or that the container refuses."""
     if container == "yuv4mpegpipe":
         if options.codec not in (None, "rawvideo"):
-            raise UsageError(f"{name}: Y4M holds raw video only; leave --codec out")
+            raise UsageError(f"{name}: Y4M holds raw video only; leave the codec out", settings=("codec",))
         return "rawvideo"
     if options.codec is not None:
         encoder = ENCODERS.get(options.codec, options.codec)
@@ -132,9 +134,11 @@ def choose_encoder(container: str, info: StreamInfo, options: SinkOptions, name:
         except av.codec.codec.UnknownCodecError:
             known = False
         if not known:
-            raise UsageError(f"codec {options.codec}: no such video encoder; try h264, hevc, av1, vp9, prores or ffv1")
+            message = f"codec {options.codec}: no such video encoder; try h264, hevc, av1, vp9, prores or ffv1"
+            raise UsageError(message, settings=("codec",))
         if not can_encode(container, encoder):
-            raise UsageError(f"{name}: {container} cannot hold {options.codec}; choose another --codec or use .mkv")
+            message = f"{name}: {container} cannot hold {options.codec}; choose another codec or use .mkv"
+            raise UsageError(message, settings=("codec",))
         return encoder
     near = ENCODERS.get(info.codec, "libx264")
     if hardware := _hardware(near, container, info, options):
@@ -237,11 +241,12 @@ def choose_pix_fmt(encoder: str, layout: Layout, wanted: str | None, name: str) 
         formats = [native]
     if wanted is not None:
         if wanted not in formats and encoder != "rawvideo":
-            raise UsageError(f"{name}: {encoder} cannot take --pix-fmt {wanted}; it takes {' '.join(formats)}")
+            message = f"{name}: {encoder} cannot take pixel format {wanted}; it takes {' '.join(formats)}"
+            raise UsageError(message, settings=("pix_fmt",))
         try:
             av.VideoFormat(wanted)
         except ValueError:
-            raise UsageError(f"--pix-fmt {wanted}: no such pixel format") from None
+            raise UsageError(f"{wanted}: no such pixel format", settings=("pix_fmt",)) from None
         return wanted, None
     if native in formats:
         return native, None
@@ -250,7 +255,8 @@ def choose_pix_fmt(encoder: str, layout: Layout, wanted: str | None, name: str) 
         return least, None  # luma beside neutral chroma is the same picture
     best, loss = find_best_pix_fmt_of_list(ours or formats, native, layout.alpha)
     if best is None:
-        raise UsageError(f"{name}: {encoder} takes none of this picture's formats; choose another --codec")
+        message = f"{name}: {encoder} takes no pixel format near the input's; choose another codec"
+        raise UsageError(message, settings=("codec",))
     if layout.model == "gray":
         loss &= ~5  # it has no chroma to lose
     return best.name, " and ".join(word for bit, word in _LOSS_NAMES.items() if loss & bit) or None
@@ -281,12 +287,15 @@ def encoder_settings(encoder: str, info: StreamInfo, profile: str | None, option
             settings["global_quality"] = str(round(options.crf * 118))  # FF_QP2LAMBDA
         elif (key := _CRF_KEY.get(encoder, "crf")) in names:
             settings[key] = f"{options.crf:g}"
+            check_value(encoder, key, settings[key], "crf")
         else:
-            raise UsageError(f"{encoder} has no --crf; set its own options with -e key=value")
+            raise UsageError(f"{encoder} has no crf; {_OWN_OPTIONS}", settings=("crf", "encoder_options"))
     if options.preset is not None:
-        if "preset" not in names and "cpu-used" not in names:
-            raise UsageError(f"{encoder} has no --preset; set its own options with -e key=value")
-        settings["preset" if "preset" in names else "cpu-used"] = options.preset
+        key = "preset" if "preset" in names else "cpu-used"
+        if key not in names:
+            raise UsageError(f"{encoder} has no preset; {_OWN_OPTIONS}", settings=("preset", "encoder_options"))
+        settings[key] = options.preset
+        check_value(encoder, key, options.preset, "preset")
     if set(options.encoder_options) & {"qp", "b", "cq", "q"}:
         settings.pop("crf", None)
     if "a53cc" in names:
@@ -308,11 +317,13 @@ def open_encoder(stream: VideoStream, name: str) -> None:
         settings = " ".join(f"{k}={v}" for k, v in given.items())
         hint = ""
         if (context.width | context.height) & 1 and "420" in (context.pix_fmt or ""):
-            hint = "; odd sizes need --pix-fmt yuv444p, or --codec vp9, av1 or ffv1"
-        raise UsageError(f"{name}: {context.name} cannot be opened for {size} with {settings}{hint}") from error
+            hint = "; odd sizes need the pixel format yuv444p, or the codec vp9, av1 or ffv1"
+        message = f"{name}: {context.name} cannot be opened for {size} with {settings}{hint}"
+        raise UsageError(message, settings=("pix_fmt", "codec") if hint else ()) from error
     if context.options:
         unknown = " ".join(context.options)
-        raise UsageError(f"{name}: {context.name} does not know the option {unknown}; -h encoder={context.name} lists")
+        message = f"{name}: {context.name} has no option {unknown}"
+        raise UsageError(message, settings=("encoder_options",))
 
 
 def merge_settings(settings: dict[str, str], more: Mapping[str, str]) -> None:

@@ -43,7 +43,8 @@ def hardware_devices(wanted: str) -> list[str]:
         return []
     known = [kind.name for kind in HWDeviceType if kind.name != "none"]
     if wanted not in ("auto", *known):
-        raise UsageError(f"--hwaccel {wanted}: this FFmpeg knows {' '.join(['auto', 'none', *known])}")
+        message = f"{wanted}: no such hardware; this FFmpeg knows {' '.join(['auto', 'none', *known])}"
+        raise UsageError(message, settings=("hwaccel",))
     built = av.codec.hwaccel.hwdevices_available()
     wishes = ("cuda", "videotoolbox", "d3d11va", "qsv", "vaapi") if wanted == "auto" else (wanted,)
     return [device for device in wishes if device in built]

@@ -115,10 +115,11 @@ class Partial:
         """
         self.target = Path(target)
         if any(given and os.path.exists(given) and _same(given, target) for given in inputs):
-            raise UsageError(f"{target}: is the input itself; name another output with -o")
+            raise UsageError(f"{target}: is the input itself; name another output", settings=("output",))
         taken = any(self.target.iterdir()) if folder and self.target.is_dir() else self.target.exists()
         if taken and not overwrite:
-            raise OutputError(f"{target}: exists already; add -y to replace it, or name another output with -o")
+            message = f"{target}: exists already; have it replaced, or name another output"
+            raise OutputError(message, settings=("overwrite", "output"))
         if not folder and self.target.is_dir():
             raise OutputError(f"{target}: is a folder; name a file in it")
         parent = self.target.parent

@@ -89,7 +89,10 @@ def open_source(path: str, options: SourceOptions = SourceOptions()) -> Source:
     """
     start, end = options.start_seconds, options.end_seconds
     if (start is not None and start < 0) or (end is not None and end <= (start or 0)):
-        raise UsageError(f"the cut from {start or 0:g} s to {end} s is empty: give --ss below --to, neither negative")
+        message = (
+            f"the cut from {start or 0:g} s to {end} s is empty: its end must lie behind its start, neither below 0"
+        )
+        raise UsageError(message, settings=("start_seconds", "end_seconds"))
     if path == "-":
         from .video_source import VideoSource
 

@@ -304,10 +304,10 @@ class VideoSource:
         said = f"{self.name}: is interlaced"
         if self._options.deinterlace == "off":
             if self.first_frame.interlaced_frame:
-                self.warnings.append(f"{said}; its fields are restored woven together, --deinterlace auto parts them")
+                self.warnings.append(f"{said}; its fields are restored woven together; deinterlace=auto separates them")
             return frames
         every = self._options.deinterlace == "bwdif"
-        note = f"{said}: deinterlaced with bwdif, one frame for each; --deinterlace off leaves the fields"
+        note = f"{said}: deinterlaced with bwdif, one frame for each; deinterlace=off leaves the fields"
         return deinterlaced(map(readable, frames), self._time_base, every, lambda: self.warnings.append(note))
 
 

@@ -27,7 +27,7 @@ class Blended(Wrapper):
 
     def __init__(self, restorer: Restorer, strength: float) -> None:
         if not 0 <= strength <= 1:
-            raise UsageError(f"strength {strength:g}: must lie between 0 and 1")
+            raise UsageError(f"strength {strength:g}: must lie between 0 and 1", settings=("strength",))
         super().__init__(restorer)
         self._strength = strength
 

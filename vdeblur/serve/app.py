@@ -139,7 +139,8 @@ async def running(options: ServeOptions) -> AsyncIterator[str]:
                 await site.start()
             except OSError as error:
                 where = f"{options.host}:{options.port}"
-                raise OutputError(f"{where}: cannot be served: {error.strerror}; choose another --port") from error
+                message = f"{where}: cannot be served: {error.strerror}; choose another port"
+                raise OutputError(message, settings=("port",)) from error
             port = runner.addresses[0][1]
             host = f"[{options.host}]" if ":" in options.host else options.host
             yield f"http://{host}:{port}/" + (f"?token={token}" if token else "")

@@ -117,7 +117,8 @@ class ClipMaker:
         teacher that is not a model.
         """
         if not (sources.data or sources.pairs):
-            raise UsageError("nothing to learn from: name folders of sharp pictures with --data, or of --pairs")
+            message = "nothing to learn from: name folders of sharp images, or of pairs"
+            raise UsageError(message, settings=("data", "pairs"))
         self.config, self.device = config, device
         self._pairs = PairedClips(sources.pairs, config, held_out) if sources.pairs else None
         files = [] if sources.pairs else sharp_files(sources.data, held_out)

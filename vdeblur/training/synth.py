@@ -60,7 +60,7 @@ def synthesise(source: str | Path, output: str | Path, config: SynthConfig, kind
     if output.is_dir() and any(output.iterdir()):
         raise OutputError(f"{output}: is not empty; name another folder for the pairs")
     if config.size % 4 or config.size < 8:
-        raise UsageError(f"--size {config.size}: must be a multiple of 4, at least 8")
+        raise UsageError(f"size {config.size}: must be a multiple of 4, at least 8", settings=("size",))
     if not source.exists():
         raise InputError(f"{source}: no such file or folder; name photographs, a video or folders of pictures")
     made = False

@@ -64,12 +64,16 @@ def test_json_says_what_was_done(clip: Path, tmp_path: Path) -> None:
     fixed = {key: said[key] for key in said if key not in ("seconds", "fps")}
     assert fixed == {
         "frames": 12,
+        "earlier": 0,
         "model": "unsharp",
         "device": "cpu",
         "precision": "native",
         "fallbacks": 0,
         "scene_cuts": 0,
         "concealed": 0,
+        "damaged": False,
+        "warnings": [],
+        "retreats": [],
         "output": str(tmp_path / "out.mkv"),
     }
     assert result.stderr == ""
@@ -113,7 +117,7 @@ def test_encoder_settings_arrive(clip: Path, tmp_path: Path) -> None:
 
 def test_pictures_take_a_rate_and_a_pipe_a_format(tmp_path: Path) -> None:
     footage(tmp_path / "in.mp4", frames=5)
-    assert run(tmp_path / "in.mp4", "-o", f"{tmp_path}/pictures/", *FILTER).exit_code == 0
+    assert run(tmp_path / "in.mp4", "-o", f"{tmp_path}/pictures/%05d.png", *FILTER).exit_code == 0
     assert len(list((tmp_path / "pictures").iterdir())) == 5
     result = run(tmp_path / "pictures", "-o", tmp_path / "out.mp4", *FILTER, "-r", "30000/1001")
     assert result.exit_code == 0, result.stderr

@@ -66,7 +66,7 @@ def test_a_segment_keeps_its_options_for_every_step(tmp_path: Path) -> None:
     prepared = run("segment", output, "--prepare", clip, *words)
     assert int(prepared.stdout) > 1
     for index in range(int(prepared.stdout)):
-        assert run("segment", output, "--index", index).exit_code == 0
+        assert run("segment", output, "--index", str(index)).exit_code == 0
     assert run("segment", output, "--join").exit_code == 0
     assert json.loads(run("info", output, "--json").stdout)["video"]["layout"]["chroma_shift"] == [0, 0]
 

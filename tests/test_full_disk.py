@@ -54,7 +54,7 @@ def loud(tmp_path: Path) -> str:
         ("out.nut", ("--codec", "ffv1")),
         ("out.ts", ("--codec", "h264", "--crf", "1")),
         ("out.avi", ("--codec", "ffv1")),
-        ("pictures/", ()),
+        ("pictures/%05d.png", ()),
     ],
 )
 def test_a_plain_output_is_one_line_and_leaves_nothing(

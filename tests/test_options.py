@@ -77,7 +77,7 @@ def test_hardware_is_tried_and_software_does_it(tmp_path: Path) -> None:
     assert results["auto"] == results["none"]
     result = run(clip, "-o", tmp_path / "out.mkv", "-m", "unsharp", "--hwaccel", "abacus", "-y")
     assert result.exit_code == 2
-    assert "--hwaccel abacus" in result.stderr
+    assert "abacus: no such hardware" in result.stderr
 
 
 def test_a_container_is_named_for_input_and_output(tmp_path: Path) -> None:

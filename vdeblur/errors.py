@@ -7,6 +7,7 @@
     ├── DeviceError         (exit 4)  no such device, or not enough memory on it; no display
     ├── OutputError         (exit 5)  output that exists, cannot be written, or a full disk
     │   └── NotInSegments             the input cannot be done in segments; `one_piece` goes on without
+    ├── Problems            (as its first)  several of them at once
     └── NonFiniteResult     (exit 1)  a network gave NaN or infinity; the per-frame network does that frame
 
 A message is one line: it names the file or setting at fault and what to do about it.
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import difflib
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 EXIT_OK = 0
 EXIT_INTERNAL = 1
@@ -74,6 +75,15 @@ class NotInSegments(OutputError):
 
 class NonFiniteResult(VdeblurError):
     """A network gave NaN or infinity for a frame; `vdeblur.restorers.fallback` turns to the per-frame network."""
+
+
+class Problems(VdeblurError):
+    """Several errors at once, the reason for the refusal first."""
+
+    def __init__(self, errors: Sequence[VdeblurError]) -> None:
+        super().__init__("; ".join(map(str, errors)))
+        self.errors = tuple(errors)
+        self.exit_code = errors[0].exit_code
 
 
 _MADE_ROOM = "make room and run the same command again"

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+NOTICE = 25
+"""Level of log lines that are neither a warning nor detail: what a run that was stopped goes on with."""
+
 
 class Stopped(Exception):
     """The user or the system asked to stop.

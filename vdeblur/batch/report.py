@@ -15,7 +15,7 @@ STATUS = {
     "damaged": "restored, input damaged",
     "passed": "restored in part",
     "failed": "failed",
-    "skipped": "was done already",
+    "skipped": "done already",
     "foreign": "left alone",
     "waiting": "not started",
     "running": "not finished",
@@ -50,11 +50,9 @@ def to_json(batch: Batch) -> dict[str, Any]:
 
 def to_text(batch: Batch) -> str:
     """A table of every file that is not simply done, and a line of sums."""
-    lines = []
-    for task in batch.tasks:
-        if task.status not in ("done", "skipped"):
-            why = said(task)[:1]
-            lines.append(f"{STATUS[task.status]:<24}{': '.join((task.item.input, *why))}")
+    told = [task for task in batch.tasks if task.status not in ("done", "skipped")]
+    width = max((len(STATUS[task.status]) for task in told), default=0)
+    lines = [f"{STATUS[t.status]:<{width}}  {': '.join((t.item.input, *said(t)[:1]))}" for t in told]
     counts = {STATUS[status]: count for status, count in to_json(batch)["counts"].items() if count}
     frames = to_json(batch)["frames"]
     lines.append(f"{', '.join(f'{count} {name}' for name, count in counts.items())}; {frames} frames restored")

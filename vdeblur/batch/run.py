@@ -15,7 +15,7 @@ from ..progress import clock
 from ..signals import Stopped, StopSignals
 from .collect import Item, collect
 from .progress import Bars, BatchProgress, JsonLines, Silent
-from .report import to_json, to_text, write_reports
+from .report import STATUS, said, to_json, to_text, write_reports
 from .scheduler import Batch, BatchOptions
 from .units import do
 from .watching import watch
@@ -151,7 +151,7 @@ def _plan(batch: Batch, request: Request) -> dict[str, object]:
     from .estimate import seconds_for
 
     jobs = 1 if request.ray else request.worker_count()
-    seconds = seconds_for(batch, request.settings, jobs)
+    seconds = seconds_for(batch, jobs)
     return {
         "files": [
             {"input": t.item.input, "output": t.item.output, "status": t.status, "frames": t.frames, "error": t.error}
@@ -164,12 +164,21 @@ def _plan(batch: Batch, request: Request) -> dict[str, object]:
 
 
 def _plan_text(batch: Batch, request: Request) -> str:
+    """A line per file, in columns, and one of sums."""
     plan = _plan(batch, request)
-    lines = [
-        f"{task.status:<9}{task.frames:>9} frames  {task.item.input} -> {task.item.output}"
-        + (f" ({task.error})" if task.error else "")
-        for task in batch.tasks
-    ]
-    hours = plan["hours"]
-    length = f"about {clock(hours * 3600)} with {plan['jobs']} workers" if isinstance(hours, float) else "nothing to do"
-    return "\n".join([*lines, f"{len(batch.waiting)} files to restore, {plan['frames']} frames, {length}"])
+    words = STATUS | {"waiting": "to restore"}
+    rows = []
+    for task in batch.tasks:
+        frames = f"{task.frames} frames" if task.frames else ""
+        rows.append((words[task.status], frames, f"{task.item.input} -> {task.item.output}", *said(task)[:1]))
+    first, second = (max((len(row[column]) for row in rows), default=0) for column in (0, 1))
+    lines = [f"{row[0]:<{first}}  {row[1]:>{second}}  {': '.join(row[2:])}" for row in rows]
+    hours, jobs = plan["hours"], plan["jobs"]
+    workers = f"{jobs} worker{'' if jobs == 1 else 's'}"
+    if isinstance(hours, float):
+        length = f"about {clock(max(hours * 3600, 1))} with {workers}"
+    else:
+        length = "nothing to do" if not batch.waiting else "too short to tell how long it takes"
+    return "\n".join(
+        [*lines, f"{len(batch.waiting)} of {len(rows)} files to restore, {plan['frames']} frames, {length}"]
+    )

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..signals import NOTICE
+
 if TYPE_CHECKING:
     from ..progress import Progress
 
@@ -29,9 +31,10 @@ def is_quiet() -> bool:
 
 
 def say(line: str) -> None:
-    """Print a line for people, unless -q was given."""
+    """Print a line (or several) for people, unless -q was given."""
     if not is_quiet():
-        click.echo(f"vdeblur: {line}", err=True)
+        for each in line.splitlines():
+            click.echo(f"vdeblur: {each}", err=True)
 
 
 def say_json(value: Any) -> None:
@@ -45,7 +48,7 @@ def log_to_stderr() -> Iterator[None]:
     handler = _StderrHandler()
     log.addHandler(handler)
     log.propagate = False
-    log.setLevel(logging.WARNING)
+    log.setLevel(NOTICE)
     try:
         yield
     finally:
@@ -58,7 +61,8 @@ class _StderrHandler(logging.Handler):
     """Looks stderr up for each line, so that lines appear above a progress bar and inside a test's capture."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(f"vdeblur: {record.levelname.lower()}: {record.getMessage()}", err=True)
+        level = "" if record.levelno == NOTICE else f"{record.levelname.lower()}: "
+        click.echo(f"vdeblur: {level}{record.getMessage()}", err=True)
 
 
 def _set_verbose(ctx: click.Context, param: click.Parameter, count: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from ..errors import VdeblurError
+from ..errors import Problems, VdeblurError
 from .console import VERBOSITY
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -52,9 +52,10 @@ class Command(click.Command):
         """Run the command; an error that speaks of settings gets a note with their flags."""
         try:
             return super().invoke(ctx)
-        except VdeblurError as error:
-            if flags := self._flags_of(error.settings):
-                error.add_note(f"({', '.join(flags)})")
+        except VdeblurError as raised:
+            for error in errors_in(raised):
+                if flags := self._flags_of(error.settings):
+                    error.add_note(f"({', '.join(flags)})")
             raise
 
     def _flags_of(self, settings: Sequence[str]) -> list[str]:
@@ -138,15 +139,19 @@ class InputOrCommand(click.Group):
         """Show the commands under their headings."""
         width = max(len(str(member.name)) for member in self.commands.values())
         for heading, members in self.sections.items():
-            limit = formatter.width - 6 - width
             rows = [
-                (str(member.name).ljust(width), member.get_short_help_str(limit))
+                (str(member.name).ljust(width), member.get_short_help_str(limit=1000))
                 for member in members
                 if not member.hidden
             ]
             if rows:
                 with formatter.section(heading):
                     formatter.write_dl(rows)
+
+
+def errors_in(raised: VdeblurError) -> tuple[VdeblurError, ...]:
+    """The errors that one is made up of: itself, but for several at once."""
+    return raised.errors if isinstance(raised, Problems) else (raised,)
 
 
 def write_examples(formatter: click.HelpFormatter, examples: str) -> None:

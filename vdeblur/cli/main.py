@@ -23,7 +23,7 @@ from ..signals import Stopped, stop_signals
 from .batch import batch, segment
 from .completion import complete, completion
 from .console import is_verbose, log_to_stderr
-from .grammar import InputOrCommand
+from .grammar import InputOrCommand, errors_in
 from .listings import doctor, info, models
 from .live import live, serve
 from .quality import evaluate, synth
@@ -69,8 +69,10 @@ def _run(group: click.Group, args: list[str]) -> int:
             return error.exit_code
         except click.ClickException as error:
             return _fail(error.format_message(), error, UsageError.exit_code)
-        except VdeblurError as error:
-            return _fail(" ".join([str(error), *getattr(error, "__notes__", ())]), error, error.exit_code)
+        except VdeblurError as raised:
+            for each in errors_in(raised):
+                _fail(" ".join([str(each), *getattr(each, "__notes__", ())]), each, each.exit_code)
+            return raised.exit_code
         except Stopped as stop:
             click.echo(f"vdeblur: stopped; {stop.what_is_left}", err=True)
             return stop.exit_code

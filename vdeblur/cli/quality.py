@@ -77,8 +77,22 @@ def evaluate(
 @option("--frames", type=click.IntRange(2), default=24, show_default=True, help="At most, per clip.")
 @option("--clips", type=click.IntRange(1), help="At most.  [default: all footage; 8 of photographs]")
 @option("--size", type=click.IntRange(8), default=320, show_default=True, help="Side of photographs' clips, px.")
-@option("--blur-px", type=(float, float), default=(4.0, 16.0), show_default=True, help="Camera's path, px.")
-@option("--duty", type=(float, float), default=(0.5, 1.0), show_default=True, help="Exposure over frame time.")
+@option(
+    "--blur-px",
+    type=(float, float),
+    metavar="LOW HIGH",
+    default=(4.0, 16.0),
+    show_default=True,
+    help="Camera's path, px.",
+)
+@option(
+    "--duty",
+    type=(float, float),
+    metavar="LOW HIGH",
+    default=(0.5, 1.0),
+    show_default=True,
+    help="Exposure over frame time.",
+)
 @option("--noise", is_flag=True, help="Add sensor noise to the blurred side.")
 @option("--interpolate", is_flag=True, help="Let footage move within the exposure, along optical flow.")
 @option(

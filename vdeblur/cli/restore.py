@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import EXIT_DAMAGED_INPUT, InputError, UsageError, did_you_mean
+from ..errors import EXIT_DAMAGED_INPUT, InputError, Problems, UsageError, VdeblurError, did_you_mean
 from ..signals import StopSignals
 from . import options
 from .console import log, progress_of, say, say_json
@@ -64,6 +64,10 @@ def restore(
 ) -> None:
     """Restore a video, a folder or pattern of images, or stdin (-).
 
+    The suffix of the output chooses its container: .mp4 .m4v .mov .mkv .webm .ts .m2ts .mts .nut .y4m keep every time
+    and tag; .avi .mxf .flv .gif .h264 .hevc are written when asked for. A pattern such as frames/%05d.png writes
+    images (.png .jpg .jpeg); a folder takes a video under its own name, and image sequences as images.
+
     Every option can also be set in the environment (VDEBLUR_MODEL=quality) or in a --config file.
     """
     if as_json and output == "-":
@@ -83,13 +87,21 @@ def restore(
         sink=replace(job.sink, overwrite=overwrite, container=output_format),
     )
     stop: StopSignals = ctx.obj
+    begun = False
     with progress_of(progress) as shown:
 
         def on_frame(info: StreamInfo, frame: Frame) -> None:
+            nonlocal begun
+            begun = True
             stop.check()
             shown.update(info, frame)
 
-        summary = restore_resumable(job, on_frame, resume=resume, keep_temp=keep_temp)
+        try:
+            summary = restore_resumable(job, on_frame, resume=resume, keep_temp=keep_temp)
+        except VdeblurError as error:
+            if begun:
+                raise
+            raise _all_problems(job, error) from error
     for warning in summary.warnings:
         log.warning("%s", warning)
     say(summary.to_text())
@@ -97,6 +109,14 @@ def restore(
         say_json(summary.to_json())
     if summary.damaged:
         ctx.exit(EXIT_DAMAGED_INPUT)
+
+
+def _all_problems(job: Job, first: VdeblurError) -> VdeblurError:
+    """What else is wrong with a job that was refused, behind the reason for it."""
+    from ..jobs.check import problems_of
+
+    others = [error for error in problems_of(job) if str(error) != str(first)]
+    return Problems([first, *others]) if others else first
 
 
 def _end_of(start: float | None, end: float | None, duration: float | None) -> float | None:

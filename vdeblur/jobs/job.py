@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from ..errors import InputError
 from ..frames import Frame, StreamInfo
 from ..loading import ModelOptions, OnRetreat, load_per_frame, load_restorer, warm_up_of
-from ..media.sinks import SinkOptions, default_output, open_sink
+from ..media.sinks import SinkOptions, open_sink, output_of
 from ..media.sources import SourceOptions, open_source
 from ..pipeline import restore_stream
 from ..restorer import Restorer, State, Wrapper
@@ -68,15 +69,19 @@ class Summary:
     retreats: tuple[str, ...] = ()
     """How the network went on where memory did not do: in smaller tiles, on the CPU."""
 
+    earlier: int = 0
+    """Frames of those that a run before this one had restored."""
+
     @property
     def fps(self) -> float:
-        """Frames per second of wall clock."""
-        return self.frames / self.seconds if self.seconds > 0 else 0.0
+        """Frames that this run restored per second of wall clock."""
+        return (self.frames - self.earlier) / self.seconds if self.seconds > 0 else 0.0
 
     def to_json(self) -> dict[str, Any]:
         """What `vdeblur INPUT --json` prints."""
         return {
             "frames": self.frames,
+            "earlier": self.earlier,
             "seconds": round(self.seconds, 3),
             "fps": round(self.fps, 3),
             "model": self.model,
@@ -85,6 +90,9 @@ class Summary:
             "fallbacks": self.fallbacks,
             "scene_cuts": self.scene_cuts,
             "concealed": self.concealed,
+            "damaged": self.damaged,
+            "warnings": list(self.warnings),
+            "retreats": list(self.retreats),
             "output": self.output,
         }
 
@@ -93,6 +101,8 @@ class Summary:
         output = "stdout" if self.output == "-" else self.output
         done = f"{output}: {_count(self.frames, 'frame')} in {self.seconds:.1f} s ({self.fps:.1f} fps)"
         parts = [f"{done} with {self.model} on {self.device} ({self.precision})"]
+        if self.earlier:
+            parts.append(f"{_count(self.earlier, 'frame')} of an earlier run")
         if self.scene_cuts:
             parts.append(_count(self.scene_cuts, "scene cut"))
         if self.fallbacks:
@@ -117,7 +127,7 @@ def restore_file(
     `open_source`, `open_sink` and `load_restorer` raise for wrong input, output and model; whatever is raised, also by
     `on_frame`, leaves neither a thread nor an output.
     """
-    output = job.output if job.output is not None else default_output(job.input)
+    output = output_of(job.input, job.output)
     with ExitStack() as stack:
         file = open_source(job.input, job.source)
         source = stack.enter_context(prefetch(file))
@@ -135,6 +145,8 @@ def restore_file(
 
         start = time.perf_counter()
         tally = restore_stream(source, restorer, sink, SceneCuts() if job.scene_cuts else None)
+        if not tally.frames:
+            raise no_frames(job)
     return Summary(
         frames=tally.frames,
         seconds=time.perf_counter() - start,
@@ -149,6 +161,20 @@ def restore_file(
         warnings=(*source.warnings, *sink.warnings),
         retreats=tuple(retreats),
     )
+
+
+def no_frames(job: Job) -> InputError:
+    """What to say where not a single frame lies in the part that was asked for."""
+    start, end = job.source.start_seconds, job.source.end_seconds
+    if start is None and end is None:
+        return InputError(f"{job.input}: holds no frame")
+    part = f"between {start or 0:g} s and " + ("its end" if end is None else f"{end:g} s")
+    length = ""
+    if job.input != "-":
+        whole = replace(job.source, start_seconds=None, end_seconds=None)
+        with open_source(job.input, whole) as source:
+            length = f"; it is {source.info.duration_seconds:.2f} s long" if source.info.duration_seconds else ""
+    return InputError(f"{job.input}: holds no frame {part}{length}", settings=("start_seconds", "end_seconds"))
 
 
 def with_fallback(restorer: Restorer, on_retreat: OnRetreat = lambda _: None) -> WithFallback:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from ..files import input_sha256
 from ..loading import load_restorer
-from ..media.sinks import Partial, default_output, is_image_output
+from ..media.sinks import Partial, is_image_output, output_of
 from ..media.sources import is_image_input
 from ..restorer import Restorer
+from ..signals import NOTICE
 from .fingerprints import model_identity
 from .job import Job, OnFrame, Summary, restore_file
 from .one_piece import finish, restore_piece
@@ -44,7 +45,7 @@ def restore_resumable(
     beside the output. Raises what `restore_file` raises; then, and after a signal, finished segments stay for the next
     run.
     """
-    output = job.output if job.output is not None else default_output(job.input)
+    output = output_of(job.input, job.output)
     path = folder_of(output)
     if not resume:
         JobFolder.remove_at(path)
@@ -57,10 +58,12 @@ def restore_resumable(
 
     folder.remove_temporaries()  # a kill leaves the segment that it met
     start = time.perf_counter()
-    missing = [segment for segment in folder.segments if folder.manifest(segment.index) is None]
+    manifests = [folder.manifest(segment.index) for segment in folder.segments]
+    missing = [segment for segment, manifest in zip(folder.segments, manifests, strict=True) if manifest is None]
+    earlier = sum(manifest.frames for manifest in manifests if manifest)
     if len(missing) < len(folder.segments):
         done = len(folder.segments) - len(missing)
-        log.warning("%s: goes on with %d of %d segments done", output, done, len(folder.segments))
+        log.log(NOTICE, "%s: goes on with %d of %d segments done", output, done, len(folder.segments))
     retreats: list[str] = []
     restorer = loaded or (load_restorer(job.model, on_retreat=retreats.append) if missing else None)
     seconds = sum(segment.seconds for segment in missing)
@@ -81,13 +84,16 @@ def restore_resumable(
     except Exception:  # a signal among them, also one that a library made another exception of
         folder.remove_temporaries()
         if folder.refusal is None and any(folder.manifest(segment.index) for segment in folder.segments):
-            log.warning("%s: finished segments stay in %s; the same command goes on from there", output, path)
+            log.log(NOTICE, "%s: finished segments stay in %s; the same command goes on from there", output, path)
         else:
             folder.remove()
         raise
+    if folder.refusal is not None:
+        earlier = 0  # in one piece after all
     if not keep_temp:
         folder.remove()
-    return replace(summary, seconds=time.perf_counter() - start, retreats=(*summary.retreats, *retreats))
+    took = time.perf_counter() - start
+    return replace(summary, seconds=took, earlier=earlier, retreats=(*summary.retreats, *retreats))
 
 
 def prepare(job: Job, output: str, path: Path, cutting: Cutting = DEFAULT_CUTTING) -> JobFolder | None:

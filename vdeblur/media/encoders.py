@@ -129,13 +129,7 @@ def choose_encoder(container: str, info: StreamInfo, options: SinkOptions, name:
             encoder = software
         if hardware := _hardware(encoder, container, info, options):
             return hardware
-        try:
-            known = av.Codec(encoder, "w").type == "video"
-        except av.codec.codec.UnknownCodecError:
-            known = False
-        if not known:
-            message = f"codec {options.codec}: no such video encoder; try h264, hevc, av1, vp9, prores or ffv1"
-            raise UsageError(message, settings=("codec",))
+        check_codec(options.codec)
         if not can_encode(container, encoder):
             message = f"{name}: {container} cannot hold {options.codec}; choose another codec or use .mkv"
             raise UsageError(message, settings=("codec",))
@@ -147,6 +141,20 @@ def choose_encoder(container: str, info: StreamInfo, options: SinkOptions, name:
     if not possible:
         raise UsageError(f"{name}: no encoder here makes what {container} holds; use .mkv or .mp4")
     return next((e for e in possible if _holds(e, info, options)), possible[0])
+
+
+def check_codec(codec: str | None) -> None:
+    """Raise UsageError for the name of a codec or encoder that this FFmpeg does not have."""
+    if codec is None:
+        return
+    encoder = ENCODERS.get(codec, codec)
+    try:
+        known = av.Codec(software_of(encoder) or encoder, "w").type == "video"
+    except av.codec.codec.UnknownCodecError:
+        known = False
+    if not known:
+        message = f"codec {codec}: no such video encoder; try h264, hevc, av1, vp9, prores or ffv1"
+        raise UsageError(message, settings=("codec",))
 
 
 _INSTEAD = ("libx265", "libx264", "libsvtav1", "libvpx-vp9", "prores_ks", "ffv1", "mjpeg", "gif")

@@ -15,7 +15,7 @@ from .containers import FORMATS
 from .encoders import SinkOptions
 from .sources import IMAGE_SUFFIXES, Source, is_image_input
 
-__all__ = ["Partial", "Sink", "SinkOptions", "default_output", "open_sink"]
+__all__ = ["Partial", "Sink", "SinkOptions", "default_output", "open_sink", "output_of"]
 
 
 _DEFAULTS = SinkOptions()
@@ -96,6 +96,19 @@ def default_output(path: str) -> str:
         return str(given.parent / f"{given.resolve().name}.deblur") + os.sep
     suffix = given.suffix if is_image_input(path) or given.suffix.lower() in FORMATS else ".mkv"
     return str(given.with_name(f"{given.stem}.deblur{suffix}"))
+
+
+def output_of(path: str, output: str | None) -> str:
+    """Where the output of the input `path` goes, when `output` is what was asked for.
+
+    None is `default_output`; a folder for a media file takes a file of that name.
+    """
+    if output is None:
+        return default_output(path)
+    names_folder = output.endswith(("/", os.sep)) or os.path.isdir(output)
+    if names_folder and path != "-" and not is_image_input(path):
+        return os.path.join(output, os.path.basename(default_output(path)))
+    return output
 
 
 class Partial:

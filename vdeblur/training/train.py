@@ -340,8 +340,12 @@ def train(
     Writes log.jsonl (a line per 100 steps and per validation), plot.svg, resume.safetensors and model.safetensors.
     `check` is called where the run can end without loss; where it raises `Stopped`, a checkpoint is left first.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    if not folder.exists():
+        ClipMaker(
+            config.sources, config.blur
+        )  # raises what there is to raise about the sources before anything is made
     trainer = Trainer(config, device)
+    folder.mkdir(parents=True, exist_ok=True)
     if (folder / "resume.safetensors").exists():
         trainer.resume(folder / "resume.safetensors")
     log = TrainingLog(folder, trainer.step)

@@ -1,0 +1,49 @@
+"""Everything that is wrong with a job, rather than the first of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from ..errors import VdeblurError
+from ..loading import load_restorer
+from ..media.encoders import SinkOptions, check_codec
+from ..media.sinks import Partial, is_image_output, open_sink, output_of
+from ..media.sources import is_image_input, open_source
+from .job import Job
+
+
+def problems_of(job: Job) -> list[VdeblurError]:
+    """Errors that the job would meet before its first frame: of its input, its model, its output and its encoder."""
+    found: list[VdeblurError] = []
+
+    def attempt(step: Callable[[], object]) -> None:
+        try:
+            step()
+        except VdeblurError as error:
+            if str(error) not in map(str, found):
+                found.append(error)
+
+    output = output_of(job.input, job.output)
+    attempt(lambda: check_codec(job.sink.codec))
+    for sink in _one_wish_each(job.sink):
+        attempt(partial(_open_output, job, output, sink))
+    attempt(lambda: load_restorer(job.model))
+    if output != "-" and not is_image_output(output, is_image_input(job.input)):
+        attempt(lambda: Partial(output, job.sink.overwrite, (job.input,)).discard())
+    return found
+
+
+def _one_wish_each(sink: SinkOptions) -> list[SinkOptions]:
+    """`sink` in parts with one setting of the encoder each, so that no wrong one hides another."""
+    plain = replace(sink, crf=None, preset=None, pix_fmt=None, encoder_options={}, overwrite=True)
+    names = ("crf", "preset", "pix_fmt", "encoder_options")
+    return [plain, *(replace(plain, **{name: value}) for name in names if (value := getattr(sink, name)))]
+
+
+def _open_output(job: Job, output: str, sink: SinkOptions) -> None:
+    """Open input and output, whatever stands in the output's place; what is read of a pipe would be gone."""
+    if job.input != "-":
+        with open_source(job.input, job.source) as source:
+            open_sink(output, source, sink).abort()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
-import time
 import tomllib
 
 import pytest
@@ -34,11 +34,15 @@ def test_nothing_heavy_is_loaded(code: str) -> None:
     assert result.stderr.strip() == "''"
 
 
+@pytest.mark.needs("linux")
 def test_help_answers_at_once() -> None:
+    """In seconds of the processor, which other work on the machine does not add to."""
+
     def seconds() -> float:
-        start = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([sys.executable, "-m", "vdeblur", "--help"], capture_output=True, cwd=ROOT, check=True)
-        return time.perf_counter() - start
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
     assert min(seconds() for _ in range(3)) < 0.5
 

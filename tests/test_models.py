@@ -26,6 +26,8 @@ from vdeblur.pipeline import restored
 from vdeblur.restorer import Restorer
 from vdeblur.windows import windows
 
+pytestmark = pytest.mark.arithmetic
+
 KINDS = pytest.mark.parametrize("kind", MODELS)
 LAYOUTS = [
     *(Layout("yuv", bits, shift) for bits in (8, 10, 12) for shift in ((1, 1), (1, 0), (0, 0))),

@@ -196,6 +196,7 @@ def test_a_frame_over_the_bound_passes_alone() -> None:
     second.join(5)
 
 
+@pytest.mark.timing
 def test_a_thread_that_hangs_does_not_hold_up_the_end(tmp_path: Path) -> None:
     release = threading.Event()
 
@@ -207,7 +208,7 @@ def test_a_thread_that_hangs_does_not_hold_up_the_end(tmp_path: Path) -> None:
     start = time.perf_counter()
     with prefetch(source) as ahead:
         assert next(iter(ahead)).pts == 0
-    assert time.perf_counter() - start < 2
+    assert time.perf_counter() - start < 10  # it hangs for twenty
     assert source.closed == 0  # it is still being read
     release.set()
     deadline = time.monotonic() + 5

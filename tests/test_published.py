@@ -16,6 +16,8 @@ from vdeblur.frames import Color, Frame, Layout
 from vdeblur.loading import ModelOptions, load_restorer
 from vdeblur.restorer import Restorer
 
+pytestmark = pytest.mark.arithmetic
+
 YUV420 = Layout("yuv", 8, (1, 1))
 FLAT = {
     "black": (16, 128, 128),

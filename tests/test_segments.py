@@ -154,6 +154,7 @@ PRECISIONS = ("fp32", "bf16")
 """Both on every machine: processors without bf16 emulate it."""
 
 
+@pytest.mark.arithmetic
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("times", TIMES)
 def test_a_recurrent_network_warms_up_to_the_same_frames(tmp_path: Path, times: str, precision: str) -> None:
@@ -164,6 +165,7 @@ def test_a_recurrent_network_warms_up_to_the_same_frames(tmp_path: Path, times: 
     assert warm <= 1
 
 
+@pytest.mark.arithmetic
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("times", TIMES)
 def test_the_published_model_warms_up_to_the_same_frames(tmp_path: Path, times: str, precision: str) -> None:

@@ -25,6 +25,8 @@ from vdeblur.backends.tiles import MIN_TILE, bytes_needed, choose_tile, spans
 from vdeblur.frames import Layout
 from vdeblur.models import CELL, MODELS, build
 
+pytestmark = pytest.mark.arithmetic
+
 CPU = torch.device("cpu")
 LAYOUTS = [
     Layout("yuv", 8, (1, 1)),

@@ -20,6 +20,8 @@ from vdeblur.backends.tiles import bytes_needed
 from vdeblur.backends.views import Views
 from vdeblur.models import StreamNetwork
 
+pytestmark = pytest.mark.arithmetic
+
 KINDS = pytest.mark.parametrize("kind", CONFIGS)
 
 

@@ -132,7 +132,7 @@ def every_frame_keeps_its_time(case: str) -> None:
 
 def every_sample_is_the_same(case: str) -> None:
     assert passage(case).difference == (-1 if case in SCALED else 0)
-    assert any("changes size" in line for line in passage(case).said) == (case in SCALED)
+    assert any("changes size from" in line for line in passage(case).said) == (case in SCALED)
 
 
 def colour_is_tagged_alike(case: str) -> None:

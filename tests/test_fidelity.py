@@ -153,7 +153,7 @@ def test_a_resolution_change_in_the_middle_loses_no_frame(tmp_path: Path) -> Non
     sink = open_sink(out, source := open_source(str(joined)))
     before = copy(source, sink)
     assert [f.size for f in before] == [(64, 48)] * 5 + [(96, 80)] * 5
-    assert any("changes size" in warning for warning in sink.warnings)
+    assert any("changes size from" in warning for warning in sink.warnings)
     with open_source(out) as again:
         after = list(again)
     assert [f.size for f in after] == [(64, 48)] * 10

@@ -119,7 +119,7 @@ def test_another_size_in_mid_stream_starts_anew_and_is_scaled_in_the_recording(
     with av.open(str(tmp_path / "out.mkv")) as container:
         sizes = [(picture.width, picture.height) for picture in container.decode(video=0)]
     assert sizes == [(64, 48)] * live.stats().restored
-    assert "the picture changes size" in caplog.text
+    assert "the input changes size from" in caplog.text
 
 
 # -- devices through OpenCV, which is simulated -----------------------------------------------------------------------

@@ -86,7 +86,8 @@ def test_a_frame_that_changes_keeps_what_it_carries(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [*NEW_NAMES, 200])
 def test_types_that_pyav_does_not_know_have_a_name(number: int) -> None:
-    assert Type(number)._value_ == number
+    value: object = Type(number).value
+    assert value == number
     assert Type(number) is Type(number)
     assert Type(number).name == NEW_NAMES.get(number, "TYPE_200")
 

@@ -60,7 +60,9 @@ class WindowBuffer:
 
     def _is_cut_before(self, frame: Frame) -> bool:
         last = self._held[-1]
-        return frame.size != last.size or (self._is_cut is not None and self._is_cut(last, frame))
+        if (frame.size, frame.layout, frame.color) != (last.size, last.layout, last.color):
+            return True
+        return self._is_cut is not None and self._is_cut(last, frame)
 
     def _windows(self, leave: int) -> list[Window]:
         complete = []
@@ -78,9 +80,9 @@ class WindowBuffer:
 def windows(frames: Iterable[Frame], past: int, future: int, is_cut: IsCut | None = None) -> Iterator[Window]:
     """Yield one window per frame, in order, none of which reaches across a cut.
 
-    `is_cut(previous, next)` is asked once for each pair of neighbours, in order. A frame of another size starts a
-    scene without asking. The first window comes when `future` frames lie ahead of the first frame, or its scene ends;
-    at most past + 1 + future frames are held, and the one that has just arrived.
+    `is_cut(previous, next)` is asked once for each pair of neighbours, in order. A frame of another size, layout or
+    colour starts a scene without asking. The first window comes when `future` frames lie ahead of the first frame, or
+    its scene ends; at most past + 1 + future frames are held, and the one that has just arrived.
     """
     buffer = WindowBuffer(past, future, is_cut)
     for frame in frames:

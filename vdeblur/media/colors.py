@@ -1,14 +1,16 @@
-"""The colour tags of decoded frames and streams."""
+"""Colour tags: of decoded frames and streams, of what is encoded, and as people call them."""
 
 from __future__ import annotations
 
 import io
 import re
+from dataclasses import dataclass
 
 import av
 from av.video.stream import VideoStream
 
-from ..frames import MATRIX_RGB, MATRIX_UNSPECIFIED, Color
+from ..frames import MATRIX_BT709, MATRIX_RGB, MATRIX_SMPTE170M, MATRIX_UNSPECIFIED, Color, Layout
+from .planes import storage_of
 
 _CHROMA_LOCATIONS = {(1, 2): 1, (2, 2): 2, (1, 1): 3, (2, 1): 4}  # left, centre, top left, top
 
@@ -38,3 +40,75 @@ def chroma_location(stream: VideoStream) -> int:
         return 0
     sited = re.search(rb"\x55\xb7\x81([\x01\x02])\x55\xb8\x81([\x01\x02])", header.getvalue())
     return _CHROMA_LOCATIONS[sited[1][0], sited[2][0]] if sited else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """How samples stand for colours, with what is not tagged guessed as players guess it."""
+
+    matrix: int
+    """H.273's MatrixCoefficients; 0 is RGB."""
+    full_range: bool
+
+    def black(self, layout: Layout) -> tuple[int, ...]:
+        """A black sample of every plane; alpha is opaque."""
+        top, middle = (1 << layout.bits) - 1, 1 << layout.bits - 1
+        dark = 0 if self.full_range or layout.model == "rgb" else 16 << layout.bits - 8
+        colour = {"yuv": (dark, middle, middle), "rgb": (0, 0, 0), "gray": (dark,)}[layout.model]
+        return (*colour, top) if layout.alpha else colour
+
+
+def coding_of(color: Color, height: int) -> Coding:
+    """Untagged video counts as limited range, and as BT.709 from 720 lines up, else BT.601.
+
+    RGB counts as what it becomes on its way into a YCbCr encoder (see `planes.convert`).
+    """
+    guess = MATRIX_BT709 if height >= 720 else MATRIX_SMPTE170M
+    if color.matrix == MATRIX_RGB:
+        return Coding(guess, False)
+    return Coding(guess if color.matrix == MATRIX_UNSPECIFIED else color.matrix, bool(color.full_range))
+
+
+def coded_color(color: Color, pix_fmt: str, height: int) -> Color:
+    """The tags of what is encoded: the source's, but for video that goes from RGB to YCbCr or back."""
+    storage = storage_of(pix_fmt)
+    if storage is not None and storage.layout.model == "rgb":
+        return Color(color.primaries, color.transfer, MATRIX_RGB, color.full_range, 0)
+    if color.matrix == MATRIX_RGB:
+        return Color(color.primaries, color.transfer, coding_of(color, height).matrix, False, color.chroma_location)
+    return color
+
+
+_MATRICES = {0: "RGB", 1: "BT.709", 2: "untagged", 4: "FCC", 5: "BT.601", 6: "BT.601", 7: "SMPTE 240M", 8: "YCgCo"} | {
+    9: "BT.2020",
+    10: "BT.2020 constant luminance",
+    14: "ICtCp",
+}
+_PRIMARIES = {1: "BT.709", 2: "untagged", 4: "BT.470 M", 5: "BT.601 625", 6: "BT.601 525", 7: "SMPTE 240M"} | {
+    8: "film",
+    9: "BT.2020",
+    10: "XYZ",
+    11: "DCI-P3",
+    12: "Display P3",
+    22: "EBU 3213",
+}
+_TRANSFERS = {1: "BT.709", 2: "untagged", 4: "gamma 2.2", 5: "gamma 2.8", 6: "BT.601", 7: "SMPTE 240M", 8: "linear"} | {
+    13: "sRGB",
+    14: "BT.2020",
+    15: "BT.2020",
+    16: "PQ",
+    17: "ST 428",
+    18: "HLG",
+}
+
+
+def color_text(color: Color) -> str:
+    """The tags as people call them: `BT.709 limited`, or where they differ `BT.2020 / Display P3 / PQ full`."""
+    names = (
+        _MATRICES.get(color.matrix, f"matrix {color.matrix}"),
+        _PRIMARIES.get(color.primaries, f"primaries {color.primaries}"),
+        _TRANSFERS.get(color.transfer, f"transfer {color.transfer}"),
+    )
+    extent = {None: "untagged range", False: "limited", True: "full"}[color.full_range]
+    named = names[0] if len({name.partition(" ")[0] for name in names}) == 1 else " / ".join(names)
+    return f"{named} {extent}"

@@ -62,6 +62,8 @@ class Decoded:
     """File name, of a picture that came from an image sequence."""
     kinds: frozenset[str] = frozenset()
     """What `frame` carries beside its samples, see `vdeblur.media.side_data`."""
+    ratio: Fraction | None = None
+    """Width to height of a pixel, where it is not that of the stream's first frame."""
 
 
 def storage_of(pix_fmt: str) -> _Storage | None:
@@ -180,10 +182,12 @@ def frame_of(
     duration: int = 0,
     kinds: frozenset[str] = frozenset(),
 ) -> Frame:
-    """A Frame around what the decoder made."""
+    """A Frame around what the decoder made; its pixel ratio is what the reader left in `opaque`, if anything."""
     decoded = readable(decoded)
     planes, layout = planes_of(decoded)
-    return Frame(planes, layout, color, pts, time_base, duration, Decoded(decoded, planes, kinds=kinds))
+    left: Any = decoded.opaque
+    origin = Decoded(decoded, planes, kinds=kinds, ratio=left if isinstance(left, Fraction) else None)
+    return Frame(planes, layout, color, pts, time_base, duration, origin)
 
 
 def video_frame(frame: Frame) -> av.VideoFrame:
@@ -206,7 +210,7 @@ def video_frame(frame: Frame) -> av.VideoFrame:
             out = kept.reformat(width, height, pix_fmt)  # a frame of another kind with the same side data
         else:
             out = av.VideoFrame(width, height, pix_fmt)
-        _fill(out, frame)
+        write_planes(out, frame.planes)
     out.pts, out.time_base, out.duration = frame.pts, frame.time_base, frame.duration
     out.pict_type = 0  # the new encoder decides which frames are I, P and B
     out.colorspace, out.color_primaries = frame.color.matrix, frame.color.primaries
@@ -220,12 +224,14 @@ def _same_shape(frame: av.VideoFrame, pix_fmt: str, width: int, height: int) -> 
     return (frame.format.name.replace("yuvj", "yuv"), frame.width, frame.height) == (pix_fmt, width, height)
 
 
-def _fill(out: av.VideoFrame, frame: Frame) -> None:
+def write_planes(out: av.VideoFrame, planes: tuple[Plane, ...]) -> None:
+    """Fill a frame, whose buffer no one else has, with samples of its own layout."""
     storage = storage_of(out.format.name)
     assert storage is not None, out.format.name
-    for (index, first, step), samples in zip(storage.places, frame.planes, strict=True):
+    for (index, first, step), samples in zip(storage.places, planes, strict=True):
         height, width = samples.shape
-        _lines(out.planes[index], height, frame.layout)[:, first : first + step * width : step] = samples
+        lines = _lines(out.planes[index], height, storage.layout, storage.big_endian)
+        lines[:, first : first + step * width : step] = samples << storage.shift if storage.shift else samples
 
 
 def encodable(frame: av.VideoFrame, pix_fmt: str, size: tuple[int, int]) -> av.VideoFrame:

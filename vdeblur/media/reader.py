@@ -23,6 +23,8 @@ MAX_FAILURES = 1000
 """Packets in a row that may fail before an input counts as beyond use."""
 TAIL_SECONDS = 10
 """After the last wanted frame, other streams are followed until they catch up, at most this far."""
+_WITHOUT_RATIO = frozenset({"mpegts", "mpeg", "mpegvideo", "m4v", "h264", "hevc", "ivf", "obu"})
+"""Containers that state no pixel ratio: FFmpeg gives that of the last sequence header it has read while probing."""
 
 
 @dataclass(slots=True)
@@ -50,6 +52,9 @@ class Reader:
         self.kept: set[int] | None = None
         """Indexes of the streams whose packets are held; None while no one has asked yet: all."""
         self.decoder = video_decoder(video)
+        self.ratio: Fraction | None = None
+        """Width to height of the first frame's pixels, by the container or else the codec; None where neither says."""
+        self._ratio_known = self._is_codecs = False
         self._beside: Iterator[av.Packet[Any]] | None = None
         self._read_until: Fraction | None = None
         self.restart()
@@ -111,7 +116,19 @@ class Reader:
             return []
         if frames:
             self._failures = 0
+            self._mark(frames)
         return frames
+
+    def _mark(self, frames: list[av.VideoFrame]) -> None:
+        """Leave a pixel ratio that is not the first frame's with the frames; PyAV tells only the decoder's latest."""
+        ratio = self.decoder.sample_aspect_ratio
+        if not self._ratio_known:
+            self._ratio_known = True
+            self._is_codecs = self.container.format.name in _WITHOUT_RATIO or ratio == self.video.sample_aspect_ratio
+            self.ratio = (ratio if self._is_codecs else self.video.sample_aspect_ratio) or None
+        if self._is_codecs and ratio and ratio != self.ratio:
+            for frame in frames:
+                frame.opaque = ratio
 
     def is_wanted(self, pts: int | None) -> bool:
         """Whether a failure at this time counts."""

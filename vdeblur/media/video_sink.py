@@ -14,7 +14,8 @@ from av.codec.context import Flags
 from av.container import OutputContainer
 
 from ..errors import OutputError, reason_of
-from ..frames import MATRIX_BT709, MATRIX_RGB, MATRIX_SMPTE170M, Color, Frame, StreamInfo
+from ..frames import Frame, StreamInfo
+from .conform import Conformer
 from .containers import format_of, pipe_format
 from .encoders import (
     SinkOptions,
@@ -30,7 +31,7 @@ from .hdr10 import hdr10_settings
 from .matroska import MAX_HEADER_BYTES, PLACEHOLDER, with_aspect
 from .muxers import MATROSKA, MP4, SEGMENT_OPTIONS, PipeWriter, muxer_options, order_decoding
 from .other_streams import OtherStreams
-from .planes import Decoded, encodable, storage_of, video_frame
+from .planes import Decoded
 from .side_data import TAKES_USER_DATA, Carriage
 from .sinks import Partial
 from .sources import Source
@@ -116,10 +117,11 @@ class VideoSink:
         context.width, context.height, context.pix_fmt = info.width, info.height, pix_fmt
         context.time_base = stream.time_base = encoder_time_base(encoder, info)
         context.flags |= Flags.frame_duration
-        self.color = coded_color(info.color, pix_fmt, info.height)
-        context.colorspace, context.color_primaries = self.color.matrix, self.color.primaries
-        context.color_trc = self.color.transfer
-        context.color_range = {None: 0, False: 1, True: 2}[self.color.full_range]
+        self._conformer = Conformer(info, pix_fmt, self.name, self.warnings)
+        color = self._conformer.color
+        context.colorspace, context.color_primaries = color.matrix, color.primaries
+        context.color_trc = color.transfer
+        context.color_range = {None: 0, False: 1, True: 2}[color.full_range]
         self._keep_aspect(context, encoder)
         if self.format in MP4 and encoder in ("libx265", "hevc_nvenc"):
             context.codec_tag = "hvc1"  # the tag that Apple's players insist on
@@ -136,7 +138,6 @@ class VideoSink:
         self._describe_video(stream, pix_fmt, encoder, original)
         open_encoder(stream, self.name)
         self._stream = stream
-        self._pix_fmt, self._size = pix_fmt, (info.width, info.height)
         first = self._media.side_data if self._media else {}
         self._carriage = Carriage(encoder, self.name, self.warnings, first, "udu_sei" in settings)
 
@@ -190,12 +191,7 @@ class VideoSink:
 
     def write(self, frame: Frame) -> None:
         """Encode one frame, and copy what the other streams hold up to it."""
-        if frame.size != self._size:
-            warning = f"{self.name}: the picture changes size; all of it is scaled to {self._size[0]}x{self._size[1]}"
-            if warning not in self.warnings:
-                self.warnings.append(warning)
-        picture = encodable(video_frame(frame), self._pix_fmt, self._size)
-        picture.colorspace = self.color.matrix
+        picture = self._conformer.conformed(frame)
         if isinstance(frame.origin, Decoded):
             self._carriage.note(frame.origin.kinds)
         self._checked(lambda: self._mux_video(self._stream.encode(picture)))
@@ -267,15 +263,3 @@ class VideoSink:
             if getattr(error, "errno", None) == errno.EPIPE:
                 raise BrokenPipeError(errno.EPIPE, f"{self.name}: its reader is gone") from error
             raise OutputError(f"{self.name}: cannot be written: {reason_of(error)}") from error
-
-
-def coded_color(color: Color, pix_fmt: str, height: int) -> Color:
-    """The tags of what is encoded: the source's, but for a picture that goes from RGB to YCbCr or back."""
-    storage = storage_of(pix_fmt)
-    to_rgb = storage is not None and storage.layout.model == "rgb"
-    if to_rgb:
-        return Color(color.primaries, color.transfer, MATRIX_RGB, color.full_range, 0)
-    if color.matrix == MATRIX_RGB:
-        matrix = MATRIX_BT709 if height >= 720 else MATRIX_SMPTE170M
-        return Color(color.primaries, color.transfer, matrix, False, color.chroma_location)
-    return color

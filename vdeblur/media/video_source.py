@@ -224,7 +224,7 @@ class VideoSource:
             frame_rate=rate or None,
             frames=frames,
             duration_seconds=seconds,
-            sample_aspect_ratio=stream.sample_aspect_ratio or None,
+            sample_aspect_ratio=self._reader.ratio,
             rotation=self.first_frame.rotation,
             codec=stream.codec.canonical_name,
             bit_rate=stream.bit_rate or context.bit_rate or None,

@@ -61,7 +61,7 @@ def test_json_says_what_was_done(clip: Path, tmp_path: Path) -> None:
     said = json.loads(result.stdout)
     assert said["seconds"] > 0
     assert said["fps"] > 0
-    fixed = {key: said[key] for key in said if key not in ("seconds", "fps")}
+    fixed = {key: said[key] for key in said if key not in ("seconds", "fps", "input_bytes", "output_bytes")}
     assert fixed == {
         "frames": 12,
         "earlier": 0,
@@ -390,7 +390,7 @@ def test_help_shows_options_commands_and_examples() -> None:
     text = run("--help").stdout
     for word in ("--compare", "doctor", "completion", "vdeblur input.mp4 -o out.mkv"):
         assert word in text
-    assert run("in.mp4", "--help").stdout.startswith("Usage: vdeblur INPUT [-o OUTPUT] [OPTIONS]")
+    assert run("in.mp4", "--help").stdout.startswith("Usage: vdeblur INPUT... [-o OUTPUT] [OPTIONS]")
     assert run().exit_code == 2
     assert "--help" in one_line(run())
 

@@ -31,6 +31,15 @@ def input_sha256(path: str) -> str:
     return hashlib.sha256(listed.encode()).hexdigest()
 
 
+def bytes_of(path: str) -> int | None:
+    """Size of a file, or of all images of a folder or pattern; None for a pipe, or where there is nothing."""
+    images = pictures_of(path)
+    try:
+        return sum(os.path.getsize(image) for image in images) if images else os.path.getsize(path)
+    except OSError:
+        return None
+
+
 def pictures_of(path: str) -> list[Path] | None:
     """The pictures in a folder or of a pattern; None for a file, or nothing at all."""
     if os.path.isfile(path) or not is_image_input(path):

@@ -157,6 +157,14 @@ class Bar:
         self._bar.update(self._task, total=1.0 if meter.share is not None else None, completed=meter.share, text=text)
 
 
+def size_text(count: int) -> str:
+    """640 kB, 12.5 MB or 3.2 GB, in powers of 1000."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{max(round(count / 1e3), 1)} kB"
+
+
 def clock(seconds: float) -> str:
     """0:42, 12:05 or 1:02:03."""
     minutes, second = divmod(round(seconds), 60)

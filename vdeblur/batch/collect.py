@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..errors import InputError, UsageError
 from ..media.containers import FORMATS, MORE_FORMATS
+from ..media.sinks import default_output
 from ..media.sources import IMAGE_SUFFIXES, is_image_input
 
 MEDIA_SUFFIXES = frozenset(
@@ -37,7 +38,7 @@ class Item:
 
 def collect(
     paths: Sequence[str],
-    folder: str,
+    folder: str | None,
     *,
     recursive: bool = False,
     include: Sequence[str] = (),
@@ -46,20 +47,28 @@ def collect(
 ) -> list[Item]:
     """Every file once, in order: files, folders, patterns, and @list.txt with one path a line.
 
+    Outputs go into `folder`, under the same names; where it is None, beside their inputs under `default_output`'s, and
+    what is such an output of another input is no input itself.
+
     A folder of numbered pictures (see `is_sequence`) is one item, as a file is. `include` and `exclude` are patterns of
     names or of paths below a folder. Raises InputError for a path that names nothing, UsageError for a template that
     cannot be and for two inputs with one output.
     """
     items: dict[str, Item] = {}
     outputs: dict[str, str] = {}
-    target = os.path.abspath(folder)
-    for path, below in _found(paths, recursive):
+    target = None if folder is None else os.path.abspath(folder)
+    found = list(_found(paths, recursive))
+    made = {os.path.abspath(default_output(path)) for path, _ in found} if target is None else set()
+    for path, below in found:
         absolute = os.path.abspath(path)
-        if absolute in items or os.path.commonpath([absolute, target]) == target:
+        if absolute in items or absolute in made or (target and os.path.commonpath([absolute, target]) == target):
             continue
         if (include and not _matches(below, include)) or _matches(below, exclude):
             continue
-        output = os.path.join(Path(target) / Path(below).parent, _named(name, path, Path(below).name, len(items)))
+        if target is None:
+            output = default_output(absolute)
+        else:
+            output = os.path.join(Path(target) / Path(below).parent, _named(name, path, Path(below).name, len(items)))
         other = outputs.setdefault(output.rstrip("/"), path)
         if other != path:
             message = f"{path} and {other} would both become {output}: add {{index}} to the outputs' name"

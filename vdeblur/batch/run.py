@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +30,9 @@ class Request:
     """What the command line asks for."""
 
     paths: tuple[str, ...]
-    output: str
+    output: str | None
+    """Folder for outputs, journal and report. None: each output beside its input, the journal where all inputs are, and
+    no report."""
     settings: Job
     options: BatchOptions
     recursive: bool = False
@@ -50,6 +53,14 @@ class Request:
             exclude=self.exclude,
             name=self.name,
         )
+
+    @property
+    def folder(self) -> str:
+        """Where the journal lies."""
+        if self.output is not None:
+            return self.output
+        folders = [os.path.dirname(os.path.abspath(path)) for path in self.paths]
+        return os.path.commonpath(folders)
 
     def worker_count(self) -> int:
         """How many processes. Raises UsageError for what is no number."""
@@ -83,7 +94,7 @@ def run_batch(
     Raises Stopped after a signal, when what ran has ended and the reports are written.
     """
     waits = request.watch and not dry_run
-    batch = Batch([] if waits else request.items(), request.settings, request.output, request.options)
+    batch = Batch([] if waits else request.items(), request.settings, request.folder, request.options)
     if dry_run:
         write(json.dumps(_plan(batch, request)) if as_json else _plan_text(batch, request))
         return EXIT_OK
@@ -107,7 +118,8 @@ def run_batch(
     finally:
         hands.stop()
         batch.sweep()
-        write_reports(batch)
+        if request.output is not None:
+            write_reports(batch)
     say(to_text(batch))
     if as_json:
         write(json.dumps(to_json(batch)))

@@ -55,7 +55,7 @@ def watch(
     """
     folders = [path for path in request.paths if os.path.isdir(path)]
     if not folders:
-        raise UsageError("--watch: give at least one folder to watch")
+        raise UsageError("there is nothing to watch: give at least one folder")
     if "{index}" in request.name:
         message = "while watching, {index} would change with every file that appears; use {stem}"
         raise UsageError(message, settings=("name",))
@@ -63,7 +63,7 @@ def watch(
         from watchdog.events import FileSystemEventHandler
         from watchdog.observers import Observer
     except ImportError as error:
-        raise UsageError("--watch needs watchdog: pip install 'vdeblur[watch]'") from error
+        raise UsageError("watching needs watchdog: pip install 'vdeblur[watch]'") from error
     changed = Event()
 
     class Changes(FileSystemEventHandler):

@@ -46,7 +46,6 @@ vdeblur segment out.mkv --join
 @run_option("--watch", is_flag=True, help="Go on for ever with files that appear; needs vdeblur[watch].")
 @options.progress
 @options.as_json
-@options.config
 @click.pass_context
 def batch(
     ctx: click.Context,

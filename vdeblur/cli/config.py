@@ -1,4 +1,8 @@
-"""A TOML file that fills the options of a command."""
+"""A TOML file that fills the options of a command, and the preset that fills what is still open.
+
+The command line comes first, then the environment, then a preset that either of these names, then the file, then a
+preset that the file names.
+"""
 
 from __future__ import annotations
 
@@ -8,36 +12,81 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from ..errors import UsageError, did_you_mean
+from .grammar import Option
+
+SAVED_PRESETS = "vdeblur.presets"
+BASE_QUALITY = "vdeblur.quality"
+"""Keys of a context's `meta`: the tables [presets.NAME] of the file, and the quality that the preset starts from."""
 
 
-def load_config(ctx: click.Context, param: click.Parameter, path: str | None) -> str | None:
-    """Fill the options of a command from a TOML file; command line and environment come first. A click callback.
+class ConfigOption(Option):
+    """`--config FILE`. Eager: it sets the other options' defaults, before they are looked at.
 
-    Keys are the long flags without dashes in front (`scene-cuts = "off"`); `encoder-option` is a table.
-
-    Raises UsageError for a file that cannot be read and for keys that are no options of the command.
+    Keys are the long flags without dashes in front (`scene-cuts = "off"`); `encoder-option` is a table, and so is each
+    of `presets`. Raises UsageError for a file that cannot be read, for keys that are no options of the command and for
+    a preset that there is not.
     """
-    if path is None:
-        return None
+
+    def handle_parse_result(
+        self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]
+    ) -> tuple[Any, list[str]]:
+        """Read the file, then the preset that the command line, the environment or the file names."""
+        path, rest = super().handle_parse_result(ctx, opts, args)
+        if ctx.resilient_parsing:
+            return path, rest
+        settings = _read(path) if isinstance(path, str) else {}
+        saved = settings.pop("presets", {})
+        if not isinstance(saved, dict) or not all(isinstance(table, dict) for table in saved.values()):
+            raise UsageError(f'{path}: "presets" holds a table for each preset, as in [presets.archive]')
+        ctx.meta[SAVED_PRESETS] = saved
+        if ctx.command.name != "presets":  # which lists what others would do
+            ctx.default_map = _defaults(ctx.command, settings, str(path))
+            self._apply_preset(ctx, opts, saved, str(path))
+        return path, rest
+
+    def _apply_preset(
+        self, ctx: click.Context, opts: Mapping[str, Any], saved: Mapping[str, Mapping[str, Any]], path: str
+    ) -> None:
+        quality = next((option for option in ctx.command.params if option.name == "quality"), None)
+        if quality is None:
+            return
+        name, source = quality.consume_value(ctx, opts)
+        if not isinstance(name, str):
+            return
+        from .presets import find_preset
+
+        preset = find_preset(name, saved)
+        ctx.meta[BASE_QUALITY] = preset.quality
+        filled = _defaults(ctx.command, preset.settings, f"{path}, preset {name}")
+        given = ctx.default_map or {}
+        in_file = source is ParameterSource.DEFAULT_MAP
+        ctx.default_map = {**filled, **given} if in_file else {**given, **filled}
+
+
+def _read(path: str) -> dict[str, Any]:
     try:
-        settings = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read as a configuration: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
-    names = {flag.removeprefix("--"): option for option in ctx.command.params for flag in option.opts if "--" in flag}
+
+
+def _defaults(command: click.Command, settings: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Values by the names of the command's parameters."""
+    names = {flag.removeprefix("--"): option for option in command.params for flag in option.opts if "--" in flag}
     names.pop("config", None)
     defaults: dict[str, Any] = {}
     for key, value in settings.items():
         if key not in names:
-            raise UsageError(f'{path}: unknown key "{key}"{did_you_mean(key, names)}')
+            raise UsageError(f'{where}: unknown key "{key}"{did_you_mean(key, names)}')
         option = names[key]
         if isinstance(option, click.Option) and option.multiple and isinstance(value, Mapping):
             value = [f"{name}={setting}" for name, setting in value.items()]
         elif isinstance(value, Mapping):
-            raise UsageError(f'{path}: "{key}" takes one value, not a table')
+            raise UsageError(f'{where}: "{key}" takes one value, not a table')
         defaults[str(option.name)] = value
-    ctx.default_map = {**(ctx.default_map or {}), **defaults}
-    return path
+    return defaults

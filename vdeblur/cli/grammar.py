@@ -90,7 +90,7 @@ class InputCommand(Command):
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Show how it is called, which is without its name."""
-        formatter.write_usage("vdeblur", "INPUT [-o OUTPUT] [OPTIONS]")
+        formatter.write_usage("vdeblur", "INPUT... [-o OUTPUT] [OPTIONS]")
 
 
 class InputOrCommand(click.Group):
@@ -125,7 +125,7 @@ class InputOrCommand(click.Group):
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Show examples, commands and the options of `vdeblur INPUT` on one page."""
-        formatter.write_usage("vdeblur", "INPUT [-o OUTPUT] [OPTIONS]")
+        formatter.write_usage("vdeblur", "INPUT... [-o OUTPUT] [OPTIONS]")
         formatter.write_usage("vdeblur", "COMMAND [ARGUMENTS]", prefix="       ")
         self.format_help_text(ctx, formatter)
         write_examples(formatter, self.examples)
@@ -188,4 +188,3 @@ model_option = partial(option, section="Model")
 input_option = partial(option, section="Input")
 output_option = partial(option, section="Output")
 run_option = partial(option, section="Run")
-general_option = partial(option, section=GENERAL)

@@ -26,6 +26,7 @@ from .console import is_verbose, log_to_stderr
 from .grammar import InputOrCommand, errors_in
 from .listings import doctor, info, models
 from .live import live, serve
+from .presets import presets
 from .quality import evaluate, synth
 from .restore import EXAMPLES, restore
 from .training import train
@@ -35,7 +36,7 @@ THREADS = ("vdeblur-decode", "vdeblur-encode")
 
 COMMANDS = {
     "Restore": (restore, batch, segment, live, serve),
-    "Look": (info, models, doctor),
+    "Look": (info, models, presets, doctor),
     "Measure and train": (evaluate, synth, train),
     "Shell": (completion,),
 }

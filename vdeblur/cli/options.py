@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..cores import be_nice, use_threads
-from .config import load_config
-from .grammar import F, general_option, input_option, model_option, output_option, run_option
+from .config import BASE_QUALITY, SAVED_PRESETS, ConfigOption
+from .grammar import GENERAL, F, input_option, model_option, output_option, run_option
 from .values import BlurThreshold, KeyValue, Rate, ThreadCount, TileSize
 
 if TYPE_CHECKING:
@@ -99,14 +99,36 @@ progress = run_option(
     help="On stderr; auto is a bar on a terminal.",
 )
 as_json = run_option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
-config = general_option(
+config = click.option(
     "--config",
+    cls=ConfigOption,
+    section=GENERAL,
     is_eager=True,
     expose_value=False,
-    callback=load_config,
     metavar="FILE",
-    help="TOML file with these options.",
+    help="TOML file with these options, and with presets of one's own.",
 )
+
+
+def _base_of(ctx: click.Context, param: click.Parameter, name: str | None) -> str:
+    """The quality that the preset starts from, for the encoder; `ConfigOption` has filled in all else."""
+    base: str = ctx.meta.get(BASE_QUALITY, "good")
+    return base
+
+
+quality = model_option(
+    "--quality",
+    metavar="draft|good|best|NAME",
+    callback=_base_of,
+    help="A preset of model, views and encoder, which other options refine; `vdeblur presets` lists them."
+    "  [default: good]",
+)
+
+
+def saved_presets(ctx: click.Context) -> Mapping[str, Mapping[str, Any]]:
+    """The presets of the file that --config names."""
+    saved: Mapping[str, Mapping[str, Any]] = ctx.meta.get(SAVED_PRESETS, {})
+    return saved
 
 
 def _set_threads(ctx: click.Context, param: click.Parameter, count: int | None) -> None:
@@ -146,6 +168,8 @@ def computing_options(command: F) -> F:
 
 
 _OF_A_JOB = (
+    config,
+    quality,
     *(model, device, precision, views, tile, strength, only_blurred, scene_cuts),
     *(frame_rate, deinterlace, hwaccel, codec, crf, preset, pix_fmt, encoder_option),
     *(threads, nice),
@@ -187,6 +211,7 @@ def _job_of(values: dict[str, Any]) -> Job:
             preset=take("preset"),
             pix_fmt=take("pix_fmt"),
             encoder_options=dict(take("encoder_option")),
+            quality=take("quality"),
             hwaccel=hwaccel,
         ),
     )

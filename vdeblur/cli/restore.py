@@ -1,4 +1,4 @@
-"""`vdeblur INPUT`: restore one file, folder, pattern or pipe."""
+"""`vdeblur INPUT...`: restore a file, folder, pattern or pipe, or several of them as a batch."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ import click
 from ..errors import EXIT_DAMAGED_INPUT, InputError, Problems, UsageError, VdeblurError, did_you_mean
 from ..signals import StopSignals
 from . import options
-from .console import log, progress_of, say, say_json
+from .console import log, progress_kind, progress_of, say, say_json
 from .grammar import RESTORE, InputCommand, command, input_option, output_option, run_option
 from .values import Seconds
 
 if TYPE_CHECKING:
     from ..frames import Frame, StreamInfo
-    from ..jobs.job import Job
+    from ..jobs.job import Job, Summary
 
 EXAMPLES = """
 vdeblur input.mp4                          writes input.deblur.mp4, every other stream kept
 vdeblur input.mp4 -o out.mkv --crf 16      choose container and quality
 vdeblur input.mp4 --ss 1:10 --to 1:20 --compare split -o look.mp4
+vdeblur *.mp4 -o restored/ --quality best  several inputs, as a batch
 vdeblur frames/ -o restored/               a folder of PNG or JPEG images
 vdeblur - -o - < in.mkv | ffplay -         as part of a pipe
 """
 
 
 @command(RESTORE, cls=InputCommand, hidden=True, examples=EXAMPLES)
-@click.argument("input_path", metavar="INPUT")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @output_option("-o", "--output", metavar="PATH", help="Where to; - is stdout.  [default: INPUT with .deblur added]")
 @options.job_options
 @input_option("--ss", type=Seconds(), help="Start here: seconds or hh:mm:ss.ms.")
@@ -43,12 +44,11 @@ vdeblur - -o - < in.mkv | ffplay -         as part of a pipe
 @run_option("--keep-temp", is_flag=True, help="Leave the segments of a long job beside its output.")
 @options.progress
 @options.as_json
-@options.config
 @click.pass_context
 def restore(
     ctx: click.Context,
     job: Job,
-    input_path: str,
+    inputs: tuple[str, ...],
     output: str | None,
     ss: float | None,
     to: float | None,
@@ -68,25 +68,42 @@ def restore(
     and tag; .avi .mxf .flv .gif .h264 .hevc are written when asked for. A pattern such as frames/%05d.png writes
     images (.png .jpg .jpeg); a folder takes a video under its own name, and image sequences as images.
 
+    Several inputs are restored as by `vdeblur batch`: faults stay with their file, and the same command goes on. Each
+    goes beside its input, or under the same name into the folder that -o names.
+
     Every option can also be set in the environment (VDEBLUR_MODEL=quality) or in a --config file.
     """
     if as_json and output == "-":
         raise UsageError("--json and -o - would both write to stdout: leave one of them out")
     end = _end_of(ss, to, duration)
-    if hint := _command_meant(ctx, input_path):
-        raise InputError(f"{input_path}: neither a file nor a command{hint}")
-
-    from ..jobs.resume import restore_resumable
-
+    _check_words(ctx, inputs)
     job = replace(
         job,
-        input=input_path,
+        input=inputs[0],
         output=output,
         compare=compare,
         source=replace(job.source, start_seconds=ss, end_seconds=end, container=input_format),
         sink=replace(job.sink, overwrite=overwrite, container=output_format),
     )
-    stop: StopSignals = ctx.obj
+    if len(inputs) > 1:
+        ctx.exit(_restore_all(ctx.obj, job, inputs, progress, as_json))
+    summary = _restore_one(ctx.obj, job, progress, resume=resume, keep_temp=keep_temp)
+    from ..files import bytes_of
+
+    sizes = bytes_of(summary.output), bytes_of(job.input)
+    for warning in summary.warnings:
+        log.warning("%s", warning)
+    say("; ".join([summary.to_text(), *_sizes_text(*sizes)]))
+    if as_json:
+        say_json(summary.to_json() | {"output_bytes": sizes[0], "input_bytes": sizes[1]})
+    if summary.damaged:
+        ctx.exit(EXIT_DAMAGED_INPUT)
+
+
+def _restore_one(stop: StopSignals, job: Job, progress: str, *, resume: bool, keep_temp: bool) -> Summary:
+    """Restore one input. What is refused before the first frame is told together with all else that is wrong."""
+    from ..jobs.resume import restore_resumable
+
     begun = False
     with progress_of(progress) as shown:
 
@@ -97,18 +114,25 @@ def restore(
             shown.update(info, frame)
 
         try:
-            summary = restore_resumable(job, on_frame, resume=resume, keep_temp=keep_temp)
+            return restore_resumable(job, on_frame, resume=resume, keep_temp=keep_temp)
         except VdeblurError as error:
             if begun:
                 raise
             raise _all_problems(job, error) from error
-    for warning in summary.warnings:
-        log.warning("%s", warning)
-    say(summary.to_text())
-    if as_json:
-        say_json(summary.to_json())
-    if summary.damaged:
-        ctx.exit(EXIT_DAMAGED_INPUT)
+
+
+def _restore_all(stop: StopSignals, job: Job, inputs: tuple[str, ...], progress: str, as_json: bool) -> int:
+    """Restore several inputs as a batch, and return its exit code."""
+    if job.output == "-" or "-" in inputs:
+        raise UsageError("several inputs cannot go through a pipe: name files, and a folder with -o")
+    if job.output is not None and not os.path.isdir(job.output) and os.path.splitext(job.output)[1]:
+        raise UsageError(f"{job.output}: is no folder, which several inputs need", settings=("output",))
+    from ..batch.run import Request, run_batch
+    from ..batch.scheduler import BatchOptions
+
+    request = Request(inputs, job.output, job, BatchOptions(overwrite=job.sink.overwrite))
+    kind = progress_kind(progress)
+    return run_batch(request, stop, kind, dry_run=False, as_json=as_json, say=say, write=click.echo)
 
 
 def _all_problems(job: Job, first: VdeblurError) -> VdeblurError:
@@ -117,6 +141,14 @@ def _all_problems(job: Job, first: VdeblurError) -> VdeblurError:
 
     others = [error for error in problems_of(job) if str(error) != str(first)]
     return Problems([first, *others]) if others else first
+
+
+def _sizes_text(output: int | None, source: int | None) -> list[str]:
+    from ..progress import size_text
+
+    if output is None:
+        return []
+    return [size_text(output) + (f", the input has {size_text(source)}" if source is not None else "")]
 
 
 def _end_of(start: float | None, end: float | None, duration: float | None) -> float | None:
@@ -132,9 +164,17 @@ def _end_of(start: float | None, end: float | None, duration: float | None) -> f
     return end
 
 
-def _command_meant(ctx: click.Context, word: str) -> str:
-    """A hint where a word that names no file is nearly a command."""
+def _check_words(ctx: click.Context, inputs: tuple[str, ...]) -> None:
+    """Raise InputError for what looks like a command that is misspelt, or like an output without -o before it."""
+    first, last = inputs[0], inputs[-1]
     group = ctx.parent.command if ctx.parent else None
-    if "." in word or os.path.exists(word) or not isinstance(group, click.Group):
-        return ""
-    return did_you_mean(word, set(group.commands) - {RESTORE})
+    if "." not in first and not os.path.exists(first) and isinstance(group, click.Group):
+        commands = {name for name, member in group.commands.items() if not member.hidden}
+        if hint := did_you_mean(first, commands):
+            raise InputError(f"{first}: neither a file nor a command{hint}")
+    if len(inputs) == 2 and os.path.exists(first) and _is_no_input(last):
+        raise InputError(f'{last}: no such file; did you mean "-o {last}"?')
+
+
+def _is_no_input(word: str) -> bool:
+    return not os.path.exists(word) and not any(sign in word for sign in "*?[%@") and word != "-"

@@ -18,6 +18,7 @@ from ..frames import Layout, StreamInfo
 from .containers import can_encode
 from .encoder_ranges import check_value
 from .planes import native_format, storage_of
+from .quality import STEPS, Quality
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,8 @@ class SinkOptions:
     """Leave out all other streams, chapters and tags of the file: for a segment, which is joined with them later."""
     partial_folder: str | None = None
     """Where the output lies until it is whole, on its file system; made if need be. None: beside the output."""
+    quality: Quality = "good"
+    """What the encoder starts from (see `media.quality`); the settings above win."""
     hwaccel: str = "none"
     """"none", "auto" or an FFmpeg device type: its encoder of h264, hevc and av1 where that works, else software."""
 
@@ -72,18 +75,10 @@ ENCODERS = {
 }
 """Codec -> encoder. Sources in any other codec are written as H.264, which everything plays."""
 
-_QUALITY: dict[str, dict[str, str]] = {
-    # A restored picture is encoded a second time, and its edges are sharper than the codec last saw them; so each value
-    # is a step better than the scale's usual "visually lossless" (x264 documents 17-18 as that, x265 about 20, and
-    # VP9 and AV1 reach it near 24 of 63), which keeps the encoder out of the comparison with the source.
-    # x264 shares the cores with the network: on two of them "medium" left the line 64 % of the network's own rate,
-    # "veryfast" about 80 % (benchmarks/end_to_end.py). At crf 17 that costs up to 6 % in size and 0.7 to 3.1 dB of luma
-    # PSNR against the restored frames (three clips of 30 frames: 49.1, 44.8 and 42.7 dB; SSIM 0.992 and more).
-    "libx264": {"crf": "17", "preset": "veryfast"},
-    "libx265": {"crf": "18", "preset": "medium", "x265-params": "log-level=none"},
-    "libvpx-vp9": {"crf": "20", "b": "0", "row-mt": "1", "cpu-used": "3"},
-    "libvpx": {"crf": "8", "b": "40M", "cpu-used": "3"},
-    "libsvtav1": {"crf": "20", "preset": "8"},
+_SETTINGS: dict[str, dict[str, str]] = {
+    "libx265": {"x265-params": "log-level=none"},
+    "libvpx-vp9": {"b": "0", "row-mt": "1"},
+    "libvpx": {"b": "40M"},
     "mjpeg": {"global_quality": "236", "flags": "+qscale", "strict": "-1"},  # 2 x FF_QP2LAMBDA: the finest step but one
     "mpeg4": {"global_quality": "236", "flags": "+qscale"},
     "mpeg2video": {"global_quality": "236", "flags": "+qscale"},
@@ -103,6 +98,7 @@ _QUALITY: dict[str, dict[str, str]] = {
     "ffv1": {"level": "3", "g": "1", "slicecrc": "1"},
     "dnxhd": {"profile": "dnxhr_hq"},
 }
+"""Encoder -> options that it is opened with, beside those of `quality.STEPS`; values of quality as those are chosen."""
 _CRF_KEY = {"h264_nvenc": "cq", "hevc_nvenc": "cq", "av1_nvenc": "cq"}
 _QSCALED = ("mjpeg", "mpeg4", "mpeg2video")
 _PRORES_PROFILES = {"Proxy": "0", "LT": "1", "Standard": "2", "HQ": "3", "4444": "4", "XQ": "5"}
@@ -224,7 +220,7 @@ def _holds(encoder: str, info: StreamInfo, options: SinkOptions) -> bool:
     try:
         pix_fmt, loss = choose_pix_fmt(encoder, info.layout, options.pix_fmt, encoder)
         trial = _trial(encoder, info, pix_fmt)
-        trial.options = {k: v for k, v in _QUALITY.get(encoder, {}).items() if k.endswith("-params")}
+        trial.options = {k: v for k, v in _SETTINGS.get(encoder, {}).items() if k.endswith("-params")}
         trial.open()
     except (av.FFmpegError, UsageError, ValueError):
         return False
@@ -286,7 +282,7 @@ def encoder_time_base(encoder: str, info: StreamInfo) -> Fraction:
 
 def encoder_settings(encoder: str, info: StreamInfo, profile: str | None, options: SinkOptions) -> dict[str, str]:
     """What the encoder is opened with: quality near the source's, then what the user set. Raises UsageError."""
-    settings = dict(_QUALITY.get(encoder, {}))
+    settings = _SETTINGS.get(encoder, {}) | STEPS[options.quality].get(encoder, {})
     if encoder == "prores_ks" and profile in _PRORES_PROFILES:
         settings["profile"] = _PRORES_PROFILES[profile]
     names = {option.name for option in av.CodecContext.create(encoder, "w").supported_options.private}

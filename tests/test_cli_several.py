@@ -1,0 +1,98 @@
+"""`vdeblur INPUT...`: several inputs are a batch, and words that are no inputs are understood."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from support.commands import run
+from support.videos import count_frames, footage
+
+FILTER = ("-m", "unsharp")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two videos and something that is none."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.mp4", "b.mkv"):
+        footage(folder / name, frames=10)
+    (folder / "bad.mp4").write_text("not a film\n" * 50)
+    return folder
+
+
+def test_several_inputs_go_beside_themselves_and_faults_stay_with_their_file(folder: Path) -> None:
+    inputs = sorted(folder.iterdir())
+    result = run(*inputs, *FILTER)
+    assert result.exit_code == 7
+    assert "bad.mp4" in result.stderr
+    assert "2 restored, 1 failed" in result.stderr
+    shown = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    assert shown == ["a.deblur.mp4", "a.mp4", "b.deblur.mkv", "b.mkv", "bad.mp4"]
+    assert count_frames(folder / "a.deblur.mp4") == count_frames(folder / "b.deblur.mkv") == 10
+
+
+def test_the_same_command_goes_on_and_takes_no_output_for_an_input(folder: Path) -> None:
+    (folder / "bad.mp4").unlink()
+    assert run(*folder.glob("*.m*"), *FILTER).exit_code == 0
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("*.deblur.*")}
+    again = run(*folder.glob("*.m*"), *FILTER)  # the shell's pattern now holds the outputs as well
+    assert again.exit_code == 0
+    assert "2 done already" in again.stderr
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("*.deblur.*")} == before
+
+
+def test_a_folder_takes_them_all_with_a_report(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = run(folder / "a.mp4", folder / "b.mkv", "-o", out, *FILTER, "--ss", "0.2", "-t", "0.16", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert [file["frames"] for file in json.loads(result.stdout)["files"]] == [4, 4]
+    assert {path.name for path in out.iterdir()} == {".vdeblur-batch", "a.mp4", "b.mkv", "report.json", "report.html"}
+
+
+def test_outputs_that_are_not_its_own_are_left_alone_unless_y_says_otherwise(folder: Path) -> None:
+    (folder / "a.deblur.mp4").write_bytes(b"precious")
+    words = (folder / "a.mp4", folder / "b.mkv", *FILTER)
+    result = run(*words)
+    assert "1 left alone" in result.stderr
+    assert (folder / "a.deblur.mp4").read_bytes() == b"precious"
+    assert run(*words, "-y").exit_code == 0
+    assert count_frames(folder / "a.deblur.mp4") == 10
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("a.mp4", "out.mp4"), 3, 'did you mean "-o out.mp4"?'),
+        (("inof", "a.mp4"), 3, 'did you mean "info"?'),
+        (("bacth", "a.mp4", "-o", "out"), 3, 'did you mean "batch"?'),
+        (("a.mp4", "b.mkv", "missing.mp4"), 3, "missing.mp4: no such file"),
+        (("a.mp4", "b.mkv", "-o", "out.mp4"), 2, "is no folder"),
+        (("a.mp4", "b.mkv", "-o", "-"), 2, "pipe"),
+        (("-", "b.mkv"), 2, "pipe"),
+        (("a.mp4", "b.mkv", "--frobnicate"), 2, "--frobnicate"),
+        (("a.mp4", "--modle", "fast"), 2, "--model"),
+    ],
+)
+def test_what_was_meant_is_suggested_and_nothing_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], code: int, said: str
+) -> None:
+    monkeypatch.chdir(folder)
+    before = sorted(folder.iterdir())
+    result = run(*words)
+    assert result.exit_code == code
+    (line,) = result.stderr.splitlines()
+    assert said in line
+    assert sorted(folder.iterdir()) == before
+
+
+def test_the_last_line_tells_both_sizes(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.mkv"
+    result = run(folder / "a.mp4", "-o", out, *FILTER, "--codec", "ffv1", "--json")
+    said = json.loads(result.stdout)
+    assert (said["output_bytes"], said["input_bytes"]) == (out.stat().st_size, (folder / "a.mp4").stat().st_size)
+    kilobytes = [max(round(size / 1000), 1) for size in (said["output_bytes"], said["input_bytes"])]
+    assert f"; {kilobytes[0]} kB, the input has {kilobytes[1]} kB" in result.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,11 @@ from support.commands import ROOT
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built offline, from a copy, with the build backend that is installed here."""
+    return built(tmp_path_factory)
+
+
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel built offline, from a copy, with the build backend that is installed here."""
     source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     for name in ("vdeblur", "weights"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -25,8 +30,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if (ROOT / name).exists():
             shutil.copy(ROOT / name, source)
     command = [sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--no-index", "-q"]
-    built = subprocess.run([*command, "-w", target, source], capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stderr
+    environment = os.environ | {"SOURCE_DATE_EPOCH": "1800000000"}
+    done = subprocess.run(
+        [*command, "-w", target, source], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
     return next(target.glob("vdeblur-*.whl"))
 
 
@@ -42,6 +50,13 @@ def test_the_wheel_holds_every_module_and_the_weights(wheel: Path) -> None:
             assert hashlib.sha256(weights).hexdigest() == entry["sha256"]
             assert f"vdeblur/weights/{entry['name']}.toml" in names
     assert not [name for name in names if name.startswith(("tests", "benchmarks"))]
+
+
+def test_the_same_source_gives_the_same_wheel_anywhere(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Built again in another folder, from files of another time; `.ci/build` does the same with the last commit."""
+    again = built(tmp_path_factory)
+    assert again.parent != wheel.parent
+    assert again.read_bytes() == wheel.read_bytes()
 
 
 def test_what_is_installed_finds_its_weights(wheel: Path, tmp_path: Path) -> None:

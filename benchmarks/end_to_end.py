@@ -18,7 +18,8 @@ from pathlib import Path
 from machine import describe_machine
 from media import make_clip
 
-from vdeblur.jobs.job import Job, restore_file
+from vdeblur.jobs.job import Job
+from vdeblur.jobs.whole import restore_whole
 from vdeblur.loading import ModelOptions, load_restorer
 from vdeblur.media.sinks import SinkOptions
 from vdeblur.media.sources import open_source
@@ -61,7 +62,7 @@ def main() -> None:
                 ModelOptions(given.model),
                 sink=SinkOptions(overwrite=True, preset=given.preset),
             )
-            whole.append(restore_file(job).fps)
+            whole.append(restore_whole(job).fps)
     ratios = [b / a for a, b in zip(alone, whole, strict=True)]
     print(
         json.dumps(

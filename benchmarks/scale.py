@@ -31,10 +31,13 @@ from vdeblur.batch.scheduler import Batch, BatchOptions
 from vdeblur.batch.units import do
 from vdeblur.batch.workers import Hands, Workers
 from vdeblur.files import file_sha256
-from vdeblur.jobs.job import Job, restore_file
+from vdeblur.jobs.folder import folder_of
+from vdeblur.jobs.job import Job
 from vdeblur.jobs.joining import join
-from vdeblur.jobs.resume import folder_of, prepare
-from vdeblur.jobs.segments import Cutting, restore_segment
+from vdeblur.jobs.plan import Cutting
+from vdeblur.jobs.restore import prepare
+from vdeblur.jobs.segment import restore_segment
+from vdeblur.jobs.whole import restore_whole
 from vdeblur.loading import ModelOptions, load_restorer, warm_up_of
 
 CUTTING = Cutting(min_seconds=5, max_seconds=10)
@@ -176,8 +179,8 @@ def measure(model: str, frames: int, width: int, height: int) -> Measured:
         job = Job(str(clip), str(folder / "whole.mp4"), ModelOptions(model))
         restorer = load_restorer(job.model)
         warming = Job(str(clip), str(folder / "first.mp4"), ModelOptions("unsharp"))
-        restore_file(warming)  # codecs and caches are warm after this
-        whole = restore_file(job, loaded=restorer)
+        restore_whole(warming)  # codecs and caches are warm after this
+        whole = restore_whole(job, loaded=restorer)
 
         output = str(folder / "pieces.mp4")
         start = time.perf_counter()

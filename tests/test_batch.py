@@ -33,7 +33,7 @@ from vdeblur.batch.units import Restore, Whole, do
 from vdeblur.batch.workers import WorkerDied, Workers
 from vdeblur.errors import InputError, OutputError, UsageError
 from vdeblur.jobs.job import Job
-from vdeblur.jobs.segments import Cutting
+from vdeblur.jobs.plan import Cutting
 from vdeblur.loading import ModelOptions
 
 

@@ -18,7 +18,8 @@ from support.videos import count_frames, footage
 from vdeblur.batch.collect import collect
 from vdeblur.batch.scheduler import Batch
 from vdeblur.errors import UsageError
-from vdeblur.jobs.job import Job, restore_file
+from vdeblur.jobs.job import Job
+from vdeblur.jobs.whole import restore_whole
 from vdeblur.loading import ModelOptions
 
 
@@ -71,7 +72,7 @@ def test_pictures_become_what_the_single_command_makes_of_them(folder: Path) -> 
     shot = folder.parent / "out" / "shot.v1"
     assert len(list((folder.parent / "out" / "day 2" / "shot").glob("*.jpg"))) == 4
     assert sorted(path.name for path in shot.iterdir()) == sorted(f"{number}.png" for number in range(12))
-    restore_file(Job(str(folder / "shot.v1"), f"{folder.parent / 'alone'}/", ModelOptions("unsharp")))
+    restore_whole(Job(str(folder / "shot.v1"), f"{folder.parent / 'alone'}/", ModelOptions("unsharp")))
     alone = {path.name: path.read_bytes() for path in (folder.parent / "alone").iterdir()}
     assert alone == {path.name: path.read_bytes() for path in shot.iterdir()}
     (task,) = [task for task in batch.tasks if task.item.input.endswith("shot.v1")]

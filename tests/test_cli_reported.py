@@ -176,9 +176,9 @@ def test_a_resumed_run_counts_its_own_frames_and_going_on_is_no_warning(
             raise OSError("the power went")
         return real(*arguments, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("vdeblur.jobs.resume.restore_piece", stopping)
+    monkeypatch.setattr("vdeblur.jobs.restore.restore_piece", stopping)
     assert run(*words).exit_code == 1
-    monkeypatch.setattr("vdeblur.jobs.resume.restore_piece", real)
+    monkeypatch.setattr("vdeblur.jobs.restore.restore_piece", real)
     result = run(*words)
     assert result.exit_code == 0, result.stderr
     assert "vdeblur: " + str(tmp_path / "out.mkv") + ": goes on with 1 of" in result.stderr

@@ -15,7 +15,7 @@ from support import videos
 from support.commands import ROOT, run
 from support.needs import require
 from support.videos import Recipe, frames, noise, packets, write
-from vdeblur.jobs.resume import folder_of
+from vdeblur.jobs.folder import folder_of
 
 LINE = "the disk is full; make room and run the same command again"
 Mount = Callable[[int], Path]

@@ -1,4 +1,4 @@
-"""Resources that run out and media that mean harm: each through the real command line or `restore_file`."""
+"""Resources that run out and media that mean harm: each through the real command line or `restore_whole`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from support.videos import Recipe, frames, noise, packets, write
 from vdeblur.backends.checkpoints import save
 from vdeblur.backends.published import weights_folder
 from vdeblur.frames import Frame, StreamInfo
-from vdeblur.jobs.job import Job, restore_file
+from vdeblur.jobs.job import Job
+from vdeblur.jobs.whole import restore_whole
 from vdeblur.loading import ModelOptions
 
 FILTER = ("-m", "unsharp")
@@ -79,7 +80,7 @@ def test_an_input_deleted_while_running(tmp_path: Path) -> None:
     def delete(info: StreamInfo, frame: Frame) -> None:
         path.unlink(missing_ok=True)
 
-    summary = restore_file(Job(str(path), str(tmp_path / "out.mkv"), model=ModelOptions("unsharp")), delete)
+    summary = restore_whole(Job(str(path), str(tmp_path / "out.mkv"), model=ModelOptions("unsharp")), delete)
     assert (summary.frames, summary.damaged) == (40, False)
     assert len(packets(str(tmp_path / "out.mkv"), "video")) == 40
 
@@ -93,7 +94,7 @@ def test_pictures_deleted_while_running_are_concealed_and_counted(tmp_path: Path
         (tmp_path / "in" / "059.png").unlink(missing_ok=True)
 
     job = Job(str(tmp_path / "in"), str(tmp_path / "out") + os.sep, model=ModelOptions("unsharp"))
-    summary = restore_file(job, delete)
+    summary = restore_whole(job, delete)
     assert (summary.frames, summary.concealed, summary.damaged) == (60, 1, True)
     assert any("059.png" in warning for warning in summary.warnings)
     assert len(list((tmp_path / "out").iterdir())) == 60

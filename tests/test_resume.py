@@ -11,8 +11,9 @@ import pytest
 from support import videos
 from support.commands import run, started, until
 from support.videos import decoded, largest_difference
-from vdeblur.jobs.job import Job, restore_file
-from vdeblur.jobs.resume import folder_of
+from vdeblur.jobs.folder import folder_of
+from vdeblur.jobs.job import Job
+from vdeblur.jobs.whole import restore_whole
 from vdeblur.loading import ModelOptions
 from vdeblur.media.sinks import SinkOptions
 
@@ -52,7 +53,7 @@ def test_after_kill_9_the_same_command_gives_the_same_frames(film: Path, tmp_pat
     assert result.exit_code == 0
     assert f"goes on with {kept} of" in result.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mkv", "out.mkv"]
-    whole = restore_file(
+    whole = restore_whole(
         Job(str(film), str(tmp_path / "whole.mkv"), ModelOptions("unsharp"), sink=SinkOptions(codec="ffv1"))
     )
     assert whole.frames == json.loads(result.stdout)["frames"] == 180

@@ -21,10 +21,13 @@ from vdeblur.backends.checkpoints import save
 from vdeblur.backends.published import UNMEASURED_WARM_UP, published
 from vdeblur.errors import InputError, OutputError
 from vdeblur.jobs.fingerprints import job_from_json, job_to_json
-from vdeblur.jobs.job import Job, Summary, restore_file
+from vdeblur.jobs.folder import JobFolder, folder_of
+from vdeblur.jobs.job import Job, Summary
 from vdeblur.jobs.joining import join
-from vdeblur.jobs.resume import folder_of, prepare, restore_resumable
-from vdeblur.jobs.segments import Cutting, JobFolder, _segments, cut, restore_segment
+from vdeblur.jobs.plan import Cutting, _segments, cut
+from vdeblur.jobs.restore import prepare, restore
+from vdeblur.jobs.segment import restore_segment
+from vdeblur.jobs.whole import restore_whole
 from vdeblur.loading import ModelOptions, default_model, load_restorer, warm_up_of
 from vdeblur.media.sinks import SinkOptions
 from vdeblur.media.sources import SourceOptions
@@ -39,8 +42,8 @@ TICK = Fraction(1, 15360)
 def both(tmp_path: Path, file: str, suffix: str, **settings: Any) -> tuple[Summary, Summary]:
     """The same job whole and in segments."""
     settings = {"model": ModelOptions("unsharp"), "sink": LOSSLESS} | settings
-    whole = restore_file(Job(file, str(tmp_path / f"whole{suffix}"), **settings))
-    pieces = restore_resumable(Job(file, str(tmp_path / f"pieces{suffix}"), **settings), cutting=SHORT)
+    whole = restore_whole(Job(file, str(tmp_path / f"whole{suffix}"), **settings))
+    pieces = restore(Job(file, str(tmp_path / f"pieces{suffix}"), **settings), cutting=SHORT)
     assert not folder_of(pieces.output).exists()
     return whole, pieces
 
@@ -139,12 +142,12 @@ def differences(tmp_path: Path, model: str, precision: str, times: str, warm_ups
     source = videos.write(tmp_path / "in.mp4", recipe)
     job = Job(source, str(tmp_path / "whole.mkv"), ModelOptions(model, "cpu", precision), sink=LOSSLESS)
     restorer = load_restorer(job.model)
-    whole = restore_file(job, loaded=restorer).output
+    whole = restore_whole(job, loaded=restorer).output
     found = []
     for warm_up in warm_ups:
         output = str(tmp_path / f"pieces{warm_up}.mkv")
         cutting = replace(SHORT, warm_up=warm_up)
-        restore_resumable(replace(job, output=output), loaded=restorer, cutting=cutting)
+        restore(replace(job, output=output), loaded=restorer, cutting=cutting)
         found.append(largest_difference(decoded(whole), decoded(output)))
         assert videos.packets(output, "audio") == videos.packets(whole, "audio")
     return found
@@ -231,9 +234,7 @@ def test_what_cannot_be_cut_goes_through_in_one_piece(tmp_path: Path) -> None:
     assert cut(Job(source, "out/"), "out/", SHORT) is None
     assert cut(Job(source, "out.y4m"), "out.y4m", SHORT) is None
     assert cut(Job(raw, "out.mkv"), "out.mkv", SHORT) is None  # its packets have no times
-    restored = restore_resumable(
-        Job(raw, str(tmp_path / "out.mkv"), ModelOptions("unsharp"), sink=LOSSLESS), cutting=SHORT
-    )
+    restored = restore(Job(raw, str(tmp_path / "out.mkv"), ModelOptions("unsharp"), sink=LOSSLESS), cutting=SHORT)
     assert restored.frames == 40
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.h264", "in.mkv", "out.mkv"]
 

@@ -33,7 +33,7 @@ _HOME = {
     "open_sink": "media.sinks",
     "open_source": "media.sources",
     "prefetch": "threads",
-    "restore_file": "jobs.job",
+    "restore": "jobs.restore",
     "restore_stream": "pipeline",
     "restored": "pipeline",
     "write_behind": "threads",
@@ -61,7 +61,7 @@ __all__ = [
     "open_sink",
     "open_source",
     "prefetch",
-    "restore_file",
+    "restore",
     "restore_stream",
     "restored",
     "write_behind",
@@ -70,7 +70,8 @@ __all__ = [
 if TYPE_CHECKING:
     from .errors import VdeblurError
     from .frames import Color, Frame, Layout, StreamInfo
-    from .jobs.job import Job, Summary, restore_file
+    from .jobs.job import Job, Summary
+    from .jobs.restore import restore
     from .loading import ModelOptions, load_restorer
     from .media.sinks import Sink, SinkOptions, open_sink
     from .media.sources import Source, SourceOptions, open_source

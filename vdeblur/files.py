@@ -1,4 +1,4 @@
-"""Hashes of files and of pictures in sequence, and JSON files that are there whole or not at all."""
+"""Files that are there whole or not at all, and hashes of files."""
 
 from __future__ import annotations
 
@@ -6,11 +6,50 @@ import hashlib
 import json
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from .errors import InputError
-from .media.sources import is_image_input
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to. When the block ends, that file is on the disk as `path`; if it raises, gone.
+
+    Whoever reads `path` meanwhile, or after a power cut, sees the old file or the new one, whole. Raises OSError.
+    """
+    part = path.with_name(f".{path.name}-{secrets.token_hex(4)}.part")
+    try:
+        yield part
+        flush(part)
+        os.replace(part, path)
+        flush(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all. Raises OSError."""
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file whole or not at all. Raises OSError."""
+    write_text(path, json.dumps(value))
+
+
+def flush(path: Path) -> None:
+    """Wait until a file's bytes, or a folder's names, are on the disk. Raises OSError."""
+    if os.name == "nt" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)  # Windows flushes what may be written
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def file_sha256(path: str | Path) -> str:
@@ -20,43 +59,3 @@ def file_sha256(path: str | Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def input_sha256(path: str) -> str:
-    """SHA-256 of an input: a file, or the names and contents of all pictures of a folder or pattern. InputError."""
-    pictures = pictures_of(path)
-    if pictures is None:
-        return file_sha256(path)
-    listed = "".join(f"{picture.name}\0{file_sha256(picture)}\n" for picture in pictures)
-    return hashlib.sha256(listed.encode()).hexdigest()
-
-
-def bytes_of(path: str) -> int | None:
-    """Size of a file, or of all images of a folder or pattern; None for a pipe, or where there is nothing."""
-    images = pictures_of(path)
-    try:
-        return sum(os.path.getsize(image) for image in images) if images else os.path.getsize(path)
-    except OSError:
-        return None
-
-
-def pictures_of(path: str) -> list[Path] | None:
-    """The pictures in a folder or of a pattern; None for a file, or nothing at all."""
-    if os.path.isfile(path) or not is_image_input(path):
-        return None
-    from .media.images import image_files
-
-    return image_files(path)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON that is there whole or not at all, also after a power cut."""
-    part = path.with_name(f".{path.name}-{secrets.token_hex(4)}.part")
-    try:
-        with part.open("w", encoding="utf-8") as file:
-            json.dump(value, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from vdeblur.batch.collect import collect
 from vdeblur.batch.scheduler import Batch, BatchOptions
 from vdeblur.batch.units import do
 from vdeblur.jobs.job import Job
-from vdeblur.jobs.segments import Cutting
+from vdeblur.jobs.plan import Cutting
 from vdeblur.loading import ModelOptions
 from vdeblur.media.sinks import SinkOptions
 

@@ -10,7 +10,7 @@ from .workers import devices_for
 def seconds_for(batch: Batch, jobs: int) -> float | None:
     """Estimated wall clock for all that waits, with `jobs` workers; None where nothing does, or nothing can be told.
 
-    Raises what `restore_file` raises, where a trial has to be made.
+    Raises what `restore_whole` raises, where a trial has to be made.
     """
     todo = batch.waiting
     if not todo:

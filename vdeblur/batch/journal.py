@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
-from ..files import input_sha256, pictures_of
+from ..jobs.fingerprints import input_sha256
+from ..media.images import images_of
 
 Stat = tuple[int, int]
 """Size in bytes, and time of the last change in nanoseconds; for a folder of pictures a number made of their names,
@@ -98,7 +99,7 @@ class Journal:
 def stat_of(path: str) -> Stat | None:
     """Size and time of a file, or of all pictures in a folder or of a pattern; None where there is none."""
     try:
-        if (pictures := pictures_of(path)) is None:
+        if (pictures := images_of(path)) is None:
             stat = os.stat(path)
             return stat.st_size, stat.st_mtime_ns
         stats = [(picture.name, (stat := picture.stat()).st_size, stat.st_mtime_ns) for picture in pictures]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
-from ..files import write_json
+from ..files import write_json, write_text
 from .scheduler import Batch, Task
 
 STATUS = {
@@ -68,10 +68,7 @@ def write_reports(batch: Batch) -> None:
     """Write report.json and report.html into the output folder. OutputError where that cannot be."""
     try:
         write_json(batch.folder / "report.json", to_json(batch))
-        page = batch.folder / "report.html"
-        part = page.with_name(".report.html.part")
-        part.write_text(to_html(batch), encoding="utf-8")
-        part.replace(page)
+        write_text(batch.folder / "report.html", to_html(batch))
     except OSError as error:
         raise OutputError(f"{batch.folder}: cannot write the report: {error.strerror}") from error
 

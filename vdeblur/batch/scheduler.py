@@ -25,9 +25,10 @@ from ..errors import InputError, ModelError, OutputError, UsageError, VdeblurErr
 from ..files import write_json
 from ..frames import StreamInfo
 from ..jobs.fingerprints import model_identity
+from ..jobs.folder import JobFolder, folder_of, settings_with
 from ..jobs.job import Job
-from ..jobs.resume import DEFAULT_CUTTING, folder_of
-from ..jobs.segments import Cutting, JobFolder, settings_with
+from ..jobs.plan import Cutting
+from ..jobs.restore import DEFAULT_CUTTING
 from ..media.sinks import SinkOptions, is_image_output
 from ..media.sources import is_image_input, open_source
 from .collect import Item

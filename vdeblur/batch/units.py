@@ -7,13 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..files import input_sha256
 from ..frames import Frame, StreamInfo
-from ..jobs.job import Job, OnFrame, Summary, restore_file
+from ..jobs.fingerprints import input_sha256
+from ..jobs.folder import JobFolder, Manifest
+from ..jobs.job import Job, OnFrame, Summary
 from ..jobs.one_piece import finish, restore_piece
-from ..jobs.resume import prepare
+from ..jobs.plan import Cutting
+from ..jobs.restore import prepare
 from ..jobs.samples import Sampled
-from ..jobs.segments import Cutting, JobFolder, Manifest
+from ..jobs.whole import restore_whole
 from ..loading import load_restorer
 from ..restorer import Restorer
 
@@ -148,7 +150,7 @@ def _most_blurred(manifests: list[Manifest]) -> tuple[str, str] | None:
 
 def _whole(job: Job, device: str, on_frames: OnFrames) -> Finished:
     around = Around()
-    return around.finished(restore_file(job, _counted(on_frames), _restorer(job, device), around))
+    return around.finished(restore_whole(job, _counted(on_frames), _restorer(job, device), around))
 
 
 class Around:

@@ -88,7 +88,7 @@ def restore(
     if len(inputs) > 1:
         ctx.exit(_restore_all(ctx.obj, job, inputs, progress, as_json))
     summary = _restore_one(ctx.obj, job, progress, resume=resume, keep_temp=keep_temp)
-    from ..files import bytes_of
+    from ..media.images import bytes_of
 
     sizes = bytes_of(summary.output), bytes_of(job.input)
     for warning in summary.warnings:
@@ -102,7 +102,7 @@ def restore(
 
 def _restore_one(stop: StopSignals, job: Job, progress: str, *, resume: bool, keep_temp: bool) -> Summary:
     """Restore one input. What is refused before the first frame is told together with all else that is wrong."""
-    from ..jobs.resume import restore_resumable
+    from ..jobs.restore import restore as restore_job
 
     begun = False
     with progress_of(progress) as shown:
@@ -114,7 +114,7 @@ def _restore_one(stop: StopSignals, job: Job, progress: str, *, resume: bool, ke
             shown.update(info, frame)
 
         try:
-            return restore_resumable(job, on_frame, resume=resume, keep_temp=keep_temp)
+            return restore_job(job, on_frame, resume=resume, keep_segments=keep_temp)
         except VdeblurError as error:
             if begun:
                 raise

@@ -10,11 +10,14 @@ from fractions import Fraction
 from typing import Any
 
 from .. import __version__
+from ..backends.published import published
 from ..errors import ModelError
 from ..files import file_sha256
 from ..loading import ModelOptions, unknown_model
+from ..media.images import images_of
 from ..media.sinks import SinkOptions
 from ..media.sources import SourceOptions
+from ..restorers.classical import CLASSICAL
 from .job import Job
 
 
@@ -24,9 +27,6 @@ def model_identity(model: ModelOptions) -> str:
     Raises ModelError for an unknown model.
     """
     name = model.named().name or ""
-    from ..backends.published import published
-    from ..restorers.classical import CLASSICAL
-
     if name in CLASSICAL:
         return f"{name} {__version__}"
     known = {model.name: model.sha256 for model in published()}
@@ -37,6 +37,15 @@ def model_identity(model: ModelOptions) -> str:
     if not os.path.isfile(name):
         raise ModelError(f"{name}: no such model file; `vdeblur models` lists those that come with vdeblur")
     return file_sha256(name)
+
+
+def input_sha256(path: str) -> str:
+    """SHA-256 of an input: a file, or names and contents of all images of a folder or pattern. Raises InputError."""
+    images = images_of(path)
+    if images is None:
+        return file_sha256(path)
+    listed = "".join(f"{image.name}\0{file_sha256(image)}\n" for image in images)
+    return hashlib.sha256(listed.encode()).hexdigest()
 
 
 def settings_of(job: Job) -> dict[str, Any]:

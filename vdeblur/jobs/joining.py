@@ -23,8 +23,8 @@ from ..media.sinks import SinkOptions
 from ..media.sources import open_source
 from ..media.video_sink import VideoSink
 from ..media.video_source import VideoSource
+from .folder import JobFolder, Manifest
 from .job import Summary
-from .segments import JobFolder, Manifest
 
 NEAR = 0.6
 """Of a frame's duration: packets without a picture of their own lie as close to another (see `VideoSource`)."""

@@ -13,9 +13,11 @@ from dataclasses import replace
 from ..errors import NotInSegments
 from ..frames import StreamInfo
 from ..restorer import Restorer
-from .job import Job, OnFrame, Summary, restore_file
+from .folder import JobFolder, Manifest
+from .job import Job, OnFrame, Summary
 from .joining import join
-from .segments import JobFolder, Manifest, restore_segment
+from .segment import restore_segment
+from .whole import restore_whole
 
 
 def restore_piece(
@@ -50,8 +52,8 @@ def finish(
     """Join the segments; what they cannot make up is restored in one piece, and `say` gets the reason in a line.
 
     `job` is the folder's, on the device of whoever asks; `load` gives its restorer where that is needed after all, and
-    `on_frame` and `around` are for it as in `restore_file`. No one else may be at work on this folder. Raises what
-    `join` raises but for NotInSegments, and what `restore_file` raises.
+    `on_frame` and `around` are for it as in `restore_whole`. No one else may be at work on this folder. Raises what
+    `join` raises but for NotInSegments, and what `restore_whole` raises.
     """
     try:
         if folder.refusal is None:
@@ -61,4 +63,4 @@ def finish(
     say(f"{folder.refusal}; going on in one piece")
     folder.remove_temporaries()
     sink = replace(job.sink, partial_folder=str(folder.path))  # a kill leaves nothing elsewhere
-    return restore_file(replace(job, output=folder.output, sink=sink), on_frame, load(), around)
+    return restore_whole(replace(job, output=folder.output, sink=sink), on_frame, load(), around)

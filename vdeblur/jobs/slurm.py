@@ -8,10 +8,10 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..loading import load_restorer
+from .folder import JobFolder, folder_of
 from .job import Job, Summary
 from .one_piece import finish, restore_piece
-from .resume import folder_of, prepare
-from .segments import JobFolder
+from .restore import prepare
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ def restore_one(path: str, index: int, device: str | None) -> str:
 def join_job(path: str, device: str | None) -> Summary:
     """Join all segments of a job and remove them; an input that they do not make up is restored in one piece.
 
-    Raises OutputError where a segment is missing, and what `restore_file` raises.
+    Raises OutputError where a segment is missing, and what `restore_whole` raises.
     """
     folder = open_job(path)
     job = _on(folder, device)

@@ -12,7 +12,8 @@ from tempfile import TemporaryDirectory
 from ..frames import Frame, StreamInfo
 from ..media.sinks import is_image_output, output_of
 from ..media.sources import is_image_input
-from .job import Job, restore_file
+from .job import Job
+from .whole import restore_whole
 
 ENOUGH_SECONDS = 3.0
 """A trial ends after this much work..."""
@@ -38,7 +39,7 @@ class _Enough(Exception):
 def try_out(job: Job) -> Trial | None:
     """Restore the first frames of a job into a temporary file. None for an input too short to tell by.
 
-    Raises what `restore_file` raises.
+    Raises what `restore_whole` raises.
     """
     begin = time.perf_counter()
     done: list[float] = []
@@ -55,7 +56,7 @@ def try_out(job: Job) -> Trial | None:
         images = is_image_output(output_of(job.input, job.output), is_image_input(job.input))
         output = str(Path(folder) / "trial") + (os.sep if images else ".mkv")
         with suppress(_Enough):
-            restore_file(replace(job, output=output, sink=replace(job.sink, container=None)), on_frame)
+            restore_whole(replace(job, output=output, sink=replace(job.sink, container=None)), on_frame)
     end = time.perf_counter()  # with what waits in the queues and in the encoder
     if len(done) <= WARM_UP_FRAMES:
         return None

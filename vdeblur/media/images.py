@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from ..frames import MATRIX_RGB, Color, Frame, Layout, Plane, StreamInfo
 from .encoders import SinkOptions
 from .planes import Decoded, convert, native_format, planes_of, video_frame
 from .sinks import Partial
-from .sources import IMAGE_SUFFIXES, Source, SourceOptions, check_size
+from .sources import IMAGE_SUFFIXES, Source, SourceOptions, check_size, is_image_input
 
 DEFAULT_RATE = Fraction(25)
 JPEG_QUALITY = 97
@@ -174,6 +175,20 @@ class ImageSink:
             self.close()
         else:
             self.abort()
+
+
+def images_of(path: str) -> list[Path] | None:
+    """The images of a folder or pattern, in order; None for a file, or nothing at all."""
+    return None if os.path.isfile(path) or not is_image_input(path) else image_files(path)
+
+
+def bytes_of(path: str) -> int | None:
+    """Size of a file, or of all images of a folder or pattern; None for a pipe, or where there is nothing."""
+    images = images_of(path)
+    try:
+        return sum(os.path.getsize(image) for image in images) if images else os.path.getsize(path)
+    except OSError:
+        return None
 
 
 def image_files(path: str) -> list[Path]:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Protocol
 
 from ..errors import OutputError, UsageError, reason_of
+from ..files import flush
 from ..frames import Frame, StreamInfo
 from .containers import FORMATS
 from .encoders import SinkOptions
@@ -154,16 +155,16 @@ class Partial:
             if self.path.is_dir():
                 self._commit_folder()
             else:
-                _flush(self.path)
+                flush(self.path)
                 os.replace(self.path, self.target)
-            _flush(self.target.parent)
+            flush(self.target.parent)
         except OSError as error:
             raise OutputError(f"{self.target}: cannot be finished: {reason_of(error)}") from error
 
     def _commit_folder(self) -> None:
         written = sorted(self.path.iterdir())
         for file in written:
-            _flush(file)
+            flush(file)
         if self.target.exists() and not any(self.target.iterdir()):
             self.target.rmdir()
         if not self.target.exists():
@@ -188,13 +189,3 @@ class Partial:
 
 def _same(a: str, b: str) -> bool:
     return os.path.exists(b) and os.path.samefile(a, b)
-
-
-def _flush(path: Path) -> None:
-    if os.name == "nt" and path.is_dir():
-        return
-    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)  # Windows flushes what may be written
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 
 from ..errors import OutputError
+from ..files import write_text
 from . import plots
 from .evaluate import Example, Result
 from .metrics import METRICS, Picture
@@ -57,12 +58,9 @@ def table(results: Sequence[Result]) -> list[list[str]]:
 def write_report(results: Sequence[Result], path: str | Path) -> None:
     """Write the page to `path`, whole or not at all. OutputError where that cannot be."""
     target = Path(path)
-    partial = target.with_name(target.name + ".part")
     try:
-        partial.write_text(to_html(results), encoding="utf-8")
-        partial.replace(target)
+        write_text(target, to_html(results))
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise OutputError(f"{target}: cannot write the report ({error.strerror}); choose another place") from error
 
 

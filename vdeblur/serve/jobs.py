@@ -233,9 +233,10 @@ class Jobs:
 def restore_upload(job: ServedJob, options: ServeOptions) -> tuple[str, ...]:
     """Restore an upload to MP4 with H.264 in 8-bit 4:2:0, which every browser plays; returns warnings.
 
-    Raises Cancelled when the job was removed, and what `restore_file` raises.
+    Raises Cancelled when the job was removed, and what `restore_whole` raises.
     """
-    from ..jobs.job import Job, restore_file
+    from ..jobs.job import Job
+    from ..jobs.whole import restore_whole
     from ..media.sinks import SinkOptions
     from ..media.sources import open_source
 
@@ -256,7 +257,7 @@ def restore_upload(job: ServedJob, options: ServeOptions) -> tuple[str, ...]:
         strength=job.strength,
         sink=sink,
     )
-    summary = restore_file(work, on_frame)
+    summary = restore_whole(work, on_frame)
     return tuple(hide_paths(warning, job) for warning in summary.warnings)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..files import write_text
 from ..progress import clock
 from ..quality import plots
 
@@ -20,9 +21,7 @@ class TrainingLog:
         self.folder = folder
         self._file = folder / "log.jsonl"
         self.lines = [line for line in read_lines(self._file) if line["step"] <= step]
-        part = self._file.with_suffix(".part")
-        part.write_text("".join(json.dumps(line) + "\n" for line in self.lines), encoding="utf-8")
-        part.replace(self._file)
+        write_text(self._file, "".join(json.dumps(line) + "\n" for line in self.lines))
 
     def note(self, line: dict[str, Any]) -> None:
         """Add a line."""
@@ -33,9 +32,7 @@ class TrainingLog:
     def plot(self) -> None:
         """Draw loss and gains anew; nothing before the first hundred steps."""
         if svg := to_svg(self.lines):
-            part = self.folder / "plot.part"
-            part.write_text(svg, encoding="utf-8")
-            part.replace(self.folder / "plot.svg")
+            write_text(self.folder / "plot.svg", svg)
 
 
 def read_lines(file: Path) -> list[dict[str, Any]]:

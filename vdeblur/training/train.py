@@ -24,6 +24,7 @@ from ..backends import checkpoints
 from ..backends.pytorch import choose_precision
 from ..backends.symmetries import SYMMETRIES
 from ..errors import DeviceError, InputError, UsageError
+from ..files import replacing
 from ..models import StreamNetwork, build
 from ..signals import Stopped
 from .blur import BlurConfig
@@ -254,7 +255,8 @@ class Trainer:
             for index, moments in optimiser.state_dict()["state"].items():
                 state |= {f"moments.{place}.{index}.{name}": value for name, value in moments.items()}
         header = {"step": str(self.step), "config": json.dumps(asdict(self.config))}
-        _replace(folder / "resume.safetensors", lambda path: save_file(_plain(state), path, header))
+        with replacing(folder / "resume.safetensors") as part:
+            save_file(_plain(state), part, header)
         provenance = {
             "steps": self.step,
             "data": [Path(folder).name for folder in self.config.pairs or self.config.data],
@@ -262,10 +264,8 @@ class Trainer:
         }
         if self.config.teacher:
             provenance["teacher"] = [Path(model).name for model in self.config.teacher]
-        _replace(
-            folder / "model.safetensors",
-            lambda path: checkpoints.save(path, self.network, self.config.kind, self.average, provenance),
-        )
+        with replacing(folder / "model.safetensors") as part:
+            checkpoints.save(part, self.network, self.config.kind, self.average, provenance)
 
     def resume(self, file: Path) -> None:
         """Continue from resume.safetensors, on whatever device; InputError where it is of another model."""
@@ -313,13 +313,6 @@ def _under(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _plain(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.detach().cpu().contiguous() for name, value in state.items()}
-
-
-def _replace(path: Path, write: Callable[[str], None]) -> None:
-    """Write beside and rename, so that a killed run leaves a whole file."""
-    part = path.with_suffix(".part")
-    write(str(part))
-    part.replace(path)
 
 
 def train(

@@ -1,60 +1,60 @@
-"""`vdeblur INPUT` that can be stopped at any moment: the same command goes on where the last one was."""
+"""`restore`: one input, in one piece or in segments, and what was stopped goes on where it was."""
 
 from __future__ import annotations
 
 import logging
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
 
-from ..files import input_sha256
+from ..frames import StreamInfo
 from ..loading import load_restorer
 from ..media.sinks import Partial, is_image_output, output_of
 from ..media.sources import is_image_input
 from ..restorer import Restorer
 from ..signals import NOTICE
-from .fingerprints import model_identity
-from .job import Job, OnFrame, Summary, restore_file
+from .fingerprints import input_sha256, model_identity
+from .folder import JobFolder, folder_of, settings_with
+from .job import Job, OnFrame, Summary
 from .one_piece import finish, restore_piece
-from .segments import Cutting, JobFolder, cut, remaining, settings_with
+from .plan import Cutting, cut
+from .whole import restore_whole
 
 log = logging.getLogger(__name__)
 
 DEFAULT_CUTTING = Cutting()
 
 
-def folder_of(output: str) -> Path:
-    """Where the segments of an output lie until it is whole: hidden, beside it."""
-    path = Path(output)
-    return path.with_name(f".{path.name}.vdeblur")
-
-
-def restore_resumable(
-    job: Job,
+def restore(
+    job: Job | str | os.PathLike[str],
     on_frame: OnFrame | None = None,
-    loaded: Restorer | None = None,
     *,
+    loaded: Restorer | None = None,
     resume: bool = True,
-    keep_temp: bool = False,
+    keep_segments: bool = False,
     cutting: Cutting = DEFAULT_CUTTING,
 ) -> Summary:
-    """Restore one input in segments, and go on with those that are there.
+    """Restore a file, a folder or pattern of images, or a pipe, as the command does; a path is a `Job` of that input.
 
-    What cannot be cut (see `segments.cut`), or turns out not to be made up of its segments, goes through in one piece;
-    so does everything with `resume` False, which removes what an earlier run left. `keep_temp` leaves the segments
-    beside the output. Raises what `restore_file` raises; then, and after a signal, finished segments stay for the next
-    run.
+    A long file is done in segments, and a second call goes on with those that a stopped one left. What is short, or
+    cannot be cut (see `plan.cut`), or turns out not to be made up of its segments, goes through in one piece; so does
+    everything with `resume` False, which removes what an earlier run left. `loaded` is the job's restorer, where the
+    caller has it already. `keep_segments` leaves them beside the output.
+
+    Raises what `restore_whole` raises; then, and after a signal, finished segments stay for the next call.
     """
+    job = job if isinstance(job, Job) else Job(os.fspath(job))
     output = output_of(job.input, job.output)
     path = folder_of(output)
     if not resume:
         JobFolder.remove_at(path)
-        return restore_file(job, on_frame, loaded)
+        return restore_whole(job, on_frame, loaded)
     if output != "-" and not is_image_output(output, is_image_input(job.input)):
         Partial(output, job.sink.overwrite, (job.input,)).discard()  # refuses now what would be refused in the end
     folder = prepare(job, output, path, cutting)
     if folder is None:
-        return restore_file(job, on_frame, loaded)
+        return restore_whole(job, on_frame, loaded)
 
     folder.remove_temporaries()  # a kill leaves the segment that it met
     start = time.perf_counter()
@@ -90,7 +90,7 @@ def restore_resumable(
         raise
     if folder.refusal is not None:
         earlier = 0  # in one piece after all
-    if not keep_temp:
+    if not keep_segments:
         folder.remove()
     took = time.perf_counter() - start
     return replace(summary, seconds=took, earlier=earlier, retreats=(*summary.retreats, *retreats))
@@ -99,7 +99,7 @@ def restore_resumable(
 def prepare(job: Job, output: str, path: Path, cutting: Cutting = DEFAULT_CUTTING) -> JobFolder | None:
     """The job's folder: the one that stands if it is of this very job, else a new one; None where no cut is needed.
 
-    Raises what `open_source` raises, ModelError for a model that there is not, OutputError.
+    Raises what `open_source` raises, ModelError for an unknown model, OutputError.
     """
     settings = settings_with(job, cutting)
     model = model_identity(job.model)
@@ -126,3 +126,8 @@ def prepare(job: Job, output: str, path: Path, cutting: Cutting = DEFAULT_CUTTIN
     return JobFolder.create(
         path, replace(job, output=output), output, plan, settings, sha256 or input_sha256(job.input)
     )
+
+
+def remaining(info: StreamInfo, seconds: float) -> StreamInfo:
+    """`info` for a progress that counts only what is still to do."""
+    return replace(info, duration_seconds=seconds or None, frames=None)

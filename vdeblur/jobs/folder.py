@@ -1,0 +1,199 @@
+"""The folder of a job in segments: its plan as files, and what every finished segment came to."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from ..errors import InputError, OutputError, reason_of
+from ..files import write_json
+from .fingerprints import job_from_json, job_to_json, model_identity, settings_sha256
+from .job import Job
+from .plan import Cutting, Plan, Segment
+
+FORMAT = 2
+"""Of the files in a job folder."""
+
+REFUSAL = "refusal.json"
+"""In a job folder: the reason why the input cannot be done in segments."""
+
+
+def folder_of(output: str) -> Path:
+    """Where the segments of an output lie until it is whole: hidden, beside it."""
+    path = Path(output)
+    return path.with_name(f".{path.name}.vdeblur")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What one segment came to; it stands only beside a whole segment."""
+
+    index: int
+    fingerprint: str
+    """Of input, model and settings together."""
+    pts: tuple[int, ...]
+    """Of every frame in the segment, as the input counts."""
+    last_duration: int
+    sha256: str
+    """Of the segment's file."""
+    model: str
+    device: str
+    precision: str
+    fallbacks: int
+    scene_starts: int
+    concealed: int
+    damaged: bool
+    passed_through: bool
+    """The source's own frames, because restoring them failed again and again."""
+    seconds: float
+    touched: int
+    """Frames that are not the source's own."""
+    blur_before: tuple[float, ...]
+    """Blur lengths in pixels of sampled frames, before and after."""
+    blur_after: tuple[float, ...]
+    thumbnails: tuple[str, str] | None
+    """JPEG pictures in base64, before and after."""
+    warnings: tuple[str, ...]
+
+    @property
+    def frames(self) -> int:
+        """How many it holds."""
+        return len(self.pts)
+
+
+@dataclass(frozen=True, slots=True)
+class JobFolder:
+    """A job that is cut into segments, as files in one folder: all that a worker anywhere needs to know."""
+
+    path: Path
+    job: Job
+    output: str
+    input_sha256: str
+    model_sha256: str
+    settings: str
+    time_base: Fraction
+    segments: tuple[Segment, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all that determines the frames."""
+        return f"{self.input_sha256}-{self.model_sha256}-{self.settings}"
+
+    @classmethod
+    def create(cls, path: Path, job: Job, output: str, plan: Plan, settings: str, input_sha256: str) -> JobFolder:
+        """Write the plan. Raises OutputError where the folder cannot be written."""
+        model = model_identity(job.model)
+        folder = cls(path, job, output, input_sha256, model, settings, plan.time_base, plan.segments)
+        made = {
+            "format": FORMAT,
+            "job": job_to_json(job),
+            "output": output,
+            "input_sha256": input_sha256,
+            "model_sha256": model,
+            "settings": settings,
+            "time_base": str(plan.time_base),
+            "segments": [asdict(segment) for segment in plan.segments],
+        }
+        try:
+            path.mkdir(exist_ok=True)
+            write_json(path / "times.json", plan.times)
+            write_json(path / "job.json", made)
+        except OSError as error:
+            cls.remove_at(path)
+            raise OutputError(f"{output}: cannot be written: {reason_of(error)}") from error
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> JobFolder:
+        """Read a plan. Raises InputError where there is none that can be used."""
+        try:
+            made = json.loads((path / "job.json").read_text(encoding="utf-8"))
+            if made["format"] != FORMAT:
+                raise InputError(f"{path}: was written by another version of vdeblur; remove it and start again")
+            segments = tuple(Segment(**segment) for segment in made["segments"])
+            return cls(
+                path,
+                job_from_json(made["job"]),
+                made["output"],
+                made["input_sha256"],
+                made["model_sha256"],
+                made["settings"],
+                Fraction(made["time_base"]),
+                segments,
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: is no folder of a job in segments ({error})") from error
+
+    def video(self, index: int) -> Path:
+        """Where a segment lies when it is whole."""
+        return self.path / f"{index:05}.mkv"
+
+    def times(self) -> list[int]:
+        """The pts of every picture that the input's packets promise."""
+        times: list[int] = json.loads((self.path / "times.json").read_text(encoding="utf-8"))
+        return times
+
+    def manifest(self, index: int) -> Manifest | None:
+        """The manifest of a segment that is done; None where it is not, or where it is another job's."""
+        try:
+            made = json.loads(self.video(index).with_suffix(".json").read_text(encoding="utf-8"))
+            thumbnails = made["thumbnails"]
+            lists = {key: tuple(made[key]) for key in ("pts", "blur_before", "blur_after", "warnings")}
+            manifest = Manifest(**made | lists | {"thumbnails": tuple(thumbnails) if thumbnails else None})
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return manifest if manifest.fingerprint == self.fingerprint and self.video(index).is_file() else None
+
+    @property
+    def refusal(self) -> str | None:
+        """Why this input cannot be done in segments after all (see `one_piece`); None where it can so far."""
+        try:
+            why: str = json.loads((self.path / REFUSAL).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return why
+
+    def refuse(self, why: str) -> None:
+        """Leave word for all who work on this job that it cannot be done in segments. Raises OutputError."""
+        try:
+            write_json(self.path / REFUSAL, why)
+        except OSError as error:
+            raise OutputError(f"{self.output}: cannot be written: {reason_of(error)}") from error
+
+    def remove(self) -> None:
+        """Delete what a job leaves."""
+        self.remove_at(self.path)
+
+    def remove_temporaries(self) -> None:
+        """Delete what is half written; only while no one else works on this job."""
+        for file in self.path.glob(".*.part"):
+            file.unlink(missing_ok=True)
+
+    @classmethod
+    def find(cls, path: Path) -> JobFolder | None:
+        """The job in a folder; None where there is none, or none that this version can go on with."""
+        try:
+            return cls.open(path)
+        except InputError:
+            return None
+
+    @staticmethod
+    def remove_at(path: Path) -> None:
+        """Delete segments, manifests, the plan and temporaries in a folder; nothing else is touched."""
+        if not path.is_dir():
+            return
+        for file in path.iterdir():
+            if file.suffix == ".part" and file.is_dir():  # pictures, half written
+                shutil.rmtree(file, ignore_errors=True)
+            elif file.suffix in (".mkv", ".json", ".part"):
+                file.unlink(missing_ok=True)
+        if not any(path.iterdir()):
+            path.rmdir()
+
+
+def settings_with(job: Job, cutting: Cutting) -> str:
+    """Hash of all settings of a job in segments."""
+    return settings_sha256(job, cutting=asdict(cutting), format=FORMAT)

@@ -1,0 +1,150 @@
+"""One segment restored: a unit that can be done anywhere, in any order, and as often as need be.
+
+Restoring it depends on nothing but the input, the model and the settings: frames before the segment are decoded and
+restored first, so that the recurrent state has converged, and thrown away. So the frames of a segment are the same
+whoever restores it, after however many attempts; resume, several processes, a cluster and a Slurm array call the same
+function.
+
+    plan.cut(job)              one reading of the packets, no decoding
+    JobFolder.create()         the plan as files: job.json, times.json
+    restore_segment()          00003.mkv, whole under its name, then its manifest 00003.json
+    joining.join()             when all manifests are there
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from types import TracebackType
+
+from ..errors import InputError, NotInSegments, OutputError, reason_of
+from ..files import file_sha256, write_json
+from ..frames import Frame
+from ..media.sinks import Sink, open_sink
+from ..media.sources import open_source
+from ..media.video_source import VideoSource
+from ..pipeline import restore_stream
+from ..restorer import Restorer, State, Wrapper
+from ..restorers.blend import side_by_side_info
+from ..scenes import SceneCuts
+from ..threads import prefetch, write_behind
+from ..windows import Window
+from .folder import JobFolder, Manifest
+from .job import OnFrame
+from .samples import Sampled
+from .wrapped import as_asked, with_fallback
+
+
+def restore_segment(
+    folder: JobFolder,
+    index: int,
+    restorer: Restorer,
+    on_frame: OnFrame | None = None,
+    *,
+    pass_through: bool = False,
+) -> Manifest:
+    """Restore one segment into its file and manifest, unless both are there. Can be run again at any time.
+
+    `pass_through` gives the source's own frames: for a segment that fails whatever is tried. Raises what
+    `restore_whole` raises, and NotInSegments where this stretch gives no frame while the input can be read.
+    """
+    if (done := folder.manifest(index)) is not None:
+        return done
+    try:
+        return _restored(folder, index, restorer, on_frame, pass_through)
+    except InputError as error:  # damage can leave a stretch without a frame
+        open_source(folder.job.input, folder.job.source).close()  # raises where it is not this stretch alone
+        raise NotInSegments(f"{error} in its segment {index}") from error
+
+
+def _restored(
+    folder: JobFolder, index: int, restorer: Restorer, on_frame: OnFrame | None, pass_through: bool
+) -> Manifest:
+    job, segment, target = folder.job, folder.segments[index], folder.video(index)
+    reading = replace(
+        job.source, start_seconds=None, end_seconds=None, pts_range=(segment.read_from, segment.read_until)
+    )
+    writing = replace(job.sink, overwrite=True, container="matroska", picture_only=True)
+    start = time.perf_counter()
+    file = open_source(job.input, reading)
+    with prefetch(file) as source:
+        assert isinstance(file, VideoSource)
+        info = side_by_side_info(file.info) if job.compare == "side" else file.info
+        fallback = with_fallback(PassThrough(restorer) if pass_through else restorer)
+        sampled = Sampled(as_asked(job, fallback, info), segment.start, segment.end, segment.frames)
+        with write_behind(open_sink(str(target), file, writing, info)) as sink:
+            kept = Trimmed(sink, segment.start, segment.end, lambda frame: on_frame and on_frame(file.info, frame))
+            restore_stream(source, sampled, kept, SceneCuts() if job.scene_cuts else None)
+            if not kept.pts and not file.damaged:
+                raise NotInSegments(f"{job.input}: gives none of the frames of its segment {index}")
+    concealed = len(file.concealed_pts.intersection(kept.pts))
+    manifest = Manifest(
+        index=index,
+        fingerprint=folder.fingerprint,
+        pts=tuple(kept.pts),
+        last_duration=kept.last_duration,
+        sha256=file_sha256(target),
+        model=restorer.name,
+        device=restorer.device,
+        precision=restorer.precision,
+        fallbacks=fallback.fallbacks,
+        scene_starts=sampled.scene_starts,
+        concealed=concealed,
+        damaged=file.damaged,
+        passed_through=pass_through,
+        seconds=time.perf_counter() - start,
+        touched=sampled.touched,
+        blur_before=tuple(sampled.blur_before),
+        blur_after=tuple(sampled.blur_after),
+        thumbnails=sampled.thumbnails,
+        warnings=tuple(file.warnings),
+    )
+    try:
+        write_json(target.with_suffix(".json"), asdict(manifest))
+    except OSError as error:
+        raise OutputError(f"{folder.output}: cannot be written: {reason_of(error)}") from error
+    return manifest
+
+
+class Trimmed:
+    """A sink that takes only frames of one range of pts, and remembers their times: warm-up frames end here."""
+
+    def __init__(self, sink: Sink, start: int | None, end: int | None, on_frame: Callable[[Frame], object]) -> None:
+        self._sink, self._start, self._end, self._on_frame = sink, start, end, on_frame
+        self.warnings = sink.warnings
+        self.pts: list[int] = []
+        self.last_duration = 0
+
+    def write(self, frame: Frame) -> None:
+        """Hand on a frame of the range."""
+        if (self._start is None or frame.pts >= self._start) and (self._end is None or frame.pts < self._end):
+            self._sink.write(frame)
+            self.pts.append(frame.pts)
+            self.last_duration = frame.duration
+            self._on_frame(frame)
+
+    def close(self) -> None:
+        """Close the inner sink."""
+        self._sink.close()
+
+    def abort(self) -> None:
+        """Abort the inner sink."""
+        self._sink.abort()
+
+    def __enter__(self) -> Trimmed:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+
+class PassThrough(Wrapper):
+    """Gives every frame back as it came, under the name of the restorer that it stands for."""
+
+    def restore(self, window: Window, state: State) -> tuple[Frame, State]:
+        """Give the centre back."""
+        return window.centre, state

@@ -1,4 +1,4 @@
-"""Calibrate `vdeblur.restorers.blurriness` against synthetic motion blur of known length.
+"""Calibrate `vdeblur.blurriness` against synthetic motion blur of known length.
 
 python benchmarks/blur_measure.py
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage import data
 
-from vdeblur.restorers.blurriness import raw_length
+from vdeblur.blurriness import raw_length
 
 LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 ANGLES = (0, 23, 45, 67, 90, 113, 135, 157)

@@ -15,10 +15,10 @@ from skimage import data
 
 from support import videos
 from support.commands import run
+from vdeblur.blurriness import CALIBRATION, auto_threshold, blur_length
 from vdeblur.frames import Color, Frame, Layout, Plane
 from vdeblur.pipeline import restore_stream
 from vdeblur.restorer import State
-from vdeblur.restorers.blurriness import CALIBRATION, auto_threshold, blur_length
 from vdeblur.restorers.only_blurred import OnlyBlurred
 from vdeblur.windows import Window
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from support.videos import YUV420, Recipe, copy, frames, write
 from vdeblur.frames import Color, Frame, Layout
-from vdeblur.media.sinks import SinkOptions, open_sink
+from vdeblur.media.sink import SinkOptions
+from vdeblur.media.sinks import open_sink
 from vdeblur.media.sources import open_source
 from vdeblur.windows import windows
 

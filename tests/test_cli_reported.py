@@ -73,7 +73,7 @@ def test_a_missing_folder_is_named(clip: Path, tmp_path: Path) -> None:
 
 def test_the_help_names_every_suffix_that_can_be_written() -> None:
     from vdeblur.media.containers import FORMATS, MORE_FORMATS
-    from vdeblur.media.sources import IMAGE_SUFFIXES
+    from vdeblur.media.paths import IMAGE_SUFFIXES
 
     named = set(run("in.mp4", "--help").stdout.replace(",", " ").replace(";", " ").replace("(", " ").split())
     named |= {word.rstrip(").") for word in named}

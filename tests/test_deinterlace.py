@@ -9,7 +9,8 @@ import pytest
 
 from support.interlacing import comb, interlaced, woven
 from support.videos import YUV420, Recipe, frames, write
-from vdeblur.media.sources import SourceOptions, open_source
+from vdeblur.media.source import SourceOptions
+from vdeblur.media.sources import open_source
 
 
 def test_flagged_fields_are_parted_and_it_is_said(tmp_path: Path) -> None:

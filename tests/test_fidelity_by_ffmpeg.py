@@ -14,7 +14,8 @@ import pytest
 
 from support.cases import LAYOUTS
 from vdeblur.frames import Layout
-from vdeblur.media.sinks import SinkOptions, open_sink
+from vdeblur.media.sink import SinkOptions
+from vdeblur.media.sinks import open_sink
 from vdeblur.media.sources import open_source
 
 COUNT = 3

@@ -15,8 +15,10 @@ from support.videos import YUV420, Recipe, frames, packets, write
 from vdeblur.cli.doctor import encodes
 from vdeblur.frames import Color, StreamInfo
 from vdeblur.media import encoders, video_source
-from vdeblur.media.encoders import SinkOptions, choose_encoder, software_of
-from vdeblur.media.sources import SourceOptions, open_source
+from vdeblur.media.encoders import choose_encoder, software_of
+from vdeblur.media.sink import SinkOptions
+from vdeblur.media.source import SourceOptions
+from vdeblur.media.sources import open_source
 
 DEVICES = [kind.name for kind in HWDeviceType if kind.name != "none"]
 GENERIC = {"b", "flags", "global_quality", "profile"}

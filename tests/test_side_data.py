@@ -17,7 +17,8 @@ from support.videos import write as write_clip
 from vdeblur.frames import Layout
 from vdeblur.media.probe import probe, to_text
 from vdeblur.media.side_data import NEW_NAMES, WORDS, SideData, kinds
-from vdeblur.media.sinks import SinkOptions, open_sink
+from vdeblur.media.sink import SinkOptions
+from vdeblur.media.sinks import open_sink
 from vdeblur.media.sources import open_source
 
 ENCODERS = ["libx264", "libx265", "mpeg2video", "libsvtav1", "libvpx-vp9", "ffv1", "prores_ks", "mjpeg"]

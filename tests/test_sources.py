@@ -25,7 +25,8 @@ from vdeblur.media.planes import (
     storage_of,
     video_frame,
 )
-from vdeblur.media.sources import SourceOptions, open_source
+from vdeblur.media.source import SourceOptions
+from vdeblur.media.sources import open_source
 from vdeblur.media.video_source import VideoSource
 
 LAYOUTS = [

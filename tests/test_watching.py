@@ -13,7 +13,7 @@ import pytest
 from support.batches import JOB, OPTIONS, Here, write_sequence
 from support.videos import count_frames, footage
 from vdeblur.batch.journal import stat_of
-from vdeblur.batch.run import Request
+from vdeblur.batch.request import Request
 from vdeblur.batch.scheduler import Batch
 from vdeblur.batch.units import Prepare
 from vdeblur.batch.watching import Settling, watch

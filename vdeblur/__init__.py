@@ -9,8 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import cores as _cores  # noqa: F401 - sets how threads wait, which torch reads when it is loaded
-
-__version__ = "0.1.0"
+from .version import __version__ as __version__
 
 _HOME = {
     "Color": "frames",
@@ -20,10 +19,10 @@ _HOME = {
     "ModelOptions": "loading",
     "Restorer": "restorer",
     "SceneCuts": "scenes",
-    "Sink": "media.sinks",
-    "SinkOptions": "media.sinks",
-    "Source": "media.sources",
-    "SourceOptions": "media.sources",
+    "Sink": "media.sink",
+    "SinkOptions": "media.sink",
+    "Source": "media.source",
+    "SourceOptions": "media.source",
     "Stream": "pipeline",
     "StreamInfo": "frames",
     "Summary": "jobs.job",
@@ -73,8 +72,10 @@ if TYPE_CHECKING:
     from .jobs.job import Job, Summary
     from .jobs.restore import restore
     from .loading import ModelOptions, load_restorer
-    from .media.sinks import Sink, SinkOptions, open_sink
-    from .media.sources import Source, SourceOptions, open_source
+    from .media.sink import Sink, SinkOptions
+    from .media.sinks import open_sink
+    from .media.source import Source, SourceOptions
+    from .media.sources import open_source
     from .pipeline import Stream, restore_stream, restored
     from .restorer import Restorer
     from .scenes import SceneCuts

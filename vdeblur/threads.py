@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from .frames import Frame, StreamInfo
 
 if TYPE_CHECKING:
-    from .media.sinks import Sink
-    from .media.sources import Source
+    from .media.sink import Sink
+    from .media.source import Source
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from ..errors import InputError, UsageError
 from ..media.containers import FORMATS, MORE_FORMATS
-from ..media.sinks import default_output
-from ..media.sources import IMAGE_SUFFIXES, is_image_input
+from ..media.paths import IMAGE_SUFFIXES, default_output, is_image_input
 
 MEDIA_SUFFIXES = frozenset(
     {*FORMATS, *MORE_FORMATS, ".mpg", ".mpeg", ".wmv", ".3gp", ".ogv", ".vob", ".m2v", ".mod", ".tod", ".dv", ".asf"}

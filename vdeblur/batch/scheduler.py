@@ -29,8 +29,9 @@ from ..jobs.folder import JobFolder, folder_of, settings_with
 from ..jobs.job import Job
 from ..jobs.plan import Cutting
 from ..jobs.restore import DEFAULT_CUTTING
-from ..media.sinks import SinkOptions, is_image_output
-from ..media.sources import is_image_input, open_source
+from ..media.paths import is_image_input, is_image_output
+from ..media.sink import SinkOptions
+from ..media.sources import open_source
 from .collect import Item
 from .journal import Entry, Journal, stat_of
 from .units import Finished, Join, Prepare, Prepared, Restore, Unit, Whole

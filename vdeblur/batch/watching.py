@@ -6,17 +6,14 @@ import os
 import time
 from collections.abc import Callable
 from threading import Event
-from typing import TYPE_CHECKING
 
 from ..errors import InputError, UsageError
 from .collect import Item
 from .journal import Stat, stat_of
 from .report import write_reports
+from .request import Request
 from .scheduler import Batch
 from .workers import Hands
-
-if TYPE_CHECKING:
-    from .run import Request
 
 SETTLED_SECONDS = 3.0
 """A file that has not changed for so long is taken to be whole."""

@@ -72,7 +72,8 @@ def batch(
     images is restored as one stream into a folder. The same command goes on after any stop.
     Exit code 7 says that something failed, 6 that an input was damaged.
     """
-    from ..batch.run import Request, run_batch
+    from ..batch.request import Request
+    from ..batch.run import run_batch
     from ..batch.scheduler import BatchOptions
 
     request = Request(

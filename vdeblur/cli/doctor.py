@@ -10,8 +10,8 @@ from fractions import Fraction
 from importlib import metadata
 from typing import Any
 
-from .. import __version__
 from ..errors import ModelError
+from ..version import __version__
 
 PACKAGES = ("torch", "av", "numpy", "opencv-python", "safetensors", "click", "rich")
 

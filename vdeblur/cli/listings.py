@@ -28,7 +28,7 @@ def info(path: str, blur: bool, as_json: bool) -> None:
     found = probe(path)
     described = to_json(found)
     if blur:
-        from ..restorers.blurriness import auto_threshold
+        from ..blurriness import auto_threshold
 
         times, lengths = blur_of(path)
         threshold = auto_threshold((found.video.width, found.video.height))

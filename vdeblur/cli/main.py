@@ -17,9 +17,9 @@ from typing import Any, NoReturn
 
 import click
 
-from .. import __version__
 from ..errors import EXIT_INTERNAL, EXIT_OK, DeviceError, OutputError, UsageError, VdeblurError
 from ..signals import Stopped, stop_signals
+from ..version import __version__
 from .batch import batch, segment
 from .completion import complete, completion
 from .console import is_verbose, log_to_stderr

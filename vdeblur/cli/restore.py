@@ -127,7 +127,8 @@ def _restore_all(stop: StopSignals, job: Job, inputs: tuple[str, ...], progress:
         raise UsageError("several inputs cannot go through a pipe: name files, and a folder with -o")
     if job.output is not None and not os.path.isdir(job.output) and os.path.splitext(job.output)[1]:
         raise UsageError(f"{job.output}: is no folder, which several inputs need", settings=("output",))
-    from ..batch.run import Request, run_batch
+    from ..batch.request import Request
+    from ..batch.run import run_batch
     from ..batch.scheduler import BatchOptions
 
     request = Request(inputs, job.output, job, BatchOptions(overwrite=job.sink.overwrite))

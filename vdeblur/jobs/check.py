@@ -8,9 +8,12 @@ from functools import partial
 
 from ..errors import VdeblurError
 from ..loading import load_restorer
-from ..media.encoders import SinkOptions, check_codec
-from ..media.sinks import Partial, is_image_output, open_sink, output_of
-from ..media.sources import is_image_input, open_source
+from ..media.encoders import check_codec
+from ..media.partial import Partial
+from ..media.paths import is_image_input, is_image_output, output_of
+from ..media.sink import SinkOptions
+from ..media.sinks import open_sink
+from ..media.sources import open_source
 from .job import Job
 
 

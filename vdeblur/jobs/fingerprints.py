@@ -9,15 +9,15 @@ from dataclasses import asdict, replace
 from fractions import Fraction
 from typing import Any
 
-from .. import __version__
 from ..backends.published import published
 from ..errors import ModelError
 from ..files import file_sha256
 from ..loading import ModelOptions, unknown_model
 from ..media.images import images_of
-from ..media.sinks import SinkOptions
-from ..media.sources import SourceOptions
+from ..media.sink import SinkOptions
+from ..media.source import SourceOptions
 from ..restorers.classical import CLASSICAL
+from ..version import __version__
 from .job import Job
 
 

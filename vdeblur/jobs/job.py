@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from ..frames import Frame, StreamInfo
 from ..loading import ModelOptions
-from ..media.sinks import SinkOptions
-from ..media.sources import SourceOptions
+from ..media.sink import SinkOptions
+from ..media.source import SourceOptions
 
 OnFrame = Callable[[StreamInfo, Frame], None]
 """Called in the restoring thread after each frame; an exception ends the job."""

@@ -19,7 +19,7 @@ import av
 
 from ..errors import NotInSegments, OutputError
 from ..files import file_sha256
-from ..media.sinks import SinkOptions
+from ..media.sink import SinkOptions
 from ..media.sources import open_source
 from ..media.video_sink import VideoSink
 from ..media.video_source import VideoSource

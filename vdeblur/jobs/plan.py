@@ -9,7 +9,8 @@ from pathlib import Path
 
 from ..loading import warm_up_of
 from ..media.containers import FORMATS
-from ..media.sources import is_image_input, open_source
+from ..media.paths import is_image_input
+from ..media.sources import open_source
 from ..media.video_source import VideoSource
 from .job import Job
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ..frames import StreamInfo
 from ..loading import load_restorer
-from ..media.sinks import Partial, is_image_output, output_of
-from ..media.sources import is_image_input
+from ..media.partial import Partial
+from ..media.paths import is_image_input, is_image_output, output_of
 from ..restorer import Restorer
 from ..signals import NOTICE
 from .fingerprints import input_sha256, model_identity

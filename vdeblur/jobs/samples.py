@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ..blurriness import blur_length
 from ..frames import Frame
 from ..restorer import Restorer, State, Wrapper
-from ..restorers.blurriness import blur_length
 from ..windows import Window
 
 EVERY = 10

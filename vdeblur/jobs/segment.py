@@ -21,7 +21,8 @@ from types import TracebackType
 from ..errors import InputError, NotInSegments, OutputError, reason_of
 from ..files import file_sha256, write_json
 from ..frames import Frame
-from ..media.sinks import Sink, open_sink
+from ..media.sink import Sink
+from ..media.sinks import open_sink
 from ..media.sources import open_source
 from ..media.video_source import VideoSource
 from ..pipeline import restore_stream

@@ -10,8 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ..frames import Frame, StreamInfo
-from ..media.sinks import is_image_output, output_of
-from ..media.sources import is_image_input
+from ..media.paths import is_image_input, is_image_output, output_of
 from .job import Job
 from .whole import restore_whole
 

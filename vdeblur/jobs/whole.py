@@ -10,7 +10,8 @@ from dataclasses import replace
 from ..errors import InputError
 from ..frames import StreamInfo
 from ..loading import load_restorer
-from ..media.sinks import open_sink, output_of
+from ..media.paths import output_of
+from ..media.sinks import open_sink
 from ..media.sources import open_source
 from ..pipeline import restore_stream
 from ..restorer import Restorer

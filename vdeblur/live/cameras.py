@@ -18,7 +18,8 @@ from typing import Protocol
 
 from ..errors import DeviceError, InputError
 from ..frames import Frame
-from ..media.sources import Source, open_source
+from ..media.source import Source
+from ..media.sources import open_source
 from .display import display_problem
 
 CLOCK = Fraction(1, 90000)

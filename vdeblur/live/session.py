@@ -26,7 +26,7 @@ from .cameras import Camera
 from .stream import LiveStream
 
 if TYPE_CHECKING:
-    from ..media.sinks import Sink
+    from ..media.sink import Sink
 
 log = logging.getLogger(__name__)
 
@@ -371,7 +371,9 @@ def open_recording(path: str, camera: Camera, view: View = "restored", *, overwr
     """
     from ..media.containers import format_of
     from ..media.encoders import choose_encoder
-    from ..media.sinks import SinkOptions, is_image_output, open_sink
+    from ..media.paths import is_image_output
+    from ..media.sink import SinkOptions
+    from ..media.sinks import open_sink
     from ..threads import write_behind
 
     if path != "-" and Path(path).exists() and Path(camera.name).exists() and Path(path).samefile(camera.name):

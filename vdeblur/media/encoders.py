@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -18,37 +18,12 @@ from ..frames import Layout, StreamInfo
 from .containers import can_encode
 from .encoder_ranges import check_value
 from .planes import native_format, storage_of
-from .quality import STEPS, Quality
+from .quality import STEPS
+from .sink import SinkOptions
 
 log = logging.getLogger(__name__)
 
 os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints its settings to stderr unless told to report errors only
-
-
-@dataclass(frozen=True, slots=True)
-class SinkOptions:
-    """How to write an output. What is None follows the source."""
-
-    codec: str | None = None
-    """An encoder ("libx265") or a codec ("hevc")."""
-    crf: float | None = None
-    """Constant quality in the encoder's own scale, smaller is better."""
-    preset: str | None = None
-    """The encoder's name or number for a trade of time against size."""
-    pix_fmt: str | None = None
-    encoder_options: Mapping[str, str] = field(default_factory=dict)
-    """Passed on to the encoder as they are (`-e key=value`)."""
-    overwrite: bool = False
-    container: str | None = None
-    """FFmpeg's name of the format, where the file name does not say it (`-`)."""
-    picture_only: bool = False
-    """Leave out all other streams, chapters and tags of the file: for a segment, which is joined with them later."""
-    partial_folder: str | None = None
-    """Where the output lies until it is whole, on its file system; made if need be. None: beside the output."""
-    quality: Quality = "good"
-    """What the encoder starts from (see `media.quality`); the settings above win."""
-    hwaccel: str = "none"
-    """"none", "auto" or an FFmpeg device type: its encoder of h264, hevc and av1 where that works, else software."""
 
 
 ENCODERS = {

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, OutputError, UsageError, reason_of
 from ..frames import MATRIX_RGB, Color, Frame, Layout, Plane, StreamInfo
-from .encoders import SinkOptions
+from .partial import Partial
+from .paths import IMAGE_SUFFIXES, is_image_input
 from .planes import Decoded, convert, native_format, planes_of, video_frame
-from .sinks import Partial
-from .sources import IMAGE_SUFFIXES, Source, SourceOptions, check_size, is_image_input
+from .sink import SinkOptions
+from .source import Source, SourceOptions, check_size
 
 DEFAULT_RATE = Fraction(25)
 JPEG_QUALITY = 97

@@ -12,7 +12,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from ..errors import InputError, UsageError
-from .sources import SourceOptions
+from .source import SourceOptions
 from .transport import TAIL_BYTES
 
 _COVERS = Disposition.attached_pic | Disposition.timed_thumbnails

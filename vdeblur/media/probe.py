@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..blurriness import blur_length
 from ..frames import StreamInfo
+from .containers import can_hold, codec_name, format_of, pipe_format, text_codec
+from .paths import default_output
 from .side_data import kinds, words
-from .sinks import default_output
 from .sources import open_source
+from .video_source import VideoSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,6 @@ class FileInfo:
 
 def probe(path: str) -> FileInfo:
     """Look into a file. Raises InputError as `open_source` does."""
-    from .video_source import VideoSource
-
     output = default_output(path)
     with open_source(path) as source:
         if not isinstance(source, VideoSource):
@@ -57,8 +58,6 @@ def probe(path: str) -> FileInfo:
 
 
 def _kept(stream: Any, is_picture: bool, output: str) -> Kept:
-    from .containers import can_hold, codec_name, format_of, pipe_format, text_codec
-
     container = pipe_format("") if output == "-" else format_of(output)
     if is_picture:
         fate = "restored"
@@ -73,8 +72,6 @@ def _kept(stream: Any, is_picture: bool, output: str) -> Kept:
 
 def blur_of(path: str, every_seconds: float = 0.5) -> tuple[list[float], list[float]]:
     """(times in seconds, blur lengths in pixels) of a frame in each `every_seconds`. Raises InputError."""
-    from ..restorers.blurriness import blur_length
-
     times: list[float] = []
     lengths: list[float] = []
     with open_source(path) as source:

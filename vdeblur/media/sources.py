@@ -1,92 +1,27 @@
-"""Where frames come from: a media file, a pipe, or a folder of images. `open_source` finds the right one."""
+"""`open_source`: the source that a path names."""
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol
 
 from ..errors import InputError, UsageError
-from ..frames import Frame, StreamInfo
+from .images import ImageSource
+from .paths import is_image_input
+from .source import Source, SourceOptions
+from .video_source import VideoSource
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
-
-MAX_PIXELS = 1 << 28
-"""Pictures larger than this (30,000 x 8,947) are refused by what their header claims, before memory is taken."""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceOptions:
-    """What to read of an input, and how."""
-
-    start_seconds: float | None = None
-    """Skip what is shown before this, counted from the start of the file (`--ss`)."""
-    end_seconds: float | None = None
-    """Stop before this, counted from the start of the file (`--to`)."""
-    keep_timestamps: bool = False
-    """With a start: leave every pts as the file has it, instead of counting from the cut."""
-    pts_range: tuple[int | None, int | None] | None = None
-    """An exact cut instead of those in seconds: the first pts that is wanted and the first that is not any more, as the
-    stream counts them; None is open. Every pts stays as the file has it."""
-    frame_rate: Fraction | None = None
-    """Frames per second of images and of raw streams; files that carry time stamps keep theirs."""
-    deinterlace: str = "auto"
-    """"auto" for pictures that the file flags as interlaced, "bwdif" for all, "off" for none."""
-    hwaccel: str = "none"
-    """"none", "auto", or a device type of FFmpeg's ("cuda", "videotoolbox", ...); software where there is none."""
-    container: str | None = None
-    """FFmpeg's name of the input format, where it cannot be guessed (`-` and raw streams)."""
+DEFAULTS = SourceOptions()
 
 
-class Source(Protocol):
-    """Gives every frame of a stream once, in presentation order, with strictly rising pts.
-
-    Iterate it once, from one thread. Leaving its `with` block closes it.
-    """
-
-    @property
-    def info(self) -> StreamInfo:
-        """What is known before the first frame."""
-        ...
-
-    @property
-    def concealed(self) -> int:
-        """Frames so far that were damaged or lost, and stand as the last good one or as the decoder mended them."""
-        ...
-
-    @property
-    def damaged(self) -> bool:
-        """The input is not whole: frames were concealed or are missing, or it ends before it says that it does."""
-        ...
-
-    @property
-    def warnings(self) -> list[str]:
-        """What a user should know, one line each; complete when the stream has ended."""
-        ...
-
-    def __iter__(self) -> Iterator[Frame]: ...
-
-    def close(self) -> None:
-        """Let go of the input. May be called twice."""
-        ...
-
-    def __enter__(self) -> Source: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
-
-def open_source(path: str, options: SourceOptions = SourceOptions()) -> Source:
+def open_source(path: str | os.PathLike[str], options: SourceOptions = DEFAULTS) -> Source:
     """Open a media file, `-` (standard input), or images: a folder, `frames/*.png`, `frames/%04d.png` or one file.
 
     Raises InputError for an input that is missing, empty, without pictures or beyond reading, and UsageError for
     settings that cannot be.
     """
+    path = os.fspath(path)
     start, end = options.start_seconds, options.end_seconds
     if (start is not None and start < 0) or (end is not None and end <= (start or 0)):
         message = (
@@ -94,8 +29,6 @@ def open_source(path: str, options: SourceOptions = SourceOptions()) -> Source:
         )
         raise UsageError(message, settings=("start_seconds", "end_seconds"))
     if path == "-":
-        from .video_source import VideoSource
-
         return VideoSource(sys.stdin.buffer, "standard input", options)
     try:
         there = Path(path).exists()
@@ -104,26 +37,10 @@ def open_source(path: str, options: SourceOptions = SourceOptions()) -> Source:
     if "://" in path and not there:
         raise InputError(f"{path}: is an address, not a file; `vdeblur live --camera` opens streams")
     if is_image_input(path):
-        from .images import ImageSource
-
         return ImageSource(path, options)
     file = Path(path)
     if not there:
         raise InputError(f"{path}: no such file")
     if file.is_file() and file.stat().st_size == 0:
         raise InputError(f"{path}: is empty")
-    from .video_source import VideoSource
-
     return VideoSource(path, path, options)
-
-
-def check_size(name: str, width: int, height: int) -> None:
-    """Raise InputError for a picture that no honest file holds and no machine should try to."""
-    if width * height > MAX_PIXELS:
-        limit = f"{MAX_PIXELS / 1e6:.0f} million pixels"
-        raise InputError(f"{name}: claims a picture of {width}x{height}; more than {limit} are not taken, cut it first")
-
-
-def is_image_input(path: str) -> bool:
-    """Whether `path` names images: a folder, an image file, or a pattern of image files."""
-    return Path(path).is_dir() or Path(path).suffix.lower() in IMAGE_SUFFIXES

@@ -18,7 +18,6 @@ from ..frames import Frame, StreamInfo
 from .conform import Conformer
 from .containers import format_of, pipe_format
 from .encoders import (
-    SinkOptions,
     choose_encoder,
     choose_pix_fmt,
     encoder_settings,
@@ -31,10 +30,11 @@ from .hdr10 import hdr10_settings
 from .matroska import MAX_HEADER_BYTES, PLACEHOLDER, with_aspect
 from .muxers import MATROSKA, MP4, SEGMENT_OPTIONS, PipeWriter, muxer_options, order_decoding
 from .other_streams import OtherStreams
+from .partial import Partial
 from .planes import Decoded
 from .side_data import TAKES_USER_DATA, Carriage
-from .sinks import Partial
-from .sources import Source
+from .sink import SinkOptions
+from .source import Source
 from .tags import cut_chapters, lasting, track_tags
 from .video_source import VideoSource
 

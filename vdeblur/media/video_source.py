@@ -22,7 +22,7 @@ from .opening import Pipe, hardware_devices, open_input, video_stream
 from .planes import frame_of, readable
 from .reader import BREAKS, TAIL_SECONDS, Condition, Reader
 from .side_data import SideData
-from .sources import SourceOptions, check_size
+from .source import SourceOptions, check_size
 from .timeline import Timeline
 from .truncation import check_end
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..blurriness import auto_threshold, blur_length
 from ..frames import Frame
 from ..restorer import Restorer, State, Wrapper
 from ..windows import Window
-from .blurriness import auto_threshold, blur_length
 
 
 @dataclass(frozen=True, slots=True)

@@ -237,7 +237,7 @@ def restore_upload(job: ServedJob, options: ServeOptions) -> tuple[str, ...]:
     """
     from ..jobs.job import Job
     from ..jobs.whole import restore_whole
-    from ..media.sinks import SinkOptions
+    from ..media.sink import SinkOptions
     from ..media.sources import open_source
 
     with open_source(str(job.input)) as source:

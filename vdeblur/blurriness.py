@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..frames import Frame, Plane
+from .frames import Frame, Plane
 
 WORKING_SIDE = 960
 """Larger pictures are measured at this length of the longer side."""

@@ -1,0 +1,89 @@
+"""Partial: an output that is written beside its target and takes its name when it is whole."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from ..errors import OutputError, UsageError, reason_of
+from ..files import flush
+
+
+class Partial:
+    """A file (or folder) that is written beside its target and takes its name when it is whole."""
+
+    def __init__(
+        self,
+        target: str,
+        overwrite: bool,
+        inputs: tuple[str, ...] = (),
+        folder: bool = False,
+        within: str | None = None,
+    ) -> None:
+        """Make the temporary, in the folder `within` if one is given (see `SinkOptions.partial_folder`).
+
+        Raises OutputError where the target exists already or its folder cannot be written.
+        """
+        self.target = Path(target)
+        if any(given and os.path.exists(given) and _same(given, target) for given in inputs):
+            raise UsageError(f"{target}: is the input itself; name another output", settings=("output",))
+        taken = any(self.target.iterdir()) if folder and self.target.is_dir() else self.target.exists()
+        if taken and not overwrite:
+            message = f"{target}: exists already; have it replaced, or name another output"
+            raise OutputError(message, settings=("overwrite", "output"))
+        if not folder and self.target.is_dir():
+            raise OutputError(f"{target}: is a folder; name a file in it")
+        parent = self.target.parent
+        self.path = (Path(within) if within else parent) / f".vdeblur-{secrets.token_hex(6)}.part"
+        try:
+            if within:
+                self.path.parent.mkdir(exist_ok=True)
+            if folder:
+                self.path.mkdir()
+            else:
+                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        except OSError as error:
+            reason = f"there is no folder {parent}" if not parent.is_dir() else reason_of(error)
+            raise OutputError(f"{target}: cannot be written: {reason}") from error
+
+    def commit(self) -> None:
+        """Flush to disk and rename into place."""
+        try:
+            if self.path.is_dir():
+                self._commit_folder()
+            else:
+                flush(self.path)
+                os.replace(self.path, self.target)
+            flush(self.target.parent)
+        except OSError as error:
+            raise OutputError(f"{self.target}: cannot be finished: {reason_of(error)}") from error
+
+    def _commit_folder(self) -> None:
+        written = sorted(self.path.iterdir())
+        for file in written:
+            flush(file)
+        if self.target.exists() and not any(self.target.iterdir()):
+            self.target.rmdir()
+        if not self.target.exists():
+            os.replace(self.path, self.target)
+            return
+        for file in written:  # into a folder that stands already: its other files stay
+            os.replace(file, self.target / file.name)
+        self.path.rmdir()
+
+    def discard(self) -> None:
+        """Remove the temporary, whatever is in it."""
+        try:
+            if self.path.is_dir():
+                for file in self.path.iterdir():
+                    file.unlink()
+                self.path.rmdir()
+            else:
+                self.path.unlink(missing_ok=True)
+        except OSError:  # removed by someone else, or the disk is gone: nothing of ours is left to do
+            pass
+
+
+def _same(a: str, b: str) -> bool:
+    return os.path.exists(b) and os.path.samefile(a, b)

@@ -1,0 +1,54 @@
+"""What a path names, by its spelling and what stands there: a file, or images; and where its output goes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from .containers import FORMATS
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
+
+
+def is_image_input(path: str) -> bool:
+    """Whether `path` names images: a folder, an image file, or a pattern of image files."""
+    return Path(path).is_dir() or Path(path).suffix.lower() in IMAGE_SUFFIXES
+
+
+def is_image_output(path: str, of_images: bool) -> bool:
+    """Whether `path` names images: a folder, an image file, a pattern of them; of images also a name without suffix."""
+    suffix = Path(path).suffix.lower()
+    folder = path.endswith(("/", os.sep)) or os.path.isdir(path) or (of_images and not suffix)
+    return folder or suffix in IMAGE_SUFFIXES
+
+
+def default_output(path: str) -> str:
+    """Where `vdeblur INPUT` writes: input.mp4 -> input.deblur.mp4, frames/ -> frames.deblur/, - -> -.
+
+    The container stays where it keeps times and tags when written, else it becomes Matroska, which holds anything.
+    """
+    if path == "-":
+        return "-"
+    given = Path(path)
+    if (
+        ("%" in given.name or "*" in given.name) and is_image_input(path) and not given.is_file()
+    ):  # a pattern stands for its folder
+        given = given.parent
+        return str(given.parent / f"{given.resolve().name}.deblur") + os.sep
+    if given.is_dir():
+        return str(given.parent / f"{given.resolve().name}.deblur") + os.sep
+    suffix = given.suffix if is_image_input(path) or given.suffix.lower() in FORMATS else ".mkv"
+    return str(given.with_name(f"{given.stem}.deblur{suffix}"))
+
+
+def output_of(path: str, output: str | None) -> str:
+    """Where the output of the input `path` goes, when `output` is what was asked for.
+
+    None is `default_output`; a folder for a media file takes a file of that name.
+    """
+    if output is None:
+        return default_output(path)
+    names_folder = output.endswith(("/", os.sep)) or os.path.isdir(output)
+    if names_folder and path != "-" and not is_image_input(path):
+        return os.path.join(output, os.path.basename(default_output(path)))
+    return output

@@ -44,6 +44,9 @@ FORMATS = {
 MORE_FORMATS = {".avi": "avi", ".mxf": "mxf", ".flv": "flv", ".gif": "gif", ".h264": "h264", ".hevc": "hevc"}
 """Written when asked for by name, at the user's own risk: they count frames instead of keeping their times."""
 
+WITHOUT_PTS = ("avi",)
+"""Containers that know decoding times only: B-frames would be shown late by as much as they reorder."""
+
 _TEXT_CODEC = {"mp4": "mov_text", "mov": "mov_text", "matroska": "subrip", "webm": "webvtt"}
 
 # MPEG-TS takes anything as private data that no player finds again; these it has a stream type or descriptor for.

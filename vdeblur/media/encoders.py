@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from ..errors import UsageError
 from ..frames import Layout, StreamInfo
-from .containers import can_encode
+from .containers import WITHOUT_PTS, can_encode
 from .encoder_ranges import check_value
 from .planes import native_format, storage_of
 from .quality import STEPS
@@ -77,6 +77,8 @@ _SETTINGS: dict[str, dict[str, str]] = {
 _CRF_KEY = {"h264_nvenc": "cq", "hevc_nvenc": "cq", "av1_nvenc": "cq"}
 _QSCALED = ("mjpeg", "mpeg4", "mpeg2video")
 _PRORES_PROFILES = {"Proxy": "0", "LT": "1", "Standard": "2", "HQ": "3", "4444": "4", "XQ": "5"}
+_REORDERING = ("libx264", "libx265")
+"""Readers take frames of these codecs for late where a container has no presentation times, B-frames or not."""
 _COARSE_TIME = {"mpeg4": 65535}
 """Encoders whose time base has a limit: the largest denominator."""
 _ENCODED_RATE_ONLY = ("mpeg2video", "mpeg1video")
@@ -106,6 +108,8 @@ def choose_encoder(container: str, info: StreamInfo, options: SinkOptions, name:
             raise UsageError(message, settings=("codec",))
         return encoder
     near = ENCODERS.get(info.codec, "libx264")
+    if container in WITHOUT_PTS and near in _REORDERING:
+        near = "mpeg4"
     if hardware := _hardware(near, container, info, options):
         return hardware
     possible = [e for e in dict.fromkeys((near, *_INSTEAD)) if can_encode(container, e)]

@@ -15,6 +15,7 @@ from av.stream import Discard
 from av.video.stream import VideoStream
 
 from ..errors import InputError
+from .containers import WITHOUT_PTS
 from .opening import video_decoder
 
 BREAKS = (av.FFmpegError, IndexError)
@@ -41,7 +42,7 @@ class Reader:
     """Demuxes and decodes. Packets of streams to keep gather in `packets`, in file order."""
 
     def __init__(
-        self, container: InputContainer, video: VideoStream, name: str, condition: Condition, start: int | None
+        self, container: InputContainer, video: VideoStream, name: str, condition: Condition, start: float
     ) -> None:
         """`start` is the first pts that is wanted: what fails before it may lack what it refers to."""
         self.container, self.video, self.name = container, video, name
@@ -51,6 +52,8 @@ class Reader:
         self.packets: deque[av.Packet[Any]] = deque()
         self.kept: set[int] | None = None
         """Indexes of the streams whose packets are held; None while no one has asked yet: all."""
+        self.indexed = len(video.index_entries)
+        """Packets of the video stream by the index that was read when the file was opened."""
         self.decoder = video_decoder(video)
         self.ratio: Fraction | None = None
         """Width to height of the first frame's pixels, by the container or else the codec; None where neither says."""
@@ -81,7 +84,7 @@ class Reader:
     def frames(self) -> Generator[av.VideoFrame, None, None]:
         """Every frame that the decoder gives, drained; what it could not decode is noted.
 
-        Raises InputError where nearly nothing can be decoded.
+        Raises InputError where nearly nothing can be decoded, and for a stream that is encrypted.
         """
         try:
             for packet in self.container.demux():
@@ -94,8 +97,10 @@ class Reader:
             yield from self._decode(None)
 
     def _decode(self, packet: av.Packet[Any] | None) -> list[av.VideoFrame]:
-        pts = None if packet is None else packet.pts
+        pts = None if packet is None else self.pts_of(packet)
         if packet is not None and packet.size:
+            if packet.has_sidedata("encryption_info"):
+                raise InputError(f"{self.name}: is encrypted; what protects it has to be taken off first")
             self.read += 1
             if pts is not None and not packet.is_discard:
                 heapq.heappush(self.expected, pts)
@@ -130,9 +135,15 @@ class Reader:
             for frame in frames:
                 frame.opaque = ratio
 
+    def pts_of(self, packet: av.Packet[Any]) -> int | None:
+        """When what is in the packet is shown; where the container does not say, FFmpeg makes up late times."""
+        if self.container.format.name in WITHOUT_PTS:
+            packet.pts = packet.dts
+        return packet.pts
+
     def is_wanted(self, pts: int | None) -> bool:
         """Whether a failure at this time counts."""
-        return pts is None or self.start is None or pts >= self.start
+        return pts is None or pts >= self.start
 
     def _collect(self, packet: av.Packet[Any]) -> None:
         if packet.size and (self.kept is None or packet.stream_index in self.kept):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 from fractions import Fraction
 
 from ..frames import Frame
@@ -21,15 +22,44 @@ def check_end(reader: Reader, timeline: Timeline, file: str | Pipe, last: Frame 
     stream = reader.video
     if last is None or not stream.time_base:
         return
-    if "mpegts" in reader.container.format.name:
+    format_name = reader.container.format.name
+    if format_name == "mpegts":
         lost = _transport_end(reader, timeline, file)
-    elif stream.frames > reader.read and is_from_start:
-        lost = f"{stream.frames - reader.read} of {stream.frames} frames are missing at its end"
+    elif format_name == "avi":
+        # It counts empty chunks, which repeat the frame before, and may end with some.
+        lost = None if _is_whole_riff(file) else _missing(stream.frames - last.pts - 1, stream.frames)
+    elif is_from_start and stream.frames and format_name.startswith("mov"):
+        # Not the frames that the header counts, of which an edit list leaves some out, nor the length that this states.
+        lost = _missing(reader.indexed - reader.read, reader.indexed)
+    elif is_from_start and stream.frames > reader.read:
+        lost = _missing(stream.frames - reader.read, stream.frames)
     else:
         lost = _stated_end_missed(reader, timeline, last)
     if lost:
         reader.condition.damaged = True
         reader.condition.warnings.append(f"{reader.name}: is cut short, {lost}")
+
+
+def _missing(count: int, of: int) -> str | None:
+    return f"{count} of {of} frames are missing at its end" if count > 0 else None
+
+
+def _is_whole_riff(file: str | Pipe) -> bool:
+    """Whether a file is as long as its RIFF chunks say, one after the other (large AVI files have several)."""
+    if isinstance(file, Pipe):
+        return False
+    try:
+        with open(file, "rb") as opened:
+            length, end = opened.seek(0, io.SEEK_END), 0
+            while end + 8 <= length:
+                opened.seek(end)
+                name, size = struct.unpack("<4sI", opened.read(8))
+                if name != b"RIFF":
+                    break
+                end += 8 + size
+            return 0 < end <= length
+    except OSError:  # gone since it was opened
+        return False
 
 
 def _transport_end(reader: Reader, timeline: Timeline, file: str | Pipe) -> str | None:

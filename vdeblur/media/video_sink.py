@@ -16,7 +16,7 @@ from av.container import OutputContainer
 from ..errors import OutputError, reason_of
 from ..frames import Frame, StreamInfo
 from .conform import Conformer
-from .containers import format_of, pipe_format
+from .containers import WITHOUT_PTS, format_of, pipe_format
 from .encoders import (
     choose_encoder,
     choose_pix_fmt,
@@ -127,6 +127,8 @@ class VideoSink:
             context.codec_tag = "hvc1"  # the tag that Apple's players insist on
         profile = original.profile if original is not None else None
         settings = encoder_settings(encoder, info, profile, options)
+        if self.format in WITHOUT_PTS:
+            settings.setdefault("bf", "0")
         if self._media is not None:
             hdr10, lost = hdr10_settings(encoder, self._media.side_data)
             merge_settings(settings, hdr10)

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
-from math import ceil
+from math import ceil, inf
 from typing import Any, BinaryIO
 
 import av
@@ -61,7 +61,8 @@ class VideoSource:
             self.video: VideoStream = video_stream(self._container, self.name)
             check_size(self.name, self.video.width, self.video.height)
             self._start, self._end, self.shift = self._cut()
-            self._reader = Reader(self._container, self.video, self.name, self._condition, self._start)
+            self._shown_from = self._edit_start() if self._start is None else self._start
+            self._reader = Reader(self._container, self.video, self.name, self._condition, self._shown_from)
             self._frames: Generator[av.VideoFrame, None, None] = self._reader.frames()
             self.first_frame: av.VideoFrame = self._first_frame()
             self._peeked = True
@@ -141,7 +142,7 @@ class VideoSource:
         for frame in timeline.frames(self._progressive(self._all_frames())):
             if self._end is not None and frame.pts >= self._end:
                 break
-            if self._start is not None and frame.pts < self._start:
+            if frame.pts < self._shown_from:
                 continue
             pts = frame.pts - self.shift
             if last is not None and pts <= last:
@@ -169,11 +170,14 @@ class VideoSource:
             for packet in self._container.demux(self.video):
                 if packet.size == 0 or packet.is_discard:
                     continue
-                if packet.pts is None:
+                pts = self._reader.pts_of(packet)
+                if pts is None:
                     return None
-                times.append(packet.pts)
+                if pts < self._edit_start():
+                    continue
+                times.append(pts)
                 if packet.is_keyframe:
-                    keyframes.add(packet.pts)
+                    keyframes.add(pts)
         except BREAKS:  # damaged from here on, or a format that cannot go back
             if not times:
                 return None
@@ -245,12 +249,16 @@ class VideoSource:
         tick, options = self._time_base, self._options
         if options.pts_range is not None:
             return *options.pts_range, 0
-        origin = Fraction(self._container.start_time or 0, av.time_base)
+        origin = max(Fraction(self._container.start_time or 0, av.time_base), self._edit_start() * tick)
         first, last = _exactly(options.start_seconds), _exactly(options.end_seconds)
         start = None if first is None else ceil((origin + first) / tick)
         end = None if last is None else ceil((origin + last) / tick)
         shift = 0 if options.keep_timestamps else round((first or 0) / tick)
         return start, end, shift
+
+    def _edit_start(self) -> int | float:
+        """The first pts that a player shows: in MP4 and MOV, what lies before the start of an edit list is negative."""
+        return 0 if self._container.format.name.startswith("mov") else -inf
 
     # -- decoding ---------------------------------------------------------------------------------------------------
 

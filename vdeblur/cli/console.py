@@ -86,6 +86,11 @@ VERBOSITY: tuple[click.Parameter, ...] = (
 """-v and -q, which every command has."""
 
 
+def has_display() -> bool:
+    """Whether another program could show something to a person here."""
+    return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
 def progress_kind(kind: str) -> str:
     """What "auto" comes to: a bar on a terminal, else nothing."""
     on_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"

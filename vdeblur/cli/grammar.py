@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import zip_longest
 from typing import Any, TypeVar
 
 import click
@@ -33,6 +34,8 @@ class Option(click.Option):
     def __init__(self, *args: Any, section: str = "Options", **settings: Any) -> None:
         super().__init__(*args, **settings)
         self.section = section
+        self.bare = None if settings.get("is_flag", True) else settings.get("flag_value")
+        """The value of an option that can stand without one."""
 
 
 def option(*flags: str, **settings: Any) -> Callable[[F], F]:
@@ -87,6 +90,15 @@ def command(
 
 class InputCommand(Command):
     """The command that needs no name."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Leave an input alone that stands behind an option whose value may be left out."""
+        bare = {flag: p.bare for p in self.params if isinstance(p, Option) and p.bare is not None for flag in p.opts}
+        spelled = []
+        for word, following in zip_longest(args, args[1:], fillvalue=""):
+            is_bare = word in bare and not following.replace(".", "", 1).isdecimal()
+            spelled.append(f"{word}={bare[word]}" if is_bare else word)
+        return super().parse_args(ctx, spelled)
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Show how it is called, which is without its name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import click
 from ..errors import EXIT_DAMAGED_INPUT, InputError, Problems, UsageError, VdeblurError, did_you_mean
 from ..signals import StopSignals
 from . import options
-from .console import log, progress_kind, progress_of, say, say_json
+from .console import has_display, log, progress_kind, progress_of, say, say_json
 from .grammar import RESTORE, InputCommand, command, input_option, output_option, run_option
 from .values import Seconds
 
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
     from ..frames import Frame, StreamInfo
     from ..jobs.job import Job, Summary
 
+PREVIEW_SECONDS = 4.0
+
 EXAMPLES = """
 vdeblur input.mp4                          writes input.deblur.mp4, every other stream kept
+vdeblur input.mp4 --preview                the most blurred seconds, before and after, and what the whole takes
 vdeblur input.mp4 -o out.mkv --crf 16      choose container and quality
 vdeblur input.mp4 --ss 1:10 --to 1:20 --compare split -o look.mp4
 vdeblur *.mp4 -o restored/ --quality best  several inputs, as a batch
@@ -42,6 +46,15 @@ vdeblur - -o - < in.mkv | ffplay -         as part of a pipe
 @output_option("-y/-n", "--overwrite/--no-overwrite", default=False, help="Replace an existing output, or refuse to.")
 @run_option("--resume/--no-resume", default=True, help="Go on where a stopped run of the same job was.")
 @run_option("--keep-temp", is_flag=True, help="Leave the segments of a long job beside its output.")
+@run_option(
+    "--preview",
+    type=click.FloatRange(0.1, 600),
+    is_flag=False,
+    flag_value=PREVIEW_SECONDS,
+    metavar="[SECONDS]",
+    help="Restore only the most blurred seconds, before and after side by side, and tell what the whole would take."
+    f"  [default: {PREVIEW_SECONDS:g}]",
+)
 @options.progress
 @options.as_json
 @click.pass_context
@@ -59,6 +72,7 @@ def restore(
     overwrite: bool,
     resume: bool,
     keep_temp: bool,
+    preview: float | None,
     progress: str,
     as_json: bool,
 ) -> None:
@@ -85,6 +99,9 @@ def restore(
         source=replace(job.source, start_seconds=ss, end_seconds=end, container=input_format),
         sink=replace(job.sink, overwrite=overwrite, container=output_format),
     )
+    if preview is not None:
+        _show_preview(ctx.obj, job, inputs, preview, progress, as_json)
+        return
     if len(inputs) > 1:
         ctx.exit(_restore_all(ctx.obj, job, inputs, progress, as_json))
     summary = _restore_one(ctx.obj, job, progress, resume=resume, keep_temp=keep_temp)
@@ -119,6 +136,28 @@ def _restore_one(stop: StopSignals, job: Job, progress: str, *, resume: bool, ke
             if begun:
                 raise
             raise _all_problems(job, error) from error
+
+
+def _show_preview(
+    stop: StopSignals, job: Job, inputs: tuple[str, ...], seconds: float, progress: str, as_json: bool
+) -> None:
+    """Write a preview; where a person has named no place for it, also open it."""
+    if len(inputs) > 1 or job.output == "-":
+        raise UsageError("--preview is of one input, and a file: name one, and an output with -o")
+    from ..jobs.preview import preview
+
+    with progress_of(progress) as shown:
+
+        def on_frame(info: StreamInfo, frame: Frame) -> None:
+            stop.check()
+            shown.update(info, frame)
+
+        made = preview(job, seconds, on_frame)
+    say(made.to_text())
+    if as_json:
+        say_json(made.to_json())
+    if job.output is None and sys.stdout.isatty() and has_display():
+        click.launch(made.output)
 
 
 def _restore_all(stop: StopSignals, job: Job, inputs: tuple[str, ...], progress: str, as_json: bool) -> int:

@@ -1,4 +1,4 @@
-"""How long a job will take and how large its output will be: from restoring a moment of it, as the job would."""
+"""How long a job will take: from restoring a moment of it, as the job would."""
 
 from __future__ import annotations
 
@@ -21,12 +21,37 @@ LEAST_FRAMES = 6
 WARM_UP_FRAMES = 2
 
 
+class FrameClock:
+    """The pace of a job, told of each frame (an `OnFrame`); the first frames do not count."""
+
+    def __init__(self) -> None:
+        self._begin = time.perf_counter()
+        self.times: list[float] = []
+        self.info: StreamInfo | None = None
+
+    def __call__(self, info: StreamInfo, _: Frame) -> None:
+        """Note a frame."""
+        self.info = info
+        self.times.append(time.perf_counter())
+
+    @property
+    def start_seconds(self) -> float:
+        """From nothing to the first frame: libraries, weights, opening."""
+        return self.times[0] - self._begin if self.times else 0.0
+
+    def fps(self) -> float | None:
+        """Frames per second until now, with what still waits in queues and in the encoder; None for too few frames."""
+        counted = len(self.times) - WARM_UP_FRAMES
+        if counted < 1:
+            return None
+        return counted / max(time.perf_counter() - self.times[WARM_UP_FRAMES - 1], 1e-9)
+
+
 @dataclass(frozen=True, slots=True)
 class Trial:
     """What a moment's work came to."""
 
     start_seconds: float
-    """From nothing to the first frame: libraries, weights, opening."""
     pixels_per_second: float
     """Decoding, restoring and encoding together."""
 
@@ -40,24 +65,18 @@ def try_out(job: Job) -> Trial | None:
 
     Raises what `restore_whole` raises.
     """
-    begin = time.perf_counter()
-    done: list[float] = []
-    area = 0
+    clock = FrameClock()
 
-    def on_frame(info: StreamInfo, _: Frame) -> None:
-        nonlocal area
-        area = info.width * info.height
-        done.append(time.perf_counter())
-        if len(done) >= LEAST_FRAMES and done[-1] - done[0] > ENOUGH_SECONDS:
+    def on_frame(info: StreamInfo, frame: Frame) -> None:
+        clock(info, frame)
+        if len(clock.times) >= LEAST_FRAMES and clock.times[-1] - clock.times[0] > ENOUGH_SECONDS:
             raise _Enough
 
-    with TemporaryDirectory(prefix="vdeblur-") as folder:
+    with TemporaryDirectory(prefix="vdeblur-") as folder, suppress(_Enough):
         images = is_image_output(output_of(job.input, job.output), is_image_input(job.input))
         output = str(Path(folder) / "trial") + (os.sep if images else ".mkv")
-        with suppress(_Enough):
-            restore_whole(replace(job, output=output, sink=replace(job.sink, container=None)), on_frame)
-    end = time.perf_counter()  # with what waits in the queues and in the encoder
-    if len(done) <= WARM_UP_FRAMES:
+        restore_whole(replace(job, output=output, sink=replace(job.sink, container=None)), on_frame)
+    fps = clock.fps()
+    if fps is None or clock.info is None:
         return None
-    frames, seconds = len(done) - WARM_UP_FRAMES, end - done[WARM_UP_FRAMES - 1]
-    return Trial(done[0] - begin, frames * area / max(seconds, 1e-9))
+    return Trial(clock.start_seconds, fps * clock.info.width * clock.info.height)

@@ -66,17 +66,22 @@ class Compared(Wrapper):
 
     def __init__(self, restorer: Restorer, kind: Literal["split", "side"], rotation: int = 0) -> None:
         super().__init__(restorer)
-        self._kind, self._rotation = kind, rotation % 360
+        self._kind, self._rotation = kind, rotation
 
     def restore(self, window: Window, state: State) -> tuple[Frame, State]:
         """Restore, then compose input and result; "side" gives a frame of `side_by_side_info`'s size."""
         restored, state = self.inner.restore(window, state)
-        axis = _axis(self._rotation)
-        pair = (window.centre, restored)
-        if self._rotation in (180, 270):  # the stored right or lower end is what the viewer sees on the left
-            pair = (restored, window.centre)
-        compose = split_planes if self._kind == "split" else side_by_side_planes
-        return replace(restored, planes=compose(*pair, axis)), state
+        return composed(window.centre, restored, self._kind, self._rotation), state
+
+
+def composed(before: Frame, after: Frame, kind: Literal["split", "side"], rotation: int = 0) -> Frame:
+    """Input and result in one frame, as `Compared` shows them."""
+    rotation %= 360
+    pair = (before, after)
+    if rotation in (180, 270):  # the stored right or lower end is what the viewer sees on the left
+        pair = (after, before)
+    compose = split_planes if kind == "split" else side_by_side_planes
+    return replace(after, planes=compose(*pair, _axis(rotation)))
 
 
 def side_by_side_info(info: StreamInfo) -> StreamInfo:

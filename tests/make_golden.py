@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 import cv2
 import numpy as np
@@ -46,7 +47,7 @@ def stacked(frame: Frame) -> NDArray[np.uint8]:
 
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for model in published():
         found[model.name] = {"sha256": model.sha256, "gains_db": [round(gain, 3) for gain in gains(model.name)]}
         if (mean := float(np.mean(found[model.name]["gains_db"]))) < LEAST_GAIN_DB:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from vdeblur.batch.scheduler import Batch, BatchOptions
 from vdeblur.batch.units import Restore, Whole, do
 from vdeblur.batch.workers import WorkerDied, Workers
 from vdeblur.errors import InputError, OutputError, UsageError
+from vdeblur.frames import Layout
 from vdeblur.jobs.job import Job
 from vdeblur.jobs.plan import Cutting
 from vdeblur.loading import ModelOptions
@@ -302,7 +304,7 @@ def test_a_disk_that_fills_up_ends_the_batch_and_the_same_one_goes_on(
 def test_only_what_is_blurred_is_touched_and_counted(tmp_path: Path) -> None:
     sharp = data.camera()[:200, :200]
     smooth = cv2.blur(sharp, (25, 1))
-    frames = videos.frames(40, videos.Layout("gray"), size=(200, 200))
+    frames = videos.frames(40, Layout("gray"), size=(200, 200))
     frames = [replace(f, planes=(smooth if 12 <= i < 22 else sharp,)) for i, f in enumerate(frames)]
     made = tmp_path / "in"
     made.mkdir()
@@ -425,8 +427,8 @@ def test_outputs_are_never_taken_as_inputs(folder: Path) -> None:
 
 
 def test_a_job_is_restored_segment_by_segment(tmp_path: Path) -> None:
-    frames = videos.frames(90, pts=[500 * i for i in range(90)], time_base=videos.Fraction(1, 1000))
-    source = videos.write(tmp_path / "in.mkv", videos.Recipe(frames, rate=videos.Fraction(2), options={"g": "6"}))
+    frames = videos.frames(90, pts=[500 * i for i in range(90)], time_base=Fraction(1, 1000))
+    source = videos.write(tmp_path / "in.mkv", videos.Recipe(frames, rate=Fraction(2), options={"g": "6"}))
     output = str(tmp_path / "out.mkv")
 
     def segment(*words: str) -> Result:

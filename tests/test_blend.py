@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from support.in_memory import MILLISECONDS, Identity, picture
 from vdeblur.errors import UsageError
@@ -50,6 +52,9 @@ def test_strength_rounds_the_exact_blend(layout: Layout, strength: float, seed: 
     frame = picture(seed, (9, 7), layout)
     restored = Replaces().restore(alone(frame), None)[0]
     blended = Blended(Replaces(), strength).restore(alone(frame), None)[0]
+    a: Any
+    b: Any
+    m: Any
     for before, after, mixed in zip(frame.planes, restored.planes, blended.planes, strict=True):
         assert mixed.dtype == before.dtype
         for a, b, m in zip(before.flat, after.flat, mixed.flat, strict=True):
@@ -73,7 +78,7 @@ def test_other_strengths_are_refused(strength: float) -> None:
         Blended(Identity(), strength)
 
 
-def turned(frame: Frame, rotation: int) -> list[np.ndarray]:  # type: ignore[type-arg]
+def turned(frame: Frame, rotation: int) -> list[NDArray[Any]]:
     return [np.rot90(plane, rotation // 90) for plane in frame.planes]
 
 

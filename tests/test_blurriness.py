@@ -29,7 +29,8 @@ PHOTOGRAPHS = ("camera", "coffee", "astronaut")
 
 def photograph(name: str) -> NDArray[np.uint8]:
     picture = getattr(data, name)()
-    return cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) if picture.ndim == 3 else picture
+    luma: NDArray[np.uint8] = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) if picture.ndim == 3 else picture
+    return luma
 
 
 def frame(luma: Plane, pts: int = 0, layout: Layout = GRAY) -> Frame:
@@ -37,7 +38,7 @@ def frame(luma: Plane, pts: int = 0, layout: Layout = GRAY) -> Frame:
 
 
 def smeared(luma: NDArray[np.uint8], length: int, down: bool = False) -> NDArray[np.uint8]:
-    return cv2.blur(luma, (1, length) if down else (length, 1))
+    return cv2.blur(luma, (1, length) if down else (length, 1)).astype(np.uint8)
 
 
 @pytest.mark.parametrize("name", PHOTOGRAPHS)

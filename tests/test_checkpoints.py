@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from support.networks import CONFIGS, tiny
 from vdeblur.backends import checkpoints
 from vdeblur.errors import ModelError
+from vdeblur.files import file_sha256
 from vdeblur.loading import ModelOptions, load_restorer
 from vdeblur.models import MODELS
 
@@ -33,7 +34,7 @@ def test_what_is_saved_comes_back(tmp_path: Path, kind: str) -> None:
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     path = tmp_path / "model.safetensors"
     checkpoints.save(path, network, kind, network.state_dict(), {"steps": 7})
-    checkpoint = checkpoints.load(path, checkpoints.file_sha256(path))
+    checkpoint = checkpoints.load(path, file_sha256(path))
     assert (checkpoint.kind, checkpoint.provenance) == (kind, {"steps": 7})
     assert CONFIGS[kind].items() <= checkpoint.config.items()
     clip = torch.rand(1, 2, 6, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -48,7 +49,7 @@ def test_a_path_is_a_models_name(file: Path) -> None:
 
 def test_one_flipped_byte_is_refused(file: Path) -> None:
     whole = file.read_bytes()
-    sha256 = checkpoints.file_sha256(file)
+    sha256 = file_sha256(file)
     for position in (0, 100, len(whole) // 2, len(whole) - 1):
         file.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
         with pytest.raises(ModelError, match=r"model\.safetensors.*SHA-256"):

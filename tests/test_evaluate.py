@@ -4,36 +4,46 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from support.needs import SHARED
 from vdeblur.errors import InputError, OutputError
-from vdeblur.quality.evaluate import StateReset, compare, do_no_harm, evaluate, find_clips, hold_still, to_json
-from vdeblur.quality.pairs import find_sharp_clips, picture_of, read_frame
+from vdeblur.frames import Frame
+from vdeblur.quality.evaluate import Result, StateReset, compare, do_no_harm, evaluate, hold_still, to_json
+from vdeblur.quality.pairs import find_clips, find_sharp_clips, picture_of, read_frame
 from vdeblur.quality.report import to_html, to_markdown, write_report
+from vdeblur.restorer import Restorer, State
 from vdeblur.restorers.classical import CLASSICAL
+from vdeblur.windows import Window
 
+Picture = NDArray[Any]
 SHARED_PAIRS = SHARED / "eval/real_pairs"
 
 
-def picture(seed, width=40, height=24, sigma=1.0, dtype=np.uint8):
+def picture(
+    seed: int, width: int = 40, height: int = 24, sigma: float = 1.0, dtype: type[np.uint8 | np.uint16] = np.uint8
+) -> Picture:
     scale = 1 if dtype == np.uint8 else 257
     values = np.random.default_rng(seed).integers(40, 200, (height, width, 3)).astype(np.float32) * scale
     return cv2.GaussianBlur(values, (0, 0), sigma).astype(dtype)
 
 
-def write(folder, pictures, suffix=".png", first=0):
+def write(folder: Path, pictures: Iterable[Picture], suffix: str = ".png", first: int = 0) -> None:
     folder.mkdir(parents=True)
     for index, values in enumerate(pictures, first):
         assert cv2.imwrite(str(folder / f"{index:06d}{suffix}"), values)
 
 
-def write_pair(blur, sharp, seed=0, length=3):
+def write_pair(blur: Path, sharp: Path, seed: int = 0, length: int = 3) -> None:
     sharp_pictures = [picture(seed * 100 + index) for index in range(length)]
     write(sharp, sharp_pictures)
     write(blur, [cv2.GaussianBlur(values, (0, 0), 1.5) for values in sharp_pictures])
@@ -42,7 +52,7 @@ def write_pair(blur, sharp, seed=0, length=3):
 class Identity:
     name, device, precision, past, future = "identity", "cpu", "native", 0, 0
 
-    def restore(self, window, state):
+    def restore(self, window: Window, state: State) -> tuple[Frame, State]:
         return window.centre, state
 
 
@@ -51,10 +61,10 @@ class Oracle(Identity):
 
     name, past, future = "oracle", 2, 1
 
-    def __init__(self, truth):
+    def __init__(self, truth: list[Path]) -> None:
         self.truth = truth
 
-    def restore(self, window, state):
+    def restore(self, window: Window, state: State) -> tuple[Frame, State]:
         planes = read_frame(self.truth[window.centre.pts], 0).planes
         return replace(window.centre, planes=planes), state
 
@@ -64,7 +74,7 @@ class Brighter(Identity):
 
     name = "brighter"
 
-    def restore(self, window, state):
+    def restore(self, window: Window, state: State) -> tuple[Frame, State]:
         count = state or 0
         planes = tuple(plane + np.uint8(1 + count % 2) for plane in window.centre.planes)
         return replace(window.centre, planes=planes), count + 1
@@ -75,14 +85,14 @@ class RunningMean(Identity):
 
     name = "running mean"
 
-    def restore(self, window, state):
+    def restore(self, window: Window, state: State) -> tuple[Frame, State]:
         total, count = state or (0.0, 0)
         total, count = total + np.stack(window.centre.planes).astype(float), count + 1
         return replace(window.centre, planes=tuple(np.rint(total / count).astype(np.uint8))), (total, count)
 
 
 @pytest.fixture
-def pairs(tmp_path):
+def pairs(tmp_path: Path) -> Path:
     write_pair(tmp_path / "pairs/one/blur", tmp_path / "pairs/one/sharp", seed=1, length=3)
     write_pair(tmp_path / "pairs/two & <b>/blur", tmp_path / "pairs/two & <b>/sharp", seed=2, length=5)
     return tmp_path / "pairs"
@@ -102,7 +112,9 @@ def pairs(tmp_path):
     ],
     ids=["own", "one clip", "blur above clips", "GoPro", "REDS", "BSD"],
 )  # fmt: skip
-def test_the_layouts_of_public_sets_are_read_as_they_are(tmp_path, layout, names):
+def test_the_layouts_of_public_sets_are_read_as_they_are(
+    tmp_path: Path, layout: list[tuple[str, str]], names: list[str]
+) -> None:
     root = tmp_path / "root"
     for number, (blur, sharp) in enumerate(layout):
         write_pair(root / blur, root / sharp, seed=number)
@@ -117,13 +129,13 @@ def test_the_layouts_of_public_sets_are_read_as_they_are(tmp_path, layout, names
         assert all("sharp" in str(path.relative_to(root)).lower() for path in clip.sharp)
 
 
-def test_reds_test_set_without_truth_is_passed_over(tmp_path):
+def test_reds_test_set_without_truth_is_passed_over(tmp_path: Path) -> None:
     write_pair(tmp_path / "val_blur/000", tmp_path / "val_sharp/000")
     write(tmp_path / "test_blur/000", [picture(0)])
     assert [clip.name for clip in find_clips(tmp_path)] == ["val/000"]
 
 
-def test_pictures_go_by_number_and_pair_across_suffixes(tmp_path):
+def test_pictures_go_by_number_and_pair_across_suffixes(tmp_path: Path) -> None:
     for name in ("frame9", "frame10"):
         for side, suffix in (("blur", ".jpg"), ("sharp", ".png")):
             (tmp_path / "clip" / side).mkdir(parents=True, exist_ok=True)
@@ -132,8 +144,8 @@ def test_pictures_go_by_number_and_pair_across_suffixes(tmp_path):
     assert [path.stem for path in clip.blur] == [path.stem for path in clip.sharp] == ["frame9", "frame10"]
 
 
-def test_ill_formed_folders_are_named_with_what_is_expected(tmp_path):
-    def refused(folder, *words):
+def test_ill_formed_folders_are_named_with_what_is_expected(tmp_path: Path) -> None:
+    def refused(folder: Path, *words: str | Path) -> None:
         with pytest.raises(InputError) as caught:
             evaluate(folder, Identity())
         message = str(caught.value)
@@ -161,7 +173,7 @@ def test_ill_formed_folders_are_named_with_what_is_expected(tmp_path):
     refused(tmp_path / "half", "000001.png", "not a picture")
 
 
-def test_sixteen_bit_pictures_keep_their_bits(tmp_path):
+def test_sixteen_bit_pictures_keep_their_bits(tmp_path: Path) -> None:
     values = picture(3, dtype=np.uint16)
     cv2.imwrite(str(tmp_path / "a.png"), values)
     frame = read_frame(tmp_path / "a.png", 7)
@@ -171,18 +183,18 @@ def test_sixteen_bit_pictures_keep_their_bits(tmp_path):
     np.testing.assert_array_equal(picture_of(frame), np.rint(values[..., ::-1] / 257))
 
 
-def test_the_identity_gains_nothing_and_the_truth_everything(pairs):
+def test_the_identity_gains_nothing_and_the_truth_everything(pairs: Path) -> None:
     clips = find_clips(pairs)
     nothing = evaluate(clips, Identity())
     assert nothing.frames == 8
     assert nothing.gain_db() == 0
     assert all(nothing.mean(metric) == nothing.mean_input(metric) for metric in ("psnr", "ssim", "tof", "flicker"))
-    everything = evaluate(clips[:1], Oracle(clips[0].sharp))
-    assert (everything.mean("psnr"), everything.mean("ssim"), everything.mean("tof")) == (100, pytest.approx(1), 0)
+    everything = evaluate(clips[:1], Oracle(list(clips[0].sharp)))
+    assert [everything.mean(metric) for metric in ("psnr", "ssim", "tof")] == pytest.approx([100, 1, 0])
     assert everything.clips["one"].output["psnr"] == [math.inf] * 3
 
 
-def test_means_count_every_frame_once(pairs):
+def test_means_count_every_frame_once(pairs: Path) -> None:
     result = evaluate(pairs, Identity())
     series = [clip.output["psnr"] for clip in result.clips.values()]
     assert [len(values) for values in series] == [3, 5]
@@ -191,7 +203,7 @@ def test_means_count_every_frame_once(pairs):
     assert result.mean("psnr", "one") == pytest.approx(np.mean(series[0]))
 
 
-def test_the_state_is_carried_through_a_clip_and_earns_its_place(tmp_path):
+def test_the_state_is_carried_through_a_clip_and_earns_its_place(tmp_path: Path) -> None:
     truth = picture(0)
     noise = np.random.default_rng(1)
     noisy = [np.clip(truth + noise.normal(0, 10, truth.shape), 0, 255).astype(np.uint8) for _ in range(6)]
@@ -206,7 +218,7 @@ def test_the_state_is_carried_through_a_clip_and_earns_its_place(tmp_path):
     assert (carried.model, forgetting.model) == ("running mean", "running mean, state reset")
 
 
-def test_sharp_footage_is_compared_with_itself(tmp_path):
+def test_sharp_footage_is_compared_with_itself(tmp_path: Path) -> None:
     write(tmp_path / "clip", [picture(0), picture(1)])
     write_pair(tmp_path / "pair/blur", tmp_path / "pair/sharp")
     assert [clip.name for clip in find_sharp_clips(tmp_path)] == ["clip", "pair"]
@@ -219,13 +231,13 @@ def test_sharp_footage_is_compared_with_itself(tmp_path):
         do_no_harm(tmp_path / "none", Identity())
 
 
-def test_a_picture_held_still_shows_flicker_and_nothing_else(pairs):
+def test_a_picture_held_still_shows_flicker_and_nothing_else(pairs: Path) -> None:
     clips = find_clips(pairs)
     assert hold_still(clips, Identity()).mean("flicker") == 0
     assert hold_still(clips, Brighter()).mean("flicker") == pytest.approx(1)
 
 
-def test_the_json_contract(pairs):
+def test_the_json_contract(pairs: Path) -> None:
     result = evaluate(pairs, Brighter())
     report = json.loads(json.dumps(to_json(result), allow_nan=False))
     keys = {"model", "frames", "psnr_input", "psnr", "gain_db", "ssim_input", "ssim", "clips", "tof", "tof_input"}
@@ -238,7 +250,7 @@ def test_the_json_contract(pairs):
         assert {"psnr_input", "psnr", "frames"} <= clip.keys()
 
 
-def test_one_frame_has_no_motion_to_measure(tmp_path):
+def test_one_frame_has_no_motion_to_measure(tmp_path: Path) -> None:
     write_pair(tmp_path / "clip/blur", tmp_path / "clip/sharp", length=1)
     result = evaluate(tmp_path, Identity())
     assert (result.frames, result.mean("tof")) == (1, None)
@@ -248,22 +260,23 @@ def test_one_frame_has_no_motion_to_measure(tmp_path):
 
 
 @pytest.fixture
-def results(pairs, tmp_path):
+def results(pairs: Path, tmp_path: Path) -> list[Result]:
     write(tmp_path / "calm/clip", [picture(8), picture(9)])
     restorers = [CLASSICAL["unsharp"](), Brighter(), StateReset(Brighter())]
     return compare(pairs, restorers, sharp=tmp_path / "calm")
 
 
-def test_a_comparison_scores_each_model_like_an_evaluation_alone(pairs, results):
+def test_a_comparison_scores_each_model_like_an_evaluation_alone(pairs: Path, results: list[Result]) -> None:
     assert [result.model for result in results] == ["unsharp", "brighter", "brighter, state reset"]
-    for result, restorer in zip(results, (CLASSICAL["unsharp"](), Brighter(), StateReset(Brighter())), strict=True):
+    restorers: list[Restorer] = [CLASSICAL["unsharp"](), Brighter(), StateReset(Brighter())]
+    for result, restorer in zip(results, restorers, strict=True):
         alone = evaluate(pairs, restorer)
         for name, clip in alone.clips.items():
             assert (result.clips[name].input, result.clips[name].output) == (clip.input, clip.output)
         assert {"flicker_still", "psnr_sharp"} <= to_json(result).keys()
 
 
-def test_the_table_has_a_row_per_model_and_marks_the_best(results):
+def test_the_table_has_a_row_per_model_and_marks_the_best(results: list[Result]) -> None:
     lines = to_markdown(results).splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     assert [row[0] for row in rows] == ["model", "---", "blurred input", "unsharp", "brighter", "brighter, state reset"]
@@ -272,36 +285,41 @@ def test_the_table_has_a_row_per_model_and_marks_the_best(results):
     values = [row[column] for row in rows[2:]]
     best = max(values, key=lambda text: float(text.strip("*")))
     assert best.startswith("**")
-    assert best.strip("*") == f"{max(results[0].mean_input('psnr'), *[r.mean('psnr') for r in results]):.2f}"
+    means = [results[0].mean_input("psnr"), *[result.mean("psnr") for result in results]]
+    assert best.strip("*") == f"{max(mean for mean in means if mean is not None):.2f}"
 
 
 class Page(HTMLParser):
     """Checks nesting, and collects what a page loads and says."""
 
-    def __init__(self, text):
+    def __init__(self, text: str) -> None:
         super().__init__()
-        self.open, self.sources, self.links, self.tags, self.text = [], [], [], [], ""
+        self.open: list[str] = []
+        self.sources: list[str | None] = []
+        self.links: list[str | None] = []
+        self.tags: list[str] = []
+        self.text = ""
         self.feed(text)
         assert not self.open
 
-    def handle_starttag(self, tag, attributes):
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.sources += [value for name, value in attributes if name in ("src", "srcset", "data")]
         self.links += [value for name, value in attributes if name == "href"]
         if tag not in ("meta", "img", "input"):
             self.open.append(tag)
 
-    def handle_startendtag(self, tag, attributes):
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
 
-    def handle_data(self, data):
+    def handle_data(self, data: str) -> None:
         self.text += data
 
 
-def test_the_page_holds_everything_itself(results, tmp_path):
+def test_the_page_holds_everything_itself(results: list[Result], tmp_path: Path) -> None:
     write_report(results, tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text("utf-8")
     page = Page(text)
@@ -311,14 +329,14 @@ def test_the_page_holds_everything_itself(results, tmp_path):
     assert "@import" not in text
     clips, pictures_per_clip = 2, 2 + len(results)
     assert len(page.sources) == clips * pictures_per_clip
-    assert all(source.startswith("data:image/webp;base64,") for source in page.sources)
+    assert all(source and source.startswith("data:image/webp;base64,") for source in page.sources)
     assert page.tags.count("input") == clips
     assert page.tags.count("svg") == 2 * clips + 1
     assert "two & <b>" in page.text
     assert "prefers-color-scheme: dark" in page.text
 
 
-def test_a_report_that_cannot_be_written_says_where(results, tmp_path):
+def test_a_report_that_cannot_be_written_says_where(results: list[Result], tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     for place in ("absent/report.html", "folder"):
         with pytest.raises(OutputError, match=place):
@@ -327,7 +345,7 @@ def test_a_report_that_cannot_be_written_says_where(results, tmp_path):
 
 
 @pytest.mark.needs("shared")
-def test_the_real_pairs_start_at_their_known_psnr():
+def test_the_real_pairs_start_at_their_known_psnr() -> None:
     result = evaluate(SHARED_PAIRS, Identity(), metrics=("psnr",))
     assert result.frames == 20
     assert result.mean_input("psnr") == pytest.approx(26.07, abs=0.005)

@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -61,7 +62,7 @@ def encode(path: Path, pix_fmt: str, frames: list[bytes]) -> None:
     raw = av.CodecContext.create("rawvideo", "r")
     raw.width, raw.height, raw.pix_fmt = WIDTH, HEIGHT, pix_fmt
     with av.open(str(path), "w") as container:
-        video = container.add_stream(next(name for name, formats in holds.items() if pix_fmt in formats), rate=25)
+        video: Any = container.add_stream(next(name for name, formats in holds.items() if pix_fmt in formats), rate=25)
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, pix_fmt
         for index, data in enumerate(frames):
             (frame,) = raw.decode(av.Packet(data))
@@ -75,7 +76,7 @@ def decode(path: Path, pix_fmt: str) -> list[bytes]:
     with av.open(str(path)) as container:
         video = container.streams.video[0]
         raw = av.CodecContext.create("rawvideo", "w")
-        raw.width, raw.height, raw.pix_fmt, raw.time_base = WIDTH, HEIGHT, pix_fmt, video.time_base
+        raw.width, raw.height, raw.pix_fmt, raw.time_base = WIDTH, HEIGHT, pix_fmt, Fraction(1, 25)
         frames = (frame.reformat(format=pix_fmt) for frame in container.decode(video))
         return [bytes(packet) for frame in frames for packet in raw.encode(frame)]
 
@@ -112,7 +113,7 @@ def test_the_program_ffmpeg_agrees(tmp_path: Path, name: str) -> None:
     pix_fmt, raw = PIX_FMTS[name], raw_frames(LAYOUTS[name])
     encode(tmp_path / "in.nut", pix_fmt, raw)
     pass_through(tmp_path / "in.nut", tmp_path / "out.mkv")
-    command = ["ffmpeg", "-v", "error", "-i", tmp_path / "out.mkv", "-pix_fmt", pix_fmt, "-f", "framemd5", "-"]
+    command = ["ffmpeg", "-v", "error", "-i", str(tmp_path / "out.mkv"), "-pix_fmt", pix_fmt, "-f", "framemd5", "-"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     sums = [line.rpartition(",")[2].strip() for line in said.splitlines() if not line.startswith("#")]
     assert sums == [hashlib.md5(data, usedforsecurity=False).hexdigest() for data in raw]

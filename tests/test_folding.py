@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,11 +19,13 @@ from vdeblur.frames import Color, Frame, Layout
 
 
 def frame_of(planes: list[NDArray[np.int64]], layout: Layout, color: Color | None = None) -> Frame:
-    return Frame(tuple(p.astype(layout.dtype) for p in planes), layout, color or Color(), 0, Fraction(1, 25))
+    samples: Any = tuple(plane.astype(layout.dtype) for plane in planes)
+    return Frame(samples, layout, color or Color(), 0, Fraction(1, 25))
 
 
 def fold32(frame: Frame) -> NDArray[np.float32]:
-    return fold(frame)[0]
+    folded: NDArray[np.float32] = fold(frame)[0]
+    return folded
 
 
 @pytest.mark.parametrize(
@@ -73,9 +76,10 @@ def test_edges_repeat_up_to_a_multiple_of_eight() -> None:
     frame = replace(picture(3, (9, 3)), color=Color(full_range=True))
     folded = fold32(frame)
     assert folded.shape == (6, 4, 8)
-    bottom_right = frame.planes[0][-1, -1] / 255
+    bottom_right = float(frame.planes[0][-1, -1]) / 255
     np.testing.assert_allclose(folded[:4, -1, -1], bottom_right, atol=1e-6)
-    np.testing.assert_allclose(folded[4, :, -1] * 255 + 128, np.pad(frame.planes[1][:, -1], (0, 2), "edge"), atol=1e-3)
+    right: Any = np.pad(frame.planes[1][:, -1], (0, 2), "edge")
+    np.testing.assert_allclose(folded[4, :, -1] * 255 + 128, right, atol=1e-3)
 
 
 def test_the_residual_is_added_in_native_units_and_rounded_once() -> None:

@@ -16,6 +16,7 @@ from vdeblur.cli.doctor import encodes
 from vdeblur.frames import Color, StreamInfo
 from vdeblur.media import encoders, video_source
 from vdeblur.media.encoders import choose_encoder, software_of
+from vdeblur.media.opening import open_input
 from vdeblur.media.sink import SinkOptions
 from vdeblur.media.source import SourceOptions
 from vdeblur.media.sources import open_source
@@ -79,11 +80,11 @@ def test_a_codec_that_there_is_not_stays_an_error(clip: str) -> None:
 
 @pytest.mark.needs("nvenc")
 def test_settings_for_hardware_are_known_to_its_encoders() -> None:
-    tried = [name for name in encoders._QUALITY if software_of(name) and name in av.codecs_available]
+    tried = [name for name in encoders._SETTINGS if software_of(name) and name in av.codecs_available]
     assert tried
     for name in tried:
         known = {option.name for option in av.CodecContext.create(name, "w").supported_options.private}
-        assert set(encoders._QUALITY[name]) <= known | GENERIC, name
+        assert set(encoders._SETTINGS[name]) <= known | GENERIC, name
 
 
 @pytest.fixture
@@ -127,7 +128,7 @@ def test_a_device_that_opens_and_then_cannot_decode(clip: str, tmp_path: Path, m
         data = data.replace(payload, bytes(len(payload)))
     blind.write_bytes(data)
     tried: list[str | None] = []
-    software = video_source.open_input
+    software = open_input
 
     def opened(file: Any, name: str, options: SourceOptions, device: str | None) -> Any:
         tried.append(device)

@@ -57,7 +57,7 @@ def our_threads() -> list[str]:
 
 def pts_of(path: Path) -> list[float]:
     with av.open(str(path)) as container:
-        return [float(frame.pts * frame.time_base) for frame in container.decode(container.streams.video[0])]
+        return [frame.time for frame in container.decode(container.streams.video[0]) if frame.time is not None]
 
 
 # -- the slot of one --------------------------------------------------------------------------------------------------

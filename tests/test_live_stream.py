@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ class Brighter:
         self.states.append(state)
         luma = window.centre.planes[0]
         top = (1 << window.centre.layout.bits) - 1
-        brighter = np.minimum(luma.astype(np.int32) + self.amount, top).astype(luma.dtype)
+        brighter: Any = np.minimum(luma.astype(np.int32) + self.amount, top).astype(luma.dtype)
         return replace(window.centre, planes=(brighter, *window.centre.planes[1:])), len(self.states)
 
 

@@ -23,7 +23,7 @@ from support.rtsp_server import RtspServer
 from support.videos import Recipe, frames, write
 from vdeblur.errors import InputError
 from vdeblur.frames import Frame
-from vdeblur.live.cameras import CLOCK, CameraOptions, open_camera
+from vdeblur.live.cameras import CLOCK, Camera, CameraOptions, open_camera
 from vdeblur.live.streams import JUMP_SECONDS, Address, Clock, StreamCamera
 
 QUICK = CameraOptions(patience_seconds=6)
@@ -96,7 +96,7 @@ def patiently_opened(url: str) -> StreamCamera:
             time.sleep(0.1)
 
 
-def received(camera: StreamCamera, count: int) -> list[tuple[Frame, float]]:
+def received(camera: Camera, count: int) -> list[tuple[Frame, float]]:
     """The first frames and when they came."""
     found = []
     for frame in camera:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ def file(tmp_path: Path) -> str:
     return str(path)
 
 
-def network_of(options: ModelOptions, **more: bool) -> TorchRestorer:
+def network_of(options: ModelOptions, **more: Any) -> TorchRestorer:
     restorer = load_restorer(options, **more)
     assert isinstance(restorer, SharedRestorer)
     assert isinstance(restorer.inner, TorchRestorer)

@@ -127,7 +127,7 @@ def test_a_failing_part_is_heard_and_leaves_nothing(tmp_path: Path, part: str) -
     elif part == "restorer":
         restorer, expected = Failing(), ArithmeticError
     elif part == "sink":
-        before, expected = fail_at_five, OSError  # type: ignore[assignment]
+        before, expected = fail_at_five, OSError
     else:
         source.frames, source.failure, expected = pictures(5), KeyboardInterrupt(), KeyboardInterrupt
     sink = FileSink(tmp_path / "out", before)

@@ -15,12 +15,12 @@ values = st.floats(-200, 200).map(lambda value: round(value, 3)) | st.sampled_fr
 names = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=8)
 
 
-def points(path):
-    return [(float(x), float(y)) for x, y in re.findall(r"[ML](-?[\d.]+) (-?[\d.]+)", path)]
+def points(path: str | None) -> list[tuple[float, float]]:
+    return [(float(x), float(y)) for x, y in re.findall(r"[ML](-?[\d.]+) (-?[\d.]+)", path or "")]
 
 
 @given(st.dictionaries(names, st.lists(values, min_size=1, max_size=8), min_size=1, max_size=10))
-def test_lines_draw_every_finite_value_inside_the_frame(series):
+def test_lines_draw_every_finite_value_inside_the_frame(series: dict[str, list[float]]) -> None:
     text = plots.lines("<title> & more", series, "x", "y")
     finite = [[value for value in line if math.isfinite(value)] for line in series.values()]
     if not any(finite):
@@ -36,10 +36,10 @@ def test_lines_draw_every_finite_value_inside_the_frame(series):
 
 
 @given(st.dictionaries(names, st.floats(-50, 50), min_size=1, max_size=10))
-def test_bars_share_one_zero(gains):
+def test_bars_share_one_zero(gains: dict[str, float]) -> None:
     root = ElementTree.fromstring(plots.bars("gains", gains, "dB"))
-    bars = [(float(bar.get("x")), float(bar.get("width"))) for bar in root.iterfind("rect")]
-    zero = float(re.match(r"M([\d.]+)", root.findall("path")[-1].get("d")).group(1))
+    bars = [(float(bar.attrib["x"]), float(bar.attrib["width"])) for bar in root.iterfind("rect")]
+    ((zero, _), *_) = points(root.findall("path")[-1].get("d"))
     assert len(bars) == len(gains)
     for (x, width), value in zip(bars, gains.values(), strict=True):
         assert abs((x if value >= 0 else x + width) - zero) <= 0.21

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -23,10 +24,8 @@ SETTINGS = ("-m", "unsharp", "--codec", "ffv1")
 @pytest.fixture
 def film(tmp_path: Path) -> Path:
     """Ninety seconds at two frames a second: seven segments of the usual length."""
-    frames = videos.frames(180, pts=[500 * i for i in range(180)], time_base=videos.Fraction(1, 1000))
-    recipe = videos.Recipe(
-        frames, rate=videos.Fraction(2), options={"g": "6"}, bframes=2, audio="aac", audio_seconds=90
-    )
+    frames = videos.frames(180, pts=[500 * i for i in range(180)], time_base=Fraction(1, 1000))
+    recipe = videos.Recipe(frames, rate=Fraction(2), options={"g": "6"}, bframes=2, audio="aac", audio_seconds=90)
     return Path(videos.write(tmp_path / "film.mkv", recipe))
 
 

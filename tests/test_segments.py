@@ -41,7 +41,7 @@ TICK = Fraction(1, 15360)
 
 def both(tmp_path: Path, file: str, suffix: str, **settings: Any) -> tuple[Summary, Summary]:
     """The same job whole and in segments."""
-    settings = {"model": ModelOptions("unsharp"), "sink": LOSSLESS} | settings
+    settings = dict[str, Any](model=ModelOptions("unsharp"), sink=LOSSLESS) | settings
     whole = restore_whole(Job(file, str(tmp_path / f"whole{suffix}"), **settings))
     pieces = restore(Job(file, str(tmp_path / f"pieces{suffix}"), **settings), cutting=SHORT)
     assert not folder_of(pieces.output).exists()
@@ -117,7 +117,7 @@ def forgetful(path: Path) -> str:
     """
     network = tiny("convlstm", residual=0.5)
     assert isinstance(network, ConvLSTM)
-    cell, hidden = network.cell, network.config.hidden
+    cell, hidden = network.cell, network.cell.hidden
     with torch.no_grad():
         forget = slice(hidden, 2 * hidden)
         assert cell.from_input.bias is not None
@@ -130,14 +130,14 @@ def forgetful(path: Path) -> str:
 
 MOVING = 120
 TIMES = {
-    "constant rate": {"pts": [512 * i for i in range(MOVING)]},
-    "variable rate": {"pts": [int(t) for t in np.cumsum(np.random.default_rng(1).integers(300, 700, MOVING)) + 700]},
+    "constant rate": [512 * i for i in range(MOVING)],
+    "variable rate": [int(t) for t in np.cumsum(np.random.default_rng(1).integers(300, 700, MOVING)) + 700],
 }
 
 
 def differences(tmp_path: Path, model: str, precision: str, times: str, warm_ups: list[int | None]) -> list[int]:
     """Between whole and segmented, in levels, for each warm-up; sound, times and number of frames are the same."""
-    frames = videos.frames(MOVING, time_base=TICK, **TIMES[times])
+    frames = videos.frames(MOVING, pts=TIMES[times], time_base=TICK)
     recipe = videos.Recipe(frames, options={"g": "11"}, bframes=3, audio="aac", audio_seconds=4)
     source = videos.write(tmp_path / "in.mp4", recipe)
     job = Job(source, str(tmp_path / "whole.mkv"), ModelOptions(model, "cpu", precision), sink=LOSSLESS)

@@ -16,7 +16,7 @@ from vdeblur.loading import ModelOptions
 from vdeblur.serve.app import ServeOptions, running
 
 
-class Gray(aiortc.VideoStreamTrack):  # type: ignore[misc,name-defined]
+class Gray(aiortc.VideoStreamTrack):
     """A flat picture, 30 times a second."""
 
     async def recv(self) -> av.VideoFrame:
@@ -80,7 +80,8 @@ def test_the_number_of_webcams_is_bounded_and_bad_offers_are_refused() -> None:
     async def main() -> None:
         options = ServeOptions(port=0, model=ModelOptions("unsharp"), max_peers=1)
         async with running(options) as url, aiohttp.ClientSession() as session, asyncio.timeout(30):
-            for wrong in ({}, [], {"sdp": "v=0"}, {"sdp": "nonsense"}, {"sdp": "v=0", "model": "../x"}):
+            offers: list[Any] = [{}, [], {"sdp": "v=0"}, {"sdp": "nonsense"}, {"sdp": "v=0", "model": "../x"}]
+            for wrong in offers:
                 async with session.post(f"{url}api/peers", json=wrong) as response:
                     assert response.status == 400
             deaf = new_peer()

@@ -177,7 +177,7 @@ def test_info_says_what_the_file_says(tmp_path: Path) -> None:
         assert (info.width, info.height, info.layout) == (64, 48, Layout("yuv", 10, (1, 1)))
         assert info.color == color
         assert all(f.color == color for f in source)
-        assert (info.frames, info.frame_rate, info.codec) == (5, 25, "h264")
+        assert (info.frames, info.frame_rate, info.codec) == (5, Fraction(25), "h264")
         assert info.sample_aspect_ratio == Fraction(4, 3)
         assert info.rotation == -90
         assert info.duration_seconds == pytest.approx(0.2)

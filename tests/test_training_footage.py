@@ -11,9 +11,10 @@ import pytest
 from support.videos import footage
 from vdeblur.errors import InputError
 from vdeblur.training.blur import BlurConfig, ToneCurve
-from vdeblur.training.clips import ClipMaker, Sources, psnr_of, sharp_files
+from vdeblur.training.clips import ClipMaker, Sources, sharp_files
 from vdeblur.training.compression import compress
 from vdeblur.training.footage import Footage, expose, flow_between, interpolate
+from vdeblur.training.packed import psnr_of
 
 CONFIG = BlurConfig(size=16, frames=3, layers=0, noise=0, highlights=0)
 LINEAR = ToneCurve(1.0)

@@ -29,7 +29,7 @@ class Enough(Exception):
 def watched(folder: Path, ready: Callable[[Batch], bool], hands: Here) -> Batch:
     """Watch a folder until `ready`; each unit's input must have its last size when it is restored."""
     request = Request((str(folder),), str(folder.parent / "out"), JOB, OPTIONS, recursive=True)
-    batch = Batch([], JOB, request.output, OPTIONS)
+    batch = Batch([], JOB, str(request.output), OPTIONS)
     deadline = time.monotonic() + 60
 
     def look(batch: Batch) -> None:
@@ -120,4 +120,4 @@ def test_what_cannot_be_watched_is_said(tmp_path: Path) -> None:
         (Request((str(tmp_path),), str(tmp_path / "out"), JOB, OPTIONS, name="{index}{suffix}"), "{index}"),
     ):
         with pytest.raises(UsageError, match=wrong):
-            watch(Batch([], JOB, request.output, OPTIONS), request, Here(), lambda _: None)
+            watch(Batch([], JOB, str(request.output), OPTIONS), request, Here(), lambda _: None)

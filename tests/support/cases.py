@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 from support.videos import ROTATED_90, Recipe, frames, noise
@@ -32,11 +33,18 @@ LAYOUTS = {
     "yuv with alpha": Layout("yuv", 8, (1, 1), alpha=True),
     "yuv 10 bit with alpha": Layout("yuv", 10, (0, 0), alpha=True),
 }
+
+
+def noise_of(layout: Layout, width: int, height: int, index: int) -> Any:
+    return noise(layout, width, height, index)
+
+
+def noisy(layout: Layout) -> Recipe:
+    return Recipe(frames(3, layout, make=noise_of), codec="ffv1")
+
+
 CASES: dict[str, Callable[[], Recipe]] = {
-    **{
-        name: (lambda layout=layout: Recipe(frames(3, layout, make=noise_of), codec="ffv1"))
-        for name, layout in LAYOUTS.items()
-    },
+    **{name: partial(noisy, layout) for name, layout in LAYOUTS.items()},
     "odd size": lambda: Recipe(frames(3, size=(35, 21)), codec="ffv1"),
     "2 x 2": lambda: Recipe(frames(3, size=(2, 2)), codec="ffv1"),
     "full range": lambda: Recipe(frames(3, color=Color(1, 1, 1, True, 1)), codec="ffv1"),
@@ -54,10 +62,6 @@ CASES: dict[str, Callable[[], Recipe]] = {
     "vp9": lambda: Recipe(frames(5), codec="libvpx-vp9"),
     "mjpeg": lambda: Recipe(frames(5, Layout("yuv", 8, (1, 0)), color=Color(full_range=True)), codec="mjpeg"),
 }
-
-
-def noise_of(layout: Layout, width: int, height: int, index: int) -> Any:
-    return noise(layout, width, height, index)
 
 
 def same_tags(before: Color, after: Color) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ def picture(index: int, size: tuple[int, int] = (16, 12), layout: Layout = YUV42
     """A frame of noise that only `index` determines."""
     rng = np.random.default_rng(index)
     shapes = layout.plane_shapes(*size)
-    planes = tuple(rng.integers(0, 1 << layout.bits, shape).astype(layout.dtype) for shape in shapes)
+    planes: Any = tuple(rng.integers(0, 1 << layout.bits, shape).astype(layout.dtype) for shape in shapes)
     return Frame(planes, layout, Color(), pts=40 * index, time_base=MILLISECONDS)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,9 @@ LINEAR = (np.arange(256) ** 2).astype(np.int64)
 def halved(picture: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Means of two by two pixels: photographs are soft at their full size."""
     h, w = (side // 2 * 2 for side in picture.shape[:2])
-    return picture[:h, :w].reshape(h // 2, 2, w // 2, 2, 3).astype(np.int64).sum(axis=(1, 3)) // 4
+    squares: NDArray[np.int64] = picture[:h, :w].reshape(h // 2, 2, w // 2, 2, 3).astype(np.int64)
+    means: NDArray[np.int64] = squares.sum(axis=(1, 3)) // 4
+    return means
 
 
 def path(seed: int, positions: int, room: tuple[int, int]) -> NDArray[np.int64]:
@@ -32,7 +35,8 @@ def path(seed: int, positions: int, room: tuple[int, int]) -> NDArray[np.int64]:
     step = rng.uniform(3, 8) / 16
     steps = step * np.stack([np.sin(angle), np.cos(angle)], axis=1)
     way = np.rint(np.cumsum(steps, axis=0)).astype(np.int64) + rng.integers(0, room)
-    return np.array(room) - np.abs(way % (2 * np.array(room)) - np.array(room))
+    turned: NDArray[np.int64] = np.array(room) - np.abs(way % (2 * np.array(room)) - np.array(room))
+    return turned
 
 
 def planes(rgb: NDArray[np.int64]) -> tuple[NDArray[np.uint8], ...]:
@@ -43,13 +47,19 @@ def planes(rgb: NDArray[np.int64]) -> tuple[NDArray[np.uint8], ...]:
     return tuple(plane.astype(np.uint8) for plane in (luma, *quarters))
 
 
+def photograph(seed: int) -> NDArray[np.int64]:
+    load: Any = PHOTOGRAPHS[seed % len(PHOTOGRAPHS)]  # which has no types
+    return halved(load())
+
+
 def shaken_clip(seed: int, frames: int = 10) -> tuple[list[Frame], list[Frame]]:
     """(blurred, sharp): the exposure's mean in linear light, and what stood in its middle."""
-    picture = halved(PHOTOGRAPHS[seed % len(PHOTOGRAPHS)]())
+    picture = photograph(seed)
     light = LINEAR[picture]
     width, height = SIZE
     places = path(seed, 16 * frames, (picture.shape[0] - height, picture.shape[1] - width))
-    blurred, sharp = [], []
+    blurred: list[Frame] = []
+    sharp: list[Frame] = []
     for index in range(frames):
         exposure = places[16 * index : 16 * index + SHUTTER]
         views = [light[y : y + height, x : x + width] for y, x in exposure]

@@ -25,7 +25,8 @@ def noise(layout: Layout, width: int, height: int, seed: int = 0) -> tuple[Plane
     """Planes with every value the layout has, so that a lost bit shows."""
     rng = np.random.default_rng(seed)
     top = 1 << layout.bits
-    return tuple(rng.integers(0, top, shape).astype(layout.dtype) for shape in layout.plane_shapes(width, height))
+    planes: Any = (rng.integers(0, top, shape).astype(layout.dtype) for shape in layout.plane_shapes(width, height))
+    return tuple(planes)
 
 
 def picture(layout: Layout, width: int, height: int, index: int) -> tuple[Plane, ...]:
@@ -223,7 +224,7 @@ def footage(
         video = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
         video.width, video.height, video.pix_fmt = *size, "yuv420p"
         sound = container.add_stream("aac", rate=48000) if audio else None
-        across, down = np.arange(size[0])[None, :], np.arange(size[1])[:, None]
+        across, down = np.arange(size[0], dtype=float)[None, :], np.arange(size[1], dtype=float)[:, None]
         for index in range(frames):
             if index == cut_at:
                 across, down = down * 2, across * 1.7

@@ -1,83 +1,213 @@
-"""The page in a real browser: webcam, dropped video, comparison, download, keyboard, and no errors."""
+"""The page in a real browser: what a person sees from the first moment to the download, by hand and by keyboard."""
 
 from __future__ import annotations
 
 import asyncio
+import zipfile
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from support.chromium import browser
 from support.videos import Recipe, count_frames, footage, frames, write
 from vdeblur.loading import ModelOptions
-from vdeblur.serve.app import ServeOptions, running
+from vdeblur.serve.options import ServeOptions
+from vdeblur.serve.server import running
 
 pytestmark = pytest.mark.needs("chromium")
 
-OPTIONS = ServeOptions(port=0, model=ModelOptions("unsharp"))
 RESTORED = "document.getElementById('restored')"
+BOTH = "['before', 'after'].map(id => document.getElementById(id))"
+NOTE = "document.getElementById('stage-note').textContent"
 
 
-def test_the_page_restores_a_webcam_and_a_dropped_video(tmp_path: Path) -> None:
-    camera = write(tmp_path / "camera.y4m", Recipe(frames(20, size=(160, 120)), codec="rawvideo"))
+def rows(status: str) -> str:
+    return f"document.querySelectorAll('#jobs li[data-status={status}]').length"
+
+
+async def chosen(page: Any, name: str) -> None:
+    names = "[...document.querySelectorAll('#jobs .name')]"
+    await page.evaluate(f"{names}.find(one => one.textContent === '{name}').click()")
+
+
+async def seen(page: Any, name: str, folder: Path) -> None:
+    """A state as people meet it, twice: on a wide screen in the light, on a phone in the dark. Nothing sticks out."""
+    for kind, width, height, scheme in (("wide", 1600, 1000, "light"), ("phone", 390, 800, "dark")):
+        await page.look(width, height, scheme, is_phone=kind == "phone")
+        await asyncio.sleep(0.2)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width, (name, kind)
+        small = "[...document.querySelectorAll('button, a, select, summary')].filter(one => one.offsetHeight)"
+        unnamed = f"{small}.filter(one => !(one.textContent.trim() || one.ariaLabel)).length"
+        assert await page.evaluate(unnamed) == 0, (name, kind)
+        await page.screenshot(folder / f"{name}-{kind}.png")
+    await page.look(1600, 1000)
+
+
+def test_from_the_first_moment_to_the_download(tmp_path: Path) -> None:
+    shots = tmp_path / "shots"
+    shots.mkdir()
+    first = footage(tmp_path / "first.mp4", frames=10, size=(96, 64))
     clip = footage(tmp_path / "my clip.mp4", frames=50, size=(160, 96))
+    folder = tmp_path / "folder"
+    (folder / "inner").mkdir(parents=True)
+    for name in ("2.mp4", "inner/10.mp4"):
+        (folder / name).write_bytes(first.read_bytes())
+    (folder / "list.txt").write_text("no video")
 
     async def main() -> None:
-        async with (
-            running(ServeOptions(port=0, model=ModelOptions("unsharp"))) as url,
-            browser(tmp_path, Path(camera)) as page,
-        ):
-            await page.look(1200, 900)
-            await page.open(url)
-            assert await page.evaluate("document.getElementById('model').value") == "unsharp"
+        options = ServeOptions(port=0, model=ModelOptions("unsharp"), max_upload_bytes=1 << 20)
+        async with running(options) as url, browser(tmp_path) as page:
+            # A slow line: chosen while the page is still on its way, and not lost.
+            slow = {"offline": False, "latency": 300, "downloadThroughput": -1, "uploadThroughput": -1}
+            await page.send("Network.emulateNetworkConditions", **slow)
+            await page.send("Page.navigate", url=url)
+            await page.until("document.getElementById('file')")
+            await page.choose_files("#file", first)
+            assert await page.evaluate("document.documentElement.dataset.ready") is None
+            await page.until(f"{rows('done')} === 1")
+            await page.send("Network.emulateNetworkConditions", **{**slow, "latency": 0})
+            assert await page.evaluate("document.querySelector('#new-settings select').value") == "unsharp"
+            await page.click("#jobs .away")
+            await page.until("!document.querySelector('#jobs li') && !document.getElementById('empty').hidden")
+            await seen(page, "empty", shots)
 
-            await page.evaluate("document.getElementById('webcam-switch').click()")
-            await page.until(f"{RESTORED}.videoWidth === 160 && {RESTORED}.currentTime > 0.5")
-            await page.until("parseFloat(document.getElementById('fps').textContent) > 1")
-            await page.until("document.getElementById('fps-plot').getAttribute('aria-label').includes('restored')")
-            await page.evaluate("document.querySelector('#webcam-stage .divider').focus()")
-            for _ in range(3):
-                await page.send("Input.dispatchKeyEvent", type="keyDown", key="ArrowRight")
-            place = "document.querySelector('#webcam-stage .divider').getAttribute('aria-valuenow')"
-            assert await page.evaluate(place) == "56"
-            await page.evaluate("document.getElementById('webcam-switch').click()")
-            await page.until(f"{RESTORED}.srcObject === null")
+            # Held, so that what comes before the restoring can be looked at.
+            await page.drop_files("#drop", clip)
+            await page.until(f"{rows('waiting')} + {rows('restoring')} + {rows('done')} === 1")
+            await page.click("#hold")
+            await page.until("!document.getElementById('held').hidden")
+            (tmp_path / "large.mp4").write_bytes(bytes(2 << 20))
+            (tmp_path / "notes.mp4").write_text("no video")
+            await page.choose_files("#file", tmp_path / "large.mp4", first, tmp_path / "notes.mp4")
+            await page.drop_files("#drop", folder)
+            await page.until(f"{rows('waiting')} >= 4 && {rows('failed')} === 1")
+            assert "1 file left out" in await page.evaluate("document.getElementById('queue-status').textContent")
+            names = "[...document.querySelectorAll('#jobs li[data-status=waiting] .name')].map(one => one.textContent)"
+            assert (await page.evaluate(names))[-4:] == ["first.mp4", "notes.mp4", "2.mp4", "10.mp4"]
+            await page.click("#jobs [aria-label='Earlier: 10.mp4']")
+            await page.until(f"{names}.at(-2) === '10.mp4'")
+            await chosen(page, "2.mp4")
+            await page.until(f"{NOTE}.includes('in advance')")
+            before, after = await sides(page)
+            assert np.abs(before - after).mean() > 0.5
+            await seen(page, "waiting", shots)
 
-            await page.drop_file("#drop", clip)
-            await page.until("document.querySelector('#jobs a')", 60)
-            downloaded = await page.download("#jobs a", tmp_path / "downloads")
-            assert downloaded.name == "my clip.deblur.mp4"
-            assert count_frames(downloaded) == 50
-            await page.evaluate("document.querySelector('#jobs button').click()")
-            both = "['before', 'after'].map(id => document.getElementById(id))"
-            await page.until(f"{both}.every(video => video.readyState >= 2)")
-            await page.evaluate(
-                "seek = document.getElementById('seek'); seek.value = 0.5; seek.dispatchEvent(new Event('input'))"
-            )
-            await page.until(f"{both}.every(video => Math.abs(video.currentTime - 1) < 0.06)")
-            await page.evaluate("document.getElementById('play').click()")
-            await page.until(f"!{both}[0].paused && !{both}[1].paused")
-            await page.evaluate("document.querySelector('#jobs button:last-child').click()")
-            await page.until("document.querySelectorAll('#jobs li').length === 0")
+            await page.click("#hold")
+            await page.until(f"{rows('done')} === 4 && {rows('failed')} === 2", 60)
+            await chosen(page, "notes.mp4")
+            assert "notes.mp4: " in await page.evaluate("document.getElementById('job-status').textContent")
+            await seen(page, "failed", shots)
+            saved = await page.download("#download-all", tmp_path / "together")
+            assert len(zipfile.ZipFile(saved).namelist()) == 4
 
-            await page.look(360, 700, "dark", is_phone=True)
-            assert await page.evaluate("document.documentElement.scrollWidth") <= 360
-            ground = await page.evaluate("getComputedStyle(document.body).backgroundColor")
-            assert ground == "rgb(16, 21, 20)"
+            await chosen(page, "my clip.mp4")
+            await page.until(f"{BOTH}.every(video => video.readyState >= 2)")
+            await seen(page, "done", shots)
+            saved = await page.download("#download", tmp_path / "alone")
+            assert saved.name == "my clip.deblur.mp4"
+            assert count_frames(saved) == 50
+            await compared(page)
+            await trimmed(page)
             assert page.said == []
 
     asyncio.run(main())
 
 
-def test_what_fails_is_said_on_the_page(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("no video")
+async def sides(page: Any) -> tuple[Any, Any]:
+    """The stage with the line at either end: all before, all after."""
+    shown = []
+    for key in ("End", "Home"):
+        await page.evaluate("document.querySelector('#stage .divider').focus()")
+        await page.type(key)
+        await asyncio.sleep(0.1)
+        picture = await page.pixels("#stage")
+        shown.append(picture[40:-20, 40:-40].astype(int))  # the tags and the line's handle stand at the edges
+    return shown[0], shown[1]
+
+
+async def compared(page: Any) -> None:
+    """Both videos at the same moment, closer, by keyboard."""
+    await page.slide("#seek", 1)
+    await page.until(f"{BOTH}.every(video => Math.abs(video.currentTime - 1) < 0.03)")
+    await page.evaluate("document.getElementById('stage').focus()")
+    await page.type(".", ".")
+    await page.until(f"{BOTH}.every(video => Math.abs(video.currentTime - 1.08) < 0.03)")
+    scale = "document.getElementById('zoom-text').textContent"
+    await page.type("1")
+    assert await page.evaluate(scale) == "100 %"
+    box = "document.getElementById('after').getBoundingClientRect()"
+    assert await page.evaluate(f"[{box}.width, {box}.height]") == [160, 96]
+    await page.type("0")
+    fitted = await page.evaluate(f"{box}.width")
+    await page.type("+", "+")
+    assert await page.evaluate(f"{box}.width") == pytest.approx(fitted * 1.25**2, rel=0.01)
+    left = await page.evaluate(f"{box}.left")
+    await page.type("ArrowRight")
+    assert await page.evaluate(f"{box}.left") < left - 20
+    await page.type("b")
+    assert await page.evaluate("document.querySelector('#stage .divider').ariaValueNow") in ("0", "100")
+    await page.type("?")
+    await page.until("document.getElementById('keys').open")
+    await page.evaluate("document.getElementById('keys').close()")
+    await page.type("0", "m", " ")
+    await page.until(f"!{BOTH}[0].paused && !{BOTH}[1].paused")
+    await page.type(" ")
+    await page.until(f"{BOTH}[0].paused && {BOTH}[1].paused")
+
+
+async def trimmed(page: Any) -> None:
+    """A part, with another strength: a frame of it in advance, then the video, at the right place of the original."""
+    await page.slide("#trim-start", 0.8)
+    await page.until(f"{NOTE}.includes('in advance')")
+    await page.slide("#job-settings input", 0.5)
+    await page.click("#apply")
+    await page.until("document.getElementById('job-status').textContent.startsWith('30 frames')")
+    await page.until(f"{BOTH}.every(video => video.readyState >= 2)")
+    await page.slide("#seek", 1.2)
+    await page.until(f"Math.abs({BOTH}[0].currentTime - 1.2) < 0.03 && Math.abs({BOTH}[1].currentTime - 0.4) < 0.03")
+
+
+def test_a_webcam_a_lost_server_and_a_wrong_token(tmp_path: Path) -> None:
+    camera = write(tmp_path / "camera.y4m", Recipe(frames(20, size=(160, 120)), codec="rawvideo"))
+    shots = tmp_path / "shots"
+    shots.mkdir()
+    options = ServeOptions(port=0, model=ModelOptions("unsharp"), token="secret", folder=tmp_path / "kept")
 
     async def main() -> None:
-        async with running(ServeOptions(port=0, model=ModelOptions("unsharp"))) as url, browser(tmp_path) as page:
-            await page.open(url)
-            await page.choose_file("#file", tmp_path / "notes.txt")
-            await page.until("document.querySelector('#jobs .detail.bad')")
-            text = await page.evaluate("document.querySelector('#jobs .detail.bad').textContent")
-            assert text.startswith("notes.txt: ")
+        async with browser(tmp_path, Path(camera)) as page:
+            async with running(options) as url:
+                await page.send("Page.navigate", url=url.replace("secret", "wrong"))
+                await page.until("document.body && document.body.textContent.includes('not this server')")
+                await page.screenshot(shots / "token.png")
+                await page.evaluate("document.querySelector('input').value = 'secret'")
+                await page.click("button")
+                await page.until("document.documentElement.dataset.ready === 'yes'")
+                assert "secret" not in await page.evaluate("location.href")
+                await page.choose_files("#file", footage(tmp_path / "clip.mp4"))
+                await page.until(f"{rows('done')} === 1")
+
+                await page.click("#webcam-tab")
+                await page.click("#webcam-switch")
+                await page.until(f"{RESTORED}.videoWidth === 160 && {RESTORED}.currentTime > 0.5")
+                await page.until("parseFloat(document.getElementById('fps').textContent) > 1")
+                await page.until("document.getElementById('fps-plot').getAttribute('aria-label').includes('restored')")
+                await page.evaluate("document.querySelector('#webcam-stage .divider').focus()")
+                await page.type("ArrowRight", "ArrowRight", "ArrowRight")
+                assert await page.evaluate("document.querySelector('#webcam-stage .divider').ariaValueNow") == "56"
+                await seen(page, "webcam", shots)
+                await page.click("#webcam-switch")
+                await page.until(f"{RESTORED}.srcObject === null")
+                port = int(url.partition("?")[0].rstrip("/").rpartition(":")[2])
+            await page.click("#videos-tab")
+            await page.until("document.getElementById('offline').textContent.includes('cannot be reached')")
+            await seen(page, "offline", shots)
+            async with running(
+                ServeOptions(port=port, model=ModelOptions("unsharp"), token="secret", folder=tmp_path / "kept")
+            ):
+                await page.until(f"document.getElementById('offline').hidden && {rows('done')} === 1")
+                await page.click("#jobs .name")
+                await page.until(f"{BOTH}[1].readyState >= 2")
 
     asyncio.run(main())

@@ -13,7 +13,8 @@ import av
 import numpy as np
 
 from vdeblur.loading import ModelOptions
-from vdeblur.serve.app import ServeOptions, running
+from vdeblur.serve.options import ServeOptions
+from vdeblur.serve.server import running
 
 
 class Gray(aiortc.VideoStreamTrack):

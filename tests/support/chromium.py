@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import itertools
+import json
 import os
 import shutil
 import subprocess
@@ -14,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 FLAGS = (
     "--headless=new",
@@ -85,19 +89,44 @@ class Page:
         await self.send("Page.navigate", url=url)
         await self.until("document.readyState === 'complete' && document.documentElement.dataset.ready === 'yes'")
 
-    async def choose_file(self, selector: str, path: Path) -> None:
+    async def choose_files(self, selector: str, *paths: Path) -> None:
         root = (await self.send("DOM.getDocument"))["root"]["nodeId"]
         node = (await self.send("DOM.querySelector", nodeId=root, selector=selector))["nodeId"]
-        await self.send("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
+        await self.send("DOM.setFileInputFiles", nodeId=node, files=[str(path) for path in paths])
 
-    async def drop_file(self, selector: str, path: Path) -> None:
-        """Drag a file from outside over the middle of an element, and let go of it."""
+    async def drop_files(self, selector: str, *paths: Path) -> None:
+        """Drag files or folders from outside over the middle of an element, and let go of them."""
         await self.evaluate(f"document.querySelector('{selector}').scrollIntoView()")
         middle = f"(box => [box.x + box.width / 2, box.y + box.height / 2])(document.querySelector('{selector}')"
         x, y = await self.evaluate(f"{middle}.getBoundingClientRect())")
-        data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+        data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
         for kind in ("dragEnter", "dragOver", "drop"):
             await self.send("Input.dispatchDragEvent", type=kind, x=x, y=y, data=data)
+
+    async def click(self, selector: str) -> None:
+        await self.evaluate(f"document.querySelector({json.dumps(selector)}).click()")
+
+    async def type(self, *keys: str) -> None:
+        """Press keys, by the names that the page is told."""
+        for key in keys:
+            text = key if len(key) == 1 else ""
+            await self.send("Input.dispatchKeyEvent", type="keyDown", key=key, text=text)
+            await self.send("Input.dispatchKeyEvent", type="keyUp", key=key)
+
+    async def slide(self, selector: str, value: float) -> None:
+        """Move a slider there, as a hand does."""
+        moved = f"slider.value = {value}; slider.dispatchEvent(new Event('input', {{bubbles: true}}))"
+        await self.evaluate(f"slider = document.querySelector({json.dumps(selector)}); {moved}")
+
+    async def pixels(self, selector: str) -> NDArray[np.uint8]:
+        """What an element looks like: (height, width, 3), B, G, R."""
+        box = f"box = document.querySelector({json.dumps(selector)}).getBoundingClientRect()"
+        place = "[box.x + scrollX, box.y + scrollY, box.width, box.height]"
+        x, y, width, height = await self.evaluate(f"{box}; {place}")
+        clip = {"x": x, "y": y, "width": width, "height": height, "scale": 1}
+        shot = await self.send("Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)
+        data = np.frombuffer(base64.b64decode(shot["data"]), np.uint8)
+        return cv2.imdecode(data, cv2.IMREAD_COLOR)  # type: ignore[return-value]
 
     async def download(self, selector: str, folder: Path) -> Path:
         """Click a link, and wait until what it leads to lies whole in the empty folder."""

@@ -138,7 +138,12 @@ def _list_cameras() -> None:
 @options.device
 @options.precision
 @option("--max-upload", type=click.IntRange(1), default=2048, show_default=True, help="MiB of one video.")
-@option("--max-jobs", type=click.IntRange(1), default=8, show_default=True, help="Videos kept at a time.")
+@option("--max-jobs", type=click.IntRange(1), default=100, show_default=True, help="Videos kept at a time.")
+@option(
+    "--folder",
+    metavar="DIR",
+    help="Where videos and the queue lie, to go on after a restart.  [default: in the user's cache]",
+)
 @option("--max-peers", type=click.IntRange(1), default=2, show_default=True, help="Webcams at a time.")
 @options.computing_options
 @click.pass_context
@@ -153,8 +158,11 @@ def serve(
     max_upload: int,
     max_jobs: int,
     max_peers: int,
+    folder: str | None,
 ) -> None:
-    """Serve a page that restores the browser's webcam, and videos dropped on it.
+    """Serve a page that restores videos dropped on it, and the browser's webcam.
+
+    Videos wait in a queue that a restart goes on with; finished ones are kept for a day.
 
     Browsers give their camera only to https and to their own machine; to use a machine without a display from another
     one, forward the port (ssh -L 8000:127.0.0.1:8000 HOST) and open http://127.0.0.1:8000. The page and dropped videos
@@ -162,8 +170,12 @@ def serve(
 
     Needs the extra: pip install 'vdeblur[serve]'.
     """
+    from pathlib import Path
+
     from ..loading import ModelOptions
-    from ..serve.app import ServeOptions, serve_forever
+    from ..serve.folder import kept_folder
+    from ..serve.options import ServeOptions
+    from ..serve.server import serve_forever
 
     settings = ServeOptions(
         host=host,
@@ -173,5 +185,6 @@ def serve(
         max_upload_bytes=max_upload << 20,
         max_jobs=max_jobs,
         max_peers=max_peers,
+        folder=Path(folder) if folder else kept_folder(),
     )
     ctx.exit(128 + serve_forever(settings, lambda url: click.echo(f"vdeblur: serving {url} (Ctrl-C ends)", err=True)))

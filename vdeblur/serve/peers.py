@@ -27,12 +27,12 @@ from ..live.stream import LiveStream, ladder
 from ..media.colors import color_of
 from ..media.planes import frame_of, video_frame
 from ..restorers.blend import split_planes
-from .app import checked_model, checked_strength
+from .choices import Choices, checked_strength
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from .app import ServeOptions
+    from .options import ServeOptions
 
 log = logging.getLogger(__name__)
 
@@ -145,8 +145,8 @@ class RestoredTrack(VideoStreamTrack):
 class Peer:
     """One browser with its webcam."""
 
-    def __init__(self, options: ServeOptions, stream: LiveStream) -> None:
-        self._options, self._stream = options, stream
+    def __init__(self, options: ServeOptions, choices: Choices, stream: LiveStream) -> None:
+        self._options, self._choices, self._stream = options, choices, stream
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="vdeblur-peer")
         self._track: RestoredTrack | None = None
         self._sender: asyncio.Task[None] | None = None
@@ -209,7 +209,7 @@ class Peer:
 
     def _change_model(self, name: object) -> None:
         try:
-            model = checked_model(name, self._options)
+            model = self._choices.checked_model(name)
             self._stream.use(ladder(replace(self._options.model, name=model)))
         except VdeblurError as error:
             log.warning("a webcam asked for another model: %s", error)
@@ -224,8 +224,8 @@ class Peer:
 class Peers:
     """All webcams of a server, of a bounded number."""
 
-    def __init__(self, options: ServeOptions) -> None:
-        self._options = options
+    def __init__(self, options: ServeOptions, choices: asyncio.Future[Choices]) -> None:
+        self._options, self._choices = options, choices
         self._peers: set[Peer] = set()
         self._coming = 0
 
@@ -246,10 +246,11 @@ class Peers:
                 sdp = str(wanted["sdp"])
             except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise web.HTTPBadRequest(text="an offer of WebRTC is missing") from error
-            model = await asyncio.to_thread(checked_model, wanted.get("model"), self._options)
+            choices = await asyncio.shield(self._choices)
+            model = choices.checked_model(wanted.get("model"))
             strength = checked_strength(wanted.get("strength"))
             rungs = await asyncio.to_thread(ladder, replace(self._options.model, name=model))
-            peer = Peer(self._options, LiveStream(rungs, strength=strength))
+            peer = Peer(self._options, choices, LiveStream(rungs, strength=strength))
             try:
                 answer = await peer.answer(sdp)
             except BaseException:
@@ -281,7 +282,7 @@ class Peers:
 
         peer.waiting = asyncio.ensure_future(give_up())
 
-    async def close(self, _: web.Application) -> None:
+    async def close(self) -> None:
         """Hang up on all."""
         peers, self._peers = list(self._peers), set()
         await asyncio.gather(*(peer.close() for peer in peers))

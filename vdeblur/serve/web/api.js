@@ -1,34 +1,39 @@
 // Requests to the server that served this page. Every failure is an Error whose message can be shown.
 
-async function answer(response) {
+async function failure(response) {
   const said = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(said.error || `the server says ${response.status}`);
-  return said;
+  return new Error(said.error || `the server says ${response.status}`);
 }
 
 async function reach(path, options) {
+  let response;
   try {
-    return await fetch(path, options);
-  } catch {
+    response = await fetch(path, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
     throw new Error("the server cannot be reached");
   }
+  if (!response.ok) throw await failure(response);
+  return response;
 }
 
-export async function get(path) {
-  return answer(await reach(path));
-}
-
-export async function post(path, body) {
+async function send(method, path, body) {
   const headers = { "Content-Type": "application/json" };
-  return answer(await reach(path, { method: "POST", headers, body: JSON.stringify(body) }));
+  const response = await reach(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  return response.json();
 }
 
-export async function remove(path) {
-  return answer(await reach(path, { method: "DELETE" }));
-}
+export const get = async (path) => (await reach(path)).json();
+export const post = (path, body) => send("POST", path, body);
+export const put = (path, body) => send("PUT", path, body);
+export const patch = (path, body) => send("PATCH", path, body);
+export const remove = (path) => send("DELETE", path);
 
-/** Send a file as it is; `onShare` is told 0..1. fetch cannot tell how far an upload is, so this is XMLHttpRequest. */
-export function upload(path, file, onShare) {
+/** What lies there, as a Blob. */
+export const blob = async (path, signal) => (await reach(path, { signal })).blob();
+
+/** Send a file as it is; `onShare` is told 0..1, `signal` gives it up. fetch cannot tell how far an upload is. */
+export function upload(path, file, onShare, signal) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", path);
@@ -37,11 +42,13 @@ export function upload(path, file, onShare) {
     request.responseType = "json";
     request.upload.addEventListener("progress", (event) => event.lengthComputable && onShare(event.loaded / event.total));
     request.addEventListener("error", () => reject(new Error("the upload broke off")));
+    request.addEventListener("abort", () => reject(new DOMException("given up", "AbortError")));
     request.addEventListener("load", () => {
       const said = request.response ?? {};
       if (request.status === 201) resolve(said);
       else reject(new Error(said.error || `the server says ${request.status}`));
     });
+    signal.addEventListener("abort", () => request.abort());
     request.send(file);
   });
 }

@@ -1,29 +1,72 @@
-// Ties the page together: settings, webcam, videos.
+// Ties the page together: files are taken at once, all else when the server has said what it offers.
 
 import { get } from "./api.js";
-import { setUpJobs } from "./jobs.js";
+import { byId, bytes } from "./dom.js";
+import { setUpQueue } from "./queue.js";
+import { makeSettings } from "./settings.js";
+import { takeFiles } from "./take.js";
+import { setUpViewer } from "./viewer.js";
 import { setUpWebcam } from "./webcam.js";
 
-const model = document.getElementById("model");
-const strength = document.getElementById("strength");
-const settings = () => ({ model: model.value, strength: Number(strength.value) });
-
 // The token, if there is one, is a cookie by now and need not stand in the address.
-if (location.search) history.replaceState(null, "", location.pathname);
-document.getElementById("settings").addEventListener("submit", (event) => event.preventDefault());
+if (location.search) history.replaceState(null, "", location.pathname + location.hash);
 
-try {
-  const facts = await get("/api/facts");
-  for (const name of facts.models) model.append(new Option(name, name, name === facts.model, name === facts.model));
-  const tell = setUpWebcam(settings);
-  model.addEventListener("change", () => tell({ model: model.value }));
-  strength.addEventListener("input", () => {
-    document.getElementById("strength-value").textContent = `${Math.round(100 * strength.value)} %`;
-    tell({ strength: Number(strength.value) });
-  });
-  setUpJobs(settings, facts);
+const waiting = []; // what was chosen before the server has said what it offers
+let add = (...taken) => {
+  waiting.push(taken);
+  byId("queue-status").textContent = "The server is starting; your files are sent as soon as it is there.";
+};
+takeFiles((files, leftOut) => add(files, leftOut));
+
+setUpTabs();
+start();
+
+async function start() {
+  const facts = await offered();
+  byId("offline").hidden = true;
+  byId("limit").textContent = `up to ${bytes(facts.max_upload_bytes)} each`;
+  const fresh = makeSettings(byId("new-settings"), facts, { forVideos: true });
+  const viewer = setUpViewer(facts, () => queue.refresh());
+  const queue = setUpQueue(fresh.value, facts, viewer);
+  const webcam = makeSettings(byId("webcam-settings"), facts, { forVideos: false, onchange: () => tell(webcam.value()) });
+  const tell = setUpWebcam(webcam.value);
+  byId("queue-status").textContent = "";
+  add = queue.add;
+  for (const taken of waiting.splice(0)) add(...taken);
   document.documentElement.dataset.ready = "yes";
-} catch (error) {
-  document.getElementById("webcam-status").textContent = error.message;
-  document.getElementById("webcam-status").classList.add("bad");
+}
+
+/** What the server offers, as soon as it answers. */
+async function offered() {
+  for (;;) {
+    try {
+      return await get("/api/facts");
+    } catch (error) {
+      byId("offline").textContent = `${error.message[0].toUpperCase()}${error.message.slice(1)}. Trying again …`;
+      byId("offline").hidden = false;
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+    }
+  }
+}
+
+function setUpTabs() {
+  const tabs = ["videos", "webcam"].map((name) => ({ tab: byId(`${name}-tab`), panel: byId(name), hash: `#${name}` }));
+  function select(chosen) {
+    for (const one of tabs) {
+      one.tab.setAttribute("aria-selected", one === chosen);
+      one.tab.tabIndex = one === chosen ? 0 : -1;
+      one.panel.hidden = one !== chosen;
+    }
+    history.replaceState(null, "", chosen.hash);
+  }
+  tabs.forEach((one, index) => {
+    one.tab.addEventListener("click", () => select(one));
+    one.tab.addEventListener("keydown", (event) => {
+      if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
+      const other = tabs[(index + 1) % tabs.length];
+      select(other);
+      other.tab.focus();
+    });
+  });
+  if (location.hash === "#webcam") select(tabs[1]);
 }

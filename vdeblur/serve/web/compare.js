@@ -1,29 +1,27 @@
-// Two videos, before over after, divided by a slider and kept at the same moment.
+// Two videos, before and after, kept at the same moment. The result leads; what it was made of follows.
 
-import { addDivider } from "./divider.js";
+import { byId } from "./dom.js";
 
-const byId = (id) => document.getElementById(id);
 const APART = 0.03; // seconds that the two may be apart without being brought together
 
-/** Returns {open(title, beforeUrl, afterUrl), close()}. */
-export function setUpCompare() {
-  const [before, after, play, seek] = ["before", "after", "play", "seek"].map(byId);
-  const divider = addDivider(byId("compare-stage"), "Divider between before and after", () => {});
+/** `onTime(seconds, duration)` is told where the result is; `onState(state)` "ready", "alone" or "unplayable". */
+export function setUpCompare(onTime, onState) {
+  const [before, after, play] = ["before", "after", "play"].map(byId);
   let hasBefore = false;
+  let offset = 0; // where the result begins in what it was made of
 
   function follow() {
     if (hasBefore) {
-      const apart = after.currentTime - before.currentTime;
+      const apart = after.currentTime + offset - before.currentTime;
       if (after.paused || Math.abs(apart) > 0.15) {
-        if (Math.abs(apart) > 0.001 && !before.seeking) before.currentTime = after.currentTime;
+        if (Math.abs(apart) > 0.001 && !before.seeking) before.currentTime = after.currentTime + offset;
         before.playbackRate = 1;
       } else {
         // A seek would show as a stutter; running a little faster or slower does not.
         before.playbackRate = Math.abs(apart) < APART ? 1 : apart > 0 ? 1.25 : 0.8;
       }
     }
-    if (after.duration) seek.value = after.currentTime / after.duration;
-    byId("time").textContent = `${clock(after.currentTime)} / ${clock(after.duration || 0)}`;
+    if (after.duration) onTime(after.currentTime, after.duration);
   }
 
   function tick() {
@@ -31,10 +29,6 @@ export function setUpCompare() {
     if (!after.paused) requestAnimationFrame(tick);
   }
 
-  play.addEventListener("click", () => (after.paused ? after.play() : after.pause()));
-  seek.addEventListener("input", () => {
-    if (after.duration) after.currentTime = seek.value * after.duration;
-  });
   after.loop = true;
   after.addEventListener("play", () => {
     play.textContent = "Pause";
@@ -47,45 +41,38 @@ export function setUpCompare() {
     follow();
   });
   for (const event of ["seeked", "timeupdate", "loadedmetadata"]) after.addEventListener(event, follow);
+  after.addEventListener("loadeddata", () => onState(hasBefore ? "ready" : "alone"));
+  after.addEventListener("error", () => after.getAttribute("src") && onState("unplayable"));
   before.addEventListener("loadeddata", () => {
     hasBefore = true;
-    divider.show(true);
-    byId("compare-note").textContent = "";
+    if (after.readyState >= 2) onState("ready");
     follow();
     if (!after.paused) before.play().catch(() => {});
   });
   before.addEventListener("error", () => {
     if (!before.getAttribute("src")) return;
     hasBefore = false;
-    divider.show(false);
-    byId("compare-note").textContent = "This browser does not play the original, so the restored video stands alone.";
+    if (after.readyState >= 2) onState("alone");
   });
 
-  function close() {
-    for (const video of [before, after]) {
-      video.pause();
-      video.removeAttribute("src");
-      video.load();
-    }
-    hasBefore = false;
-    byId("compare").hidden = true;
-  }
-
   return {
-    open(title, beforeUrl, afterUrl) {
-      close();
-      byId("compare-title").textContent = title;
-      byId("compare-note").textContent = "";
-      byId("compare").hidden = false;
-      before.src = beforeUrl;
-      after.src = afterUrl;
-      byId("compare").scrollIntoView({ block: "nearest" });
+    open(beforeUrl, afterUrl, startsAt, seconds) {
+      hasBefore = false;
+      offset = startsAt;
+      [before.src, after.src] = [beforeUrl, afterUrl];
+      if (seconds) after.currentTime = seconds;
     },
-    close,
+    close() {
+      hasBefore = false;
+      for (const video of [before, after]) {
+        if (!video.getAttribute("src")) continue;
+        video.pause();
+        video.removeAttribute("src");
+        video.load();
+      }
+    },
+    toggle: () => (after.paused ? after.play().catch(() => {}) : after.pause()),
+    seek(seconds) { after.currentTime = Math.min(Math.max(seconds, 0), after.duration || 0); },
+    get time() { return after.currentTime; },
   };
-}
-
-function clock(seconds) {
-  const whole = Math.floor(seconds);
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }

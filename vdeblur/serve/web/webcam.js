@@ -57,7 +57,7 @@ export function setUpWebcam(settings) {
 
   function arrive(stream) {
     video.srcObject = stream;
-    stage.classList.remove("empty");
+    stage.classList.remove("blank");
     divider.show(true);
     for (const id of ["figures", "plots"]) byId(id).hidden = false;
     say("Live. Move the line with mouse, finger or arrow keys.");
@@ -69,7 +69,7 @@ export function setUpWebcam(settings) {
     call.peer.close();
     call = null;
     video.srcObject = null;
-    stage.classList.add("empty");
+    stage.classList.add("blank");
     divider.show(false);
     button.textContent = "Start webcam";
     say(text, isBad);

@@ -1,0 +1,87 @@
+"""Who may ask a server, and for what: its own host names, its own page, its token. Errors without inner details."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from ..errors import VdeblurError
+from .options import is_loopback
+
+log = logging.getLogger(__name__)
+
+COOKIE = "vdeblur_token"
+NEEDS_TOKEN = "this server needs its token: open the address that it printed"
+TOKEN_PAGE = Path(__file__).parent / "web" / "token.html"
+TOKEN_POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+        "media-src 'self' blob: mediastream:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "Cache-Control": "no-store",
+}
+
+
+def guard(own_host: str, token: str | None) -> Middleware:
+    """The middleware of a server that listens on `own_host`; without a token nobody is asked for one."""
+
+    @web.middleware
+    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            _check_origin(request, own_host)
+            if token is not None and not _has_token(request, token):
+                if request.path == "/":
+                    return _ask_for_token(request)
+                raise web.HTTPForbidden(text=NEEDS_TOKEN)
+            response = await handler(request)
+        except web.HTTPException as error:
+            response = web.json_response({"error": error.text or error.reason}, status=error.status)
+        except VdeblurError as error:
+            response = web.json_response({"error": str(error)}, status=400)
+        except Exception:
+            log.exception("%s %s failed", request.method, request.path)
+            response = web.json_response({"error": "internal error"}, status=500)
+        if not response.prepared:
+            response.headers.update(HEADERS)
+            if token is not None and hmac.compare_digest(request.query.get("token", "").encode(), token.encode()):
+                # The page goes on with a cookie, so the token need not stand in every address.
+                response.set_cookie(COOKIE, token, httponly=True, samesite="Strict", path="/")
+        return response
+
+    return guarded
+
+
+def _ask_for_token(request: web.Request) -> web.Response:
+    """A page for people: which token is meant, and where to put it."""
+    said = "That is not this server's token." if request.query.get("token") else "This server needs its token."
+    text = TOKEN_PAGE.read_text(encoding="utf-8").replace("{said}", said)
+    headers = HEADERS | {"Content-Security-Policy": TOKEN_POLICY}
+    return web.Response(text=text, content_type="text/html", status=403, headers=headers)
+
+
+def _check_origin(request: web.Request, own_host: str) -> None:
+    """Turn away names that are not ours (DNS rebinding) and requests that another site's page makes."""
+    host = urlsplit(f"//{request.host}").hostname or ""
+    if is_loopback(own_host) and not is_loopback(host):
+        raise web.HTTPForbidden(text="unknown host name")
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != request.host:
+        raise web.HTTPForbidden(text="request from another site")
+
+
+def _has_token(request: web.Request, token: str) -> bool:
+    bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    shown = (request.query.get("token", ""), request.cookies.get(COOKIE, ""), bearer)
+    return any(hmac.compare_digest(one.encode(), token.encode()) for one in shown)

@@ -1,0 +1,203 @@
+"""The queue of a server: its order, the two who work on it, and the file that it comes back from after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import VdeblurError
+from ..files import write_json
+from ..progress import Meter
+from .choices import Settings
+from .job import ServedJob
+from .restoring import Cancelled, is_full_disk, line_of, prepare, restore
+
+if TYPE_CHECKING:
+    from .options import ServeOptions
+
+log = logging.getLogger(__name__)
+
+QUEUE_FILE = "queue.json"
+STOP_SECONDS = 10.0
+"""How long a frame that is under way may take when the server ends."""
+
+
+class Queue:
+    """All videos of a server. One is restored at a time, from the front; beside it, new ones get their posters."""
+
+    def __init__(self, options: ServeOptions, folder: Path) -> None:
+        """Take up what lies in `folder`, which is private and there; what was half received is removed."""
+        self._options, self.folder = options, folder
+        self._jobs: dict[str, ServedJob] = {}
+        """In the order in which they are restored."""
+        self.is_paused = False
+        """Nothing new is begun; what runs goes on."""
+        self._changed = asyncio.Event()
+        self._workers: list[asyncio.Task[None]] = []
+        self._working: dict[str, asyncio.Future[None]] = {}
+        """Job -> the end of the thread that restores it."""
+        self._load()
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._workers = [asyncio.create_task(work()) for work in (self._restore_all, self._prepare_all)]
+
+    async def close(self) -> None:
+        """Stop all work; what is not finished waits for the next server."""
+        for worker in self._workers:
+            worker.cancel()
+        running = [*self._working.values()]
+        for job in self.jobs:
+            job.cancelled.set()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+        if running:
+            await asyncio.wait(running, timeout=STOP_SECONDS)
+        self._save()
+
+    # -- what it holds ------------------------------------------------------------------------------------------------
+
+    @property
+    def jobs(self) -> list[ServedJob]:
+        """All, in order."""
+        return list(self._jobs.values())
+
+    def find(self, job_id: str) -> ServedJob | None:
+        """The job of this name."""
+        return self._jobs.get(job_id)
+
+    def add(self, job: ServedJob) -> None:
+        """Take in a job, at the end; its file may still be on its way."""
+        self._jobs[job.id] = job
+
+    def received(self, job: ServedJob) -> None:
+        """Its file is there: let it wait for its turn."""
+        job.status = "waiting"
+        self._has_changed()
+
+    async def remove(self, job: ServedJob) -> None:
+        """Stop it if it runs, and remove its files."""
+        job.cancelled.set()
+        self._jobs.pop(job.id, None)
+        await self._end_of(job)
+        await asyncio.to_thread(shutil.rmtree, job.folder, ignore_errors=True)
+        self._has_changed()
+
+    async def remove_old(self) -> None:
+        """Remove what was finished long ago."""
+        now = time.time()
+        for job in self.jobs:
+            if job.finished_at is not None and now - job.finished_at > self._options.job_seconds:
+                await self.remove(job)
+
+    async def change(self, job: ServedJob, settings: Settings) -> None:
+        """Restore it with these settings: once more if it was finished, from the start if it runs."""
+        job.cancelled.set()
+        await self._end_of(job)
+        job.requeue(settings)
+        self._has_changed()
+
+    def reorder(self, wanted: Sequence[str]) -> None:
+        """Put the named jobs into this order, in the places that they have now; unknown names are left out."""
+        named = [job_id for job_id in dict.fromkeys(wanted) if job_id in self._jobs]
+        following = iter(named)
+        order = [next(following) if job_id in set(named) else job_id for job_id in self._jobs]
+        self._jobs = {job_id: self._jobs[job_id] for job_id in order}
+        self._has_changed()
+
+    def pause(self, is_paused: bool) -> None:
+        """Begin nothing new, or go on."""
+        self.is_paused = is_paused
+        self._has_changed()
+
+    async def _end_of(self, job: ServedJob) -> None:
+        if running := self._working.get(job.id):  # its thread ends with the next frame, and lets go of the files
+            await asyncio.wait([running])
+
+    # -- work ---------------------------------------------------------------------------------------------------------
+
+    async def _restore_all(self) -> None:
+        while True:
+            job = await self._next(self._may_begin)
+            job.status, job.meter = "restoring", Meter()
+            self._save()
+            self._working[job.id] = running = asyncio.ensure_future(self._restore(job))
+            try:
+                await asyncio.shield(running)
+            finally:
+                self._working.pop(job.id, None)
+            self._has_changed()
+
+    def _may_begin(self, job: ServedJob) -> bool:
+        """The poster comes first: it takes seconds, and people wait for it."""
+        return job.status == "waiting" and not self.is_paused and (job.poster is not None or bool(job.poster_error))
+
+    async def _restore(self, job: ServedJob) -> None:
+        try:
+            await asyncio.to_thread(restore, job, self._options)
+        except Cancelled:
+            job.status = "waiting"  # if it is still there: changed, or kept for the next server
+        except VdeblurError as error:
+            job.finish(line_of(error, job))
+        except Exception as error:
+            log.exception("job %s failed", job.id)
+            job.finish(f"internal error ({type(error).__name__}); the server's log says more")
+        else:
+            job.finish()
+
+    async def _prepare_all(self) -> None:
+        while True:
+            job = await self._next(
+                lambda job: job.status != "uploading" and job.poster is None and not job.poster_error
+            )
+            try:
+                job.poster = await asyncio.to_thread(prepare, job, self._options)
+            except VdeblurError as error:
+                job.poster_error = line_of(error, job)
+            except Exception as error:
+                if job.id in self._jobs:  # else its files were removed meanwhile
+                    log.exception("poster of job %s failed", job.id)
+                job.poster_error = f"internal error ({type(error).__name__})"
+            self._has_changed()
+
+    async def _next(self, is_wanted: Callable[[ServedJob], bool]) -> ServedJob:
+        while True:
+            for job in self.jobs:
+                if is_wanted(job):
+                    return job
+            self._changed.clear()
+            await self._changed.wait()
+
+    def _has_changed(self) -> None:
+        self._save()
+        self._changed.set()
+
+    # -- after a restart ----------------------------------------------------------------------------------------------
+
+    def _save(self) -> None:
+        records = [job.to_record() for job in self.jobs if job.status != "uploading"]
+        try:
+            write_json(self.folder / QUEUE_FILE, {"is_paused": self.is_paused, "jobs": records})
+        except OSError as error:
+            reason = "the disk is full" if is_full_disk(error) else str(error)
+            log.warning("the queue cannot be kept for a restart: %s", reason)
+
+    def _load(self) -> None:
+        try:
+            kept = json.loads((self.folder / QUEUE_FILE).read_text(encoding="utf-8"))
+            self.is_paused = bool(kept["is_paused"])
+            found = [ServedJob.from_record(record, self.folder) for record in kept["jobs"]]
+        except FileNotFoundError:
+            found = []
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("%s: cannot be read, so the queue starts empty: %s", self.folder / QUEUE_FILE, error)
+            return  # what lies here may still be of use to someone
+        self._jobs = {job.id: job for job in found if job is not None}
+        for folder in self.folder.iterdir():
+            if folder.is_dir() and folder.name not in self._jobs:
+                shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,244 @@
+"""What the page asks of the queue: uploads, settings, order, single frames, and videos to look at or to keep."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import re
+import secrets
+import shutil
+import zipfile
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from urllib.parse import quote
+
+from aiohttp import web
+
+from ..errors import VdeblurError
+from .choices import Choices, checked_seconds
+from .job import ServedJob, download_name, shown_name
+from .queue import Queue
+from .restoring import FULL, Which, frame_jpeg, is_full_disk, line_of
+
+if TYPE_CHECKING:
+    from .options import ServeOptions
+
+CHUNK_BYTES = 1 << 20
+STALLED_SECONDS = 60.0
+"""An upload that sends nothing for this long is dropped."""
+
+
+class Routes:
+    """The queue over HTTP."""
+
+    def __init__(self, options: ServeOptions, queue: Queue, choices: asyncio.Future[Choices]) -> None:
+        self._options, self._queue, self._choices = options, queue, choices
+        self._frames = {"before": asyncio.Lock(), "after": asyncio.Lock()}
+        """A frame of a kind is made at a time, so that nobody's scrubbing takes the machine from the queue."""
+
+    def add_to(self, app: web.Application) -> None:
+        """/api/jobs, /api/queue and /api/outputs.zip."""
+        job = r"/api/jobs/{id:[A-Za-z0-9_-]{22}}"
+        app.router.add_post("/api/jobs", self.upload)
+        app.router.add_get("/api/jobs", self.list_all)
+        app.router.add_put("/api/queue", self.arrange)
+        app.router.add_get("/api/outputs.zip", self.send_all)
+        app.router.add_get(job, self.show)
+        app.router.add_patch(job, self.change)
+        app.router.add_delete(job, self.remove)
+        app.router.add_get(job + "/{which:input|output}", self.send)
+        app.router.add_get(job + "/frame/{which:before|after}", self.frame)
+
+    async def upload(self, request: web.Request) -> web.Response:
+        """Take a file of bounded size (the request's body; its name in X-Name), and let it wait for its turn."""
+        queue, options = self._queue, self._options
+        await queue.remove_old()
+        if len(queue.jobs) >= options.max_jobs:
+            raise web.HTTPTooManyRequests(text=f"{options.max_jobs} videos are here already: remove some first")
+        size = request.content_length or 0
+        if size > options.max_upload_bytes:
+            raise _too_large(options.max_upload_bytes, size)
+        if size > shutil.disk_usage(queue.folder).free:
+            raise web.HTTPInsufficientStorage(text=FULL)
+        choices = await asyncio.shield(self._choices)
+        settings = choices.settings(request.query)
+        job_id = secrets.token_urlsafe(16)
+        job = ServedJob(job_id, queue.folder / job_id, shown_name(request.headers.get("X-Name", "")), settings)
+        queue.add(job)
+        try:
+            job.folder.mkdir(mode=0o700)
+            await self._receive(request, job)
+        except BaseException as error:  # of whatever kind: half a video is none
+            await queue.remove(job)
+            if is_full_disk(error):
+                raise web.HTTPInsufficientStorage(text=FULL) from error
+            raise
+        queue.received(job)
+        return web.json_response(job.to_json(), status=201)
+
+    async def list_all(self, _: web.Request) -> web.Response:
+        """Every job, in the order in which they are restored."""
+        await self._queue.remove_old()
+        jobs = [job.to_json() for job in self._queue.jobs]
+        return web.json_response({"is_paused": self._queue.is_paused, "jobs": jobs})
+
+    async def arrange(self, request: web.Request) -> web.Response:
+        """{"order": [id, ...]} and/or {"is_paused": true}."""
+        wanted = await _object(request)
+        order, is_paused = wanted.get("order", []), wanted.get("is_paused", self._queue.is_paused)
+        if not isinstance(order, list) or not isinstance(is_paused, bool):
+            raise web.HTTPBadRequest(text="an order is a list of videos, a pause is true or false")
+        self._queue.reorder([str(one) for one in order])
+        self._queue.pause(is_paused)
+        return await self.list_all(request)
+
+    async def show(self, request: web.Request) -> web.Response:
+        """How far one is."""
+        return web.json_response(self._find(request).to_json())
+
+    async def change(self, request: web.Request) -> web.Response:
+        """Restore it with other settings, of which only those that differ need be named."""
+        job = self._find(request)
+        if job.status == "uploading":
+            raise web.HTTPConflict(text="the video is still on its way")
+        settings = (await asyncio.shield(self._choices)).settings(await _object(request), job.settings)
+        await self._queue.change(job, settings)
+        return web.json_response(job.to_json())
+
+    async def remove(self, request: web.Request) -> web.Response:
+        """Stop it if it runs, and remove its files."""
+        await self._queue.remove(self._find(request))
+        return web.json_response({})
+
+    async def send(self, request: web.Request) -> web.StreamResponse:
+        """The video as it came, or restored; in parts where the browser asks for parts."""
+        job = self._find(request)
+        path = job.output if request.match_info["which"] == "output" else job.input
+        if job.status == "uploading" or (path == job.output and job.status != "done") or not path.is_file():
+            raise web.HTTPNotFound(text="not there yet")
+        headers = {"Content-Type": "video/mp4" if path == job.output else "application/octet-stream"}
+        if "download" in request.query:
+            headers["Content-Disposition"] = _attachment(download_name(job.name))
+        return web.FileResponse(path, headers=headers)
+
+    async def frame(self, request: web.Request) -> web.Response:
+        """One frame, before or after, as JPEG: at=SECONDS, or the poster; with the job's settings, or others."""
+        job, which = self._find(request), cast(Which, request.match_info["which"])
+        seconds = checked_seconds(request.query.get("at"))
+        seconds = job.poster if seconds is None else round(seconds, 3)
+        if job.status == "uploading" or seconds is None:
+            raise web.HTTPNotFound(text=job.poster_error or "not there yet")
+        wanted = {key: request.query[key] for key in ("model", "strength") if key in request.query}
+        settings = (await asyncio.shield(self._choices)).settings(wanted, job.settings)
+        async with self._frames[which]:
+            try:
+                data = await asyncio.to_thread(frame_jpeg, job, which, seconds, settings, self._options)
+            except VdeblurError as error:
+                raise web.HTTPUnprocessableEntity(text=line_of(error, job)) from error
+        return web.Response(body=data, content_type="image/jpeg")
+
+    async def send_all(self, request: web.Request) -> web.StreamResponse:
+        """Every restored video in one archive, which is made while it is sent."""
+        done = [job for job in self._queue.jobs if job.status == "done"]
+        if not done:
+            raise web.HTTPNotFound(text="nothing is restored yet")
+        response = web.StreamResponse(headers={"Content-Disposition": _attachment("vdeblur.zip")})
+        response.content_type = "application/zip"
+        await response.prepare(request)
+        names = unique_names([download_name(job.name) for job in done])
+        async for chunk in _zipped({name: job.output for name, job in zip(names, done, strict=True)}):
+            await response.write(chunk)
+        await response.write_eof()
+        return response
+
+    def _find(self, request: web.Request) -> ServedJob:
+        job = self._queue.find(request.match_info["id"])
+        if job is None:
+            raise web.HTTPNotFound(text="no such video; it may have been removed")
+        return job
+
+    async def _receive(self, request: web.Request, job: ServedJob) -> None:
+        received, limit = 0, self._options.max_upload_bytes
+        with job.input.open("xb") as file:
+            while True:
+                try:
+                    chunk = await asyncio.wait_for(request.content.read(CHUNK_BYTES), STALLED_SECONDS)
+                except TimeoutError:
+                    raise web.HTTPRequestTimeout(text="the upload has stalled") from None
+                if not chunk:
+                    break
+                received += len(chunk)
+                if received > limit:
+                    raise _too_large(limit, received)
+                if job.cancelled.is_set():
+                    raise web.HTTPGone(text="the video was removed while it was on its way")
+                await asyncio.to_thread(_write, file, chunk)
+        if not received:
+            raise web.HTTPBadRequest(text="the file is empty")
+
+
+def unique_names(names: list[str]) -> list[str]:
+    """a.mp4, a.mp4 -> a.mp4, a (2).mp4."""
+    taken: list[str] = []
+    for name in names:
+        path = Path(name)
+        numbered = (f"{path.stem} ({number}){path.suffix}" for number in itertools.count(2))
+        taken.append(next(free for free in itertools.chain([name], numbered) if free not in taken))
+    return taken
+
+
+class _Pieces:
+    """A file that only takes: what was written since the last `take` waits there."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self._pieces.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        """There is nothing behind it."""
+
+    def take(self) -> bytes:
+        taken, self._pieces = b"".join(self._pieces), []
+        return taken
+
+
+async def _zipped(files: Mapping[str, Path]) -> AsyncIterator[bytes]:
+    """The files as a ZIP archive, uncompressed (video does not shrink), a piece at a time."""
+    pieces = _Pieces()
+    with zipfile.ZipFile(cast(BinaryIO, pieces), "w") as archive:
+        for name, path in files.items():
+            with path.open("rb") as file, archive.open(name, "w", force_zip64=True) as entry:
+                while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+                    entry.write(chunk)
+                    yield pieces.take()
+    yield pieces.take()
+
+
+async def _object(request: web.Request) -> dict[str, Any]:
+    try:
+        given = await request.json()
+    except (ValueError, RecursionError):
+        given = None
+    if not isinstance(given, dict):
+        raise web.HTTPBadRequest(text="an object in JSON is missing")
+    return given
+
+
+def _write(file: BinaryIO, chunk: bytes) -> None:
+    file.write(chunk)
+    file.flush()  # so that a full disk is met here, and not when the file is closed
+
+
+def _too_large(limit: int, size: int) -> web.HTTPRequestEntityTooLarge:
+    return web.HTTPRequestEntityTooLarge(
+        limit, size, text=f"the file is larger than the {limit >> 20} MiB that this server takes"
+    )
+
+
+def _attachment(name: str) -> str:
+    plain = re.sub(r"[^A-Za-z0-9._ -]", "_", name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

@@ -1,0 +1,81 @@
+"""`vdeblur serve`: a page for videos and the browser's webcam, on aiohttp and aiortc (the extra `serve`).
+
+What comes from the network is bounded and never trusted: loopback unless told otherwise, a token for any other host,
+requests only from our own page, sizes and numbers limited, files in a private folder under names of our own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import signal
+from collections.abc import AsyncIterator, Callable
+
+from ..errors import OutputError, UsageError
+from ..signals import Stopped
+from .folder import private_folder
+from .options import ServeOptions, is_loopback
+
+
+def serve_forever(options: ServeOptions, tell: Callable[[str], None]) -> int:
+    """Serve until a signal comes, and return it; `tell` is given the address to open.
+
+    Raises UsageError without the extra, OutputError where the address or the folder cannot be had, ModelError for a
+    model that there is not.
+    """
+    try:
+        import aiohttp  # noqa: F401
+        import aiortc  # noqa: F401
+    except ImportError as error:
+        raise UsageError("`vdeblur serve` needs the extra: pip install 'vdeblur[serve]'") from error
+    try:
+        return asyncio.run(_serve(options, tell))
+    except Stopped as stop:
+        return stop.signum
+
+
+async def _serve(options: ServeOptions, tell: Callable[[str], None]) -> int:
+    loop = asyncio.get_running_loop()
+    stopped: asyncio.Future[int] = loop.create_future()
+
+    def end(signum: int) -> None:
+        if not stopped.done():
+            stopped.set_result(signum)
+
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        # An exception raised by a handler would end in whichever task runs just then. Windows has no other way, and
+        # threads have none at all.
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(signum, end, signum)
+    async with running(options) as url:
+        tell(url)
+        return await stopped
+
+
+@contextlib.asynccontextmanager
+async def running(options: ServeOptions) -> AsyncIterator[str]:
+    """A server within the block; gives its address, with the token where one is needed. Raises as `serve_forever`."""
+    from aiohttp import web
+
+    from .app import make_app
+    from .choices import check_model
+
+    if options.model.name is not None:
+        check_model(options.model.name)
+    token = options.token or (None if is_loopback(options.host) else secrets.token_urlsafe(18))
+    with private_folder(options.folder) as folder:
+        runner = web.AppRunner(make_app(options, token, folder), access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            try:
+                site = web.TCPSite(runner, options.host, options.port)
+                await site.start()
+            except OSError as error:
+                where = f"{options.host}:{options.port}"
+                raise OutputError(f"{where}: cannot be served: {error.strerror}; choose another port") from error
+            port = runner.addresses[0][1]
+            host = f"[{options.host}]" if ":" in options.host else options.host
+            yield f"http://{host}:{port}/" + (f"?token={token}" if token else "")
+        finally:
+            await runner.cleanup()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from support.commands import run
 from support.videos import YUV420, Recipe, copy, frames, write
 from vdeblur.frames import Color, Frame, Layout
 from vdeblur.media.sink import SinkOptions
@@ -190,3 +191,23 @@ def test_no_window_reaches_across_a_change(tmp_path: Path, change: str) -> None:
     assert [window.is_scene_start for window in seen] == [index in (0, COUNT) for index in range(2 * COUNT)]
     for window in seen:
         assert len({(frame.size, frame.layout, frame.color) for frame in window.frames}) == 1
+
+
+def test_a_change_between_segments_is_converted_as_in_one_piece(tmp_path: Path) -> None:
+    """Forty seconds are restored in segments, of which the second would begin with what the input has become."""
+    data = b""
+    for number, color in enumerate((BT709, Color(6, 6, 6, True))):
+        shot = frames(40, YUV420, SIZE, range(number * 40, number * 40 + 40), Fraction(1, 2), color)
+        shot = [replace(f, planes=smooth(YUV420, *SIZE, f.pts, color)) for f in shot]
+        recipe = Recipe(shot, rate=Fraction(2), options={"qp": "0", "g": "5"}, bframes=0)
+        data += Path(write(tmp_path / f"{number}.ts", recipe)).read_bytes()
+    path, out = tmp_path / "in.ts", tmp_path / "out.mkv"
+    path.write_bytes(data)
+    result = run(str(path), "-o", str(out), "-m", "unsharp", "--strength", "0", "--codec", "ffv1")
+    assert result.exit_code == 0, result.stderr
+    assert "going on in one piece" in result.stderr
+    assert "the input changes colour from BT.709 limited to BT.601 full" in result.stderr
+    with open_source(str(path)) as given, open_source(str(out)) as again:
+        worst = [np.abs(rgb(before) - rgb(after)).max() * 255 for before, after in zip(given, again, strict=True)]
+    assert len(worst) == 80
+    assert max(worst) < 4

@@ -16,6 +16,7 @@ from itertools import pairwise
 from typing import Any
 
 import av
+from av.video.stream import VideoStream
 
 from ..errors import NotInSegments, OutputError
 from ..files import file_sha256
@@ -116,14 +117,13 @@ def _timed(folder: JobFolder, manifests: Sequence[Manifest]) -> Iterator[tuple[a
     depth = max(map(_depth, ranked))
     step = _usual(times)
     decoded = shown = 0
-    extradata: bytes | None = None
+    first: tuple[object, ...] | None = None
     for manifest, ranks in zip(manifests, ranked, strict=True):
         with av.open(f"file:{folder.video(manifest.index)}") as container:
             stream = container.streams.video[0]
-            own = stream.codec_context.extradata or b""
-            if extradata is not None and own != extradata:
-                raise NotInSegments(f"{folder.output}: the encoder changed its headers between segments")
-            extradata = own
+            first = first or _headers(stream)
+            if _headers(stream) != first:
+                raise NotInSegments(f"{folder.output}: the input or the encoder changes between segments")
             packets = (packet for packet in container.demux(stream) if packet.size)
             for rank, packet in zip(ranks, packets, strict=True):
                 place = shown + rank
@@ -132,6 +132,14 @@ def _timed(folder: JobFolder, manifests: Sequence[Manifest]) -> Iterator[tuple[a
                 yield packet, times[place], dts, ends[place] - times[place]
                 decoded += 1
         shown += manifest.frames
+
+
+def _headers(stream: VideoStream) -> tuple[object, ...]:
+    """What one output can hold one of: it opens with the first frame's, which another segment may begin without."""
+    context = stream.codec_context
+    tags = context.color_range, context.colorspace, context.color_primaries, context.color_trc
+    ratio = stream.sample_aspect_ratio or None
+    return context.extradata or b"", context.width, context.height, context.pix_fmt, ratio, *tags
 
 
 def _ranks(folder: JobFolder, manifest: Manifest) -> list[int]:

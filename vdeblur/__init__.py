@@ -13,10 +13,15 @@ from .version import __version__ as __version__
 
 _HOME = {
     "Color": "frames",
+    "DeviceError": "errors",
     "Frame": "frames",
+    "InputError": "errors",
     "Job": "jobs.job",
     "Layout": "frames",
+    "ModelError": "errors",
     "ModelOptions": "loading",
+    "OutputError": "errors",
+    "RandomAccess": "random_access",
     "Restorer": "restorer",
     "SceneCuts": "scenes",
     "Sink": "media.sink",
@@ -26,8 +31,11 @@ _HOME = {
     "Stream": "pipeline",
     "StreamInfo": "frames",
     "Summary": "jobs.job",
+    "SynthConfig": "training.synth",
+    "UsageError": "errors",
     "VdeblurError": "errors",
     "Window": "windows",
+    "evaluate": "quality.evaluate",
     "load_restorer": "loading",
     "open_sink": "media.sinks",
     "open_source": "media.sources",
@@ -35,16 +43,22 @@ _HOME = {
     "restore": "jobs.restore",
     "restore_stream": "pipeline",
     "restored": "pipeline",
+    "synthesise": "training.synth",
     "write_behind": "threads",
 }
 """The module that holds each public name."""
 
 __all__ = [
     "Color",
+    "DeviceError",
     "Frame",
+    "InputError",
     "Job",
     "Layout",
+    "ModelError",
     "ModelOptions",
+    "OutputError",
+    "RandomAccess",
     "Restorer",
     "SceneCuts",
     "Sink",
@@ -54,8 +68,11 @@ __all__ = [
     "Stream",
     "StreamInfo",
     "Summary",
+    "SynthConfig",
+    "UsageError",
     "VdeblurError",
     "Window",
+    "evaluate",
     "load_restorer",
     "open_sink",
     "open_source",
@@ -63,11 +80,12 @@ __all__ = [
     "restore",
     "restore_stream",
     "restored",
+    "synthesise",
     "write_behind",
 ]
 
 if TYPE_CHECKING:
-    from .errors import VdeblurError
+    from .errors import DeviceError, InputError, ModelError, OutputError, UsageError, VdeblurError
     from .frames import Color, Frame, Layout, StreamInfo
     from .jobs.job import Job, Summary
     from .jobs.restore import restore
@@ -77,9 +95,12 @@ if TYPE_CHECKING:
     from .media.source import Source, SourceOptions
     from .media.sources import open_source
     from .pipeline import Stream, restore_stream, restored
+    from .quality.evaluate import evaluate
+    from .random_access import RandomAccess
     from .restorer import Restorer
     from .scenes import SceneCuts
     from .threads import prefetch, write_behind
+    from .training.synth import SynthConfig, synthesise
     from .windows import Window
 
 

@@ -414,7 +414,7 @@ def test_info_tells_streams_and_their_fate(clip: Path) -> None:
     assert found["output"] == str(clip.with_name("clip.deblur.mp4"))
     text = run("info", clip).stdout
     assert "h264 64x48, 25 fps" in text
-    assert "audio aac: copied" in text
+    assert "audio aac, 48 kHz, stereo, " in text
 
 
 def test_models_lists_what_is_published() -> None:

@@ -23,7 +23,8 @@ vdeblur info input.mp4 --json | jq .video
 @options.as_json
 def info(path: str, blur: bool, as_json: bool) -> None:
     """Show what is in a file and what would be kept of it."""
-    from ..media.probe import blur_of, blur_text, probe, to_json, to_text
+    from ..media.probe import blur_of, probe, to_json
+    from ..media.probe_text import blur_text, to_text
 
     found = probe(path)
     described = to_json(found)

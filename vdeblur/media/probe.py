@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..blurriness import blur_length
 from ..frames import StreamInfo
 from .containers import can_hold, codec_name, format_of, pipe_format, text_codec
+from .images import bytes_of
 from .paths import default_output
 from .side_data import kinds, words
 from .sources import open_source
 from .video_source import VideoSource
+
+_TECHNICAL = ("major_brand", "minor_version", "compatible_brands")
+"""Tags that say something of the format, not of the film."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,8 @@ class Kept:
     language: str | None
     fate: str
     """"restored", "copied", "converted to NAME" or "dropped"."""
+    details: str = ""
+    """For people: bit rate, channels, time code, or who made it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,14 @@ class FileInfo:
     streams: tuple[Kept, ...]
     chapters: int
     title: str | None
+    container: str = ""
+    """FFmpeg's description of the format."""
+    size_bytes: int | None = None
+    """Of the file, or of all images; None for a pipe."""
+    bit_rate: int | None = None
+    """Of all streams together, bits per second."""
+    metadata: dict[str, str] = field(default_factory=dict)
+    """Tags of the whole file."""
     side_data: tuple[str, ...] = ()
     """What the first frame carries beside its samples, in words (closed captions, HDR10+ metadata, a second view)."""
 
@@ -46,15 +60,24 @@ def probe(path: str) -> FileInfo:
     """Look into a file. Raises InputError as `open_source` does."""
     output = default_output(path)
     with open_source(path) as source:
+        size = bytes_of(path)
         if not isinstance(source, VideoSource):
-            return FileInfo(
-                path, output, source.info, (Kept(0, "video", source.info.codec, None, "restored"),), 0, None
-            )
+            only = Kept(0, "video", source.info.codec, None, "restored")
+            return FileInfo(path, output, source.info, (only,), 0, None, "images", size)
         container = source.container
-        streams = tuple(_kept(stream, stream.index == source.video.index, output) for stream in container.streams)
-        chapters, title = len(container.chapters()), container.metadata.get("title") or None
-        carried = tuple(words(kinds(source.side_data)))
-        return FileInfo(path, output, source.info, streams, chapters, title, carried)
+        return FileInfo(
+            path=path,
+            output=output,
+            video=source.info,
+            streams=tuple(_kept(stream, stream.index == source.video.index, output) for stream in container.streams),
+            chapters=len(container.chapters()),
+            title=container.metadata.get("title") or None,
+            container=container.format.long_name,
+            size_bytes=size,
+            bit_rate=container.bit_rate or None,
+            metadata={key: value for key, value in container.metadata.items() if key.lower() not in _TECHNICAL},
+            side_data=tuple(words(kinds(source.side_data))),
+        )
 
 
 def _kept(stream: Any, is_picture: bool, output: str) -> Kept:
@@ -67,7 +90,23 @@ def _kept(stream: Any, is_picture: bool, output: str) -> Kept:
         codec = text_codec(container, stream)
         fate = f"converted to {codec}" if codec else "dropped"
     language = stream.metadata.get("language")
-    return Kept(stream.index, stream.type, codec_name(stream), None if language == "und" else language, fate)
+    language = None if language == "und" else language
+    return Kept(stream.index, stream.type, codec_name(stream), language, fate, _details(stream))
+
+
+def _details(stream: Any) -> str:
+    """What tells a stream from others of its type."""
+    context = stream.codec_context
+    parts = []
+    if stream.type == "audio":
+        parts += [f"{context.sample_rate / 1000:g} kHz", context.layout.name]
+    if stream.type in ("audio", "video") and (rate := stream.bit_rate or context.bit_rate):
+        parts.append(f"{rate / 1000:.0f} kb/s")
+    if stream.type in ("video", "data") and (code := stream.metadata.get("timecode")):
+        parts.append(f"time code {code}")
+    elif stream.type == "data" and (name := stream.metadata.get("handler_name")):
+        parts.append("".join(filter(str.isprintable, name)).strip())
+    return ", ".join(parts)
 
 
 def blur_of(path: str, every_seconds: float = 0.5) -> tuple[list[float], list[float]]:
@@ -82,18 +121,6 @@ def blur_of(path: str, every_seconds: float = 0.5) -> tuple[list[float], list[fl
     return times, lengths
 
 
-def blur_text(times: list[float], lengths: list[float], threshold: float, width: int = 60) -> str:
-    """A bar for each moment, and how much `--only-blurred auto` would touch."""
-    top = max([*lengths, threshold, 1.0])
-    lines = [
-        f"{time:9.2f} s {length:6.1f} px  {'#' * round(width * length / top)}"
-        for time, length in zip(times, lengths, strict=True)
-    ]
-    over = sum(length >= threshold for length in lengths)
-    lines.append(f"{over} of {len(lengths)} frames looked at are blurred over {threshold:.1f} px or more")
-    return "\n".join(lines)
-
-
 def to_json(info: FileInfo) -> dict[str, Any]:
     """What `vdeblur info --json` prints; rates and ratios as "numerator/denominator"."""
     video = info.video
@@ -103,30 +130,3 @@ def to_json(info: FileInfo) -> dict[str, Any]:
         "sample_aspect_ratio": None if video.sample_aspect_ratio is None else str(video.sample_aspect_ratio),
     }
     return asdict(info) | {"video": described}
-
-
-def to_text(info: FileInfo) -> str:
-    """A few lines for people."""
-    video = info.video
-    layout, color = video.layout, video.color
-    sampling = {(1, 1): " 4:2:0", (1, 0): " 4:2:2", (0, 0): " 4:4:4"}.get(layout.chroma_shift, "")
-    extent = {None: "untagged range", True: "full range", False: "limited range"}[color.full_range]
-    rate = f"{float(video.frame_rate):.6g} fps" if video.frame_rate else "rate unknown"
-    length = f"{video.duration_seconds:.3f} s" if video.duration_seconds else "length unknown"
-    frames = f"about {video.frames} frames" if video.frames else "frames not counted"
-    picture = f"{layout.model}{sampling if layout.model == 'yuv' else ''} {layout.bits} bit"
-    lines = [
-        f"{info.path}: {video.codec or 'pictures'} {video.width}x{video.height}, {rate}, {length}, {frames}",
-        f"  picture   {picture}{' with alpha' if layout.alpha else ''}, {extent}",
-        f"  colour    matrix {color.matrix}, primaries {color.primaries}, transfer {color.transfer} (H.273)",
-        f"  turned    {video.rotation} degrees, pixels {video.sample_aspect_ratio or '1 (untagged)'}",
-        f"  output    {info.output}",
-    ]
-    for kept in info.streams:
-        language = f" ({kept.language})" if kept.language else ""
-        lines.append(f"  stream {kept.index:<3}{kept.type} {kept.codec or '?'}{language}: {kept.fate}")
-    if info.side_data:
-        lines.append(f"  carries   {', '.join(info.side_data)}")
-    if info.chapters:
-        lines.append(f"  chapters  {info.chapters}")
-    return "\n".join(lines)

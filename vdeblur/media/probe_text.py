@@ -1,0 +1,149 @@
+"""What `probe` found, in words for people."""
+
+from __future__ import annotations
+
+from ..frames import MATRIX_BT709, MATRIX_RGB, MATRIX_UNSPECIFIED, Color, StreamInfo
+from ..progress import clock, size_text
+from .probe import FileInfo, Kept
+
+_UNSPECIFIED = "unspecified"
+# Names of the code points of ITU-T H.273, tables 2 to 4.
+_PRIMARIES = {
+    1: "BT.709",
+    2: _UNSPECIFIED,
+    4: "BT.470 M",
+    5: "BT.601 (625 lines)",
+    6: "BT.601 (525 lines)",
+    7: "SMPTE 240M",
+    8: "film",
+    9: "BT.2020",
+    10: "CIE 1931 XYZ",
+    11: "DCI-P3",
+    12: "Display P3",
+    22: "EBU 3213",
+}
+_TRANSFERS = {
+    1: "BT.709",
+    2: _UNSPECIFIED,
+    4: "gamma 2.2",
+    5: "gamma 2.8",
+    6: "BT.601",
+    7: "SMPTE 240M",
+    8: "linear",
+    9: "logarithmic (100:1)",
+    10: "logarithmic (316:1)",
+    11: "IEC 61966-2-4",
+    12: "BT.1361",
+    13: "sRGB",
+    14: "BT.2020 (10 bit)",
+    15: "BT.2020 (12 bit)",
+    16: "PQ (SMPTE ST 2084)",
+    17: "SMPTE ST 428-1",
+    18: "HLG (ARIB STD-B67)",
+}
+_MATRICES = {
+    MATRIX_RGB: "RGB",
+    MATRIX_BT709: "BT.709",
+    MATRIX_UNSPECIFIED: _UNSPECIFIED,
+    4: "FCC",
+    5: "BT.601 (625 lines)",
+    6: "BT.601 (525 lines)",
+    7: "SMPTE 240M",
+    8: "YCgCo",
+    9: "BT.2020",
+    10: "BT.2020 constant luminance",
+    11: "SMPTE ST 2085",
+    12: "derived from the primaries",
+    13: "derived, constant luminance",
+    14: "ICtCp",
+}
+_HDR = {16: "HDR (PQ)", 18: "HDR (HLG)"}
+
+
+def to_text(info: FileInfo) -> str:
+    """A few lines for people."""
+    video = info.video
+    length = clock(video.duration_seconds) if video.duration_seconds else "length unknown"
+    if video.duration_seconds and video.duration_seconds < 60:
+        length = f"{video.duration_seconds:.3f} s"
+    rate = f"{float(video.frame_rate):.6g} fps" if video.frame_rate else "rate unknown"
+    frames = f"about {video.frames} frames" if video.frames else "frames not counted"
+    lines = [
+        f"{info.path}: {video.codec or 'images'} {video.width}x{video.height}, {rate}, {length}, {frames}",
+        *_line("file", _file(info)),
+        *_line("picture", _picture(video)),
+        *_line("colour", color_text(video.color, video.height)),
+        *_line("shape", _shape(video)),
+        *_line("output", info.output),
+    ]
+    for kept in info.streams:
+        lines.append(f"  stream {kept.index:<3}{_stream(kept)}: {kept.fate}")
+    lines += _line("carries", ", ".join(info.side_data))
+    lines += _line("chapters", str(info.chapters or ""))
+    for key, value in info.metadata.items():
+        lines += _line("tag", f"{key}: {' '.join(value.split())}")
+    return "\n".join(lines)
+
+
+def color_text(color: Color, height: int) -> str:
+    """BT.709, limited range; each tag by its own name where they differ; what untagged frames are taken for."""
+    named = (
+        _PRIMARIES.get(color.primaries, f"number {color.primaries}"),
+        _TRANSFERS.get(color.transfer, f"number {color.transfer}"),
+        _MATRICES.get(color.matrix, f"number {color.matrix}"),
+    )
+    extent = {None: "range unspecified", True: "full range", False: "limited range"}[color.full_range]
+    if color.matrix == MATRIX_UNSPECIFIED and len(set(named)) == 1:
+        taken = "BT.709" if height >= 720 else "BT.601"
+        return f"unspecified (taken for {taken}), {extent}"
+    if len(set(named)) == 1:
+        return f"{named[0]}, {extent}"
+    hdr = f"{_HDR[color.transfer]}: " if color.transfer in _HDR else ""
+    return f"{hdr}primaries {named[0]}, transfer {named[1]}, matrix {named[2]}, {extent}"
+
+
+def blur_text(times: list[float], lengths: list[float], threshold: float, width: int = 60) -> str:
+    """A bar for each moment, and how much `--only-blurred auto` would touch."""
+    top = max([*lengths, threshold, 1.0])
+    lines = [
+        f"{time:9.2f} s {length:6.1f} px  {'#' * round(width * length / top)}"
+        for time, length in zip(times, lengths, strict=True)
+    ]
+    over = sum(length >= threshold for length in lengths)
+    lines.append(f"{over} of {len(lengths)} frames looked at are blurred over {threshold:.1f} px or more")
+    return "\n".join(lines)
+
+
+def _line(heading: str, text: str) -> list[str]:
+    return [f"  {heading:<10}{text}"] if text else []
+
+
+def _file(info: FileInfo) -> str:
+    parts = [info.container, size_text(info.size_bytes) if info.size_bytes else ""]
+    parts.append(f"{info.bit_rate / 1000:.0f} kb/s" if info.bit_rate else "")
+    return ", ".join(filter(None, parts))
+
+
+def _picture(video: StreamInfo) -> str:
+    layout = video.layout
+    sampling = {(1, 1): " 4:2:0", (1, 0): " 4:2:2", (0, 0): " 4:4:4", (2, 0): " 4:1:1", (0, 1): " 4:4:0"}
+    kind = {"yuv": "YCbCr", "rgb": "RGB", "gray": "gray"}[layout.model]
+    if layout.model == "yuv":
+        kind += sampling.get(layout.chroma_shift, "")
+    return f"{kind}, {layout.bits} bit{' with alpha' if layout.alpha else ''}"
+
+
+def _shape(video: StreamInfo) -> str:
+    ratio = video.sample_aspect_ratio
+    pixels = "square pixels"
+    if ratio is not None and ratio != 1:
+        pixels = f"pixels {ratio.numerator}:{ratio.denominator}, shown as {round(video.width * ratio)}x{video.height}"
+    turned = f", turned by {video.rotation} degrees" if video.rotation else ""
+    return pixels + turned
+
+
+def _stream(kept: Kept) -> str:
+    parts = [f"{kept.type} {kept.codec}" if kept.codec else kept.type]
+    parts.append(f" ({kept.language})" if kept.language else "")
+    parts.append(f", {kept.details}" if kept.details else "")
+    return "".join(parts)

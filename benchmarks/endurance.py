@@ -22,8 +22,11 @@ import numpy as np
 from machine import describe_machine
 from media import make_clip
 
-from vdeblur.live.cameras import CameraOptions, FileCamera
-from vdeblur.live.session import Live, open_recording, percentile
+from vdeblur.live.camera import CameraOptions
+from vdeblur.live.file_camera import FileCamera
+from vdeblur.live.meter import percentile
+from vdeblur.live.recording import open_recording
+from vdeblur.live.session import Live
 from vdeblur.live.stream import LiveStream, ladder
 from vdeblur.loading import ModelOptions
 

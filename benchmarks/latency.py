@@ -22,7 +22,8 @@ from machine import describe_machine
 from moving import PERIOD, YUV420, moving_frames
 
 from vdeblur.frames import Color, Frame, StreamInfo
-from vdeblur.live.session import Live, Meter, Stats, watch
+from vdeblur.live.meter import Meter, Stats
+from vdeblur.live.session import Live, watch
 from vdeblur.live.stream import LiveStream, Rung, ladder
 from vdeblur.loading import ModelOptions
 

@@ -21,10 +21,15 @@ from support.in_memory import Identity
 from support.videos import Recipe, count_frames, footage, frames, write
 from vdeblur.errors import DeviceError, InputError, OutputError, UsageError
 from vdeblur.frames import Frame
-from vdeblur.live import cameras
-from vdeblur.live.cameras import CameraOptions, FileCamera, open_camera
+from vdeblur.live import listing
+from vdeblur.live.camera import CameraOptions
+from vdeblur.live.cameras import open_camera
+from vdeblur.live.file_camera import FileCamera
+from vdeblur.live.meter import percentile
+from vdeblur.live.newest import Newest
 from vdeblur.live.pace import Step
-from vdeblur.live.session import Live, Newest, open_recording, percentile, watch
+from vdeblur.live.recording import open_recording
+from vdeblur.live.session import Live, watch
 from vdeblur.live.stream import LiveStream, Rung
 from vdeblur.restorer import State
 from vdeblur.windows import Window
@@ -238,11 +243,11 @@ def test_the_command_records_and_reports(clip: Path, tmp_path: Path) -> None:
 
 
 def test_the_list_says_so_when_it_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cameras, "list_cameras", list)
+    monkeypatch.setattr(listing, "list_cameras", list)
     result = run("live", "--list")
     assert (result.exit_code, result.stdout) == (0, "")
     assert "no camera and no screen" in result.stderr
-    monkeypatch.setattr(cameras, "list_cameras", lambda: [cameras.FoundCamera("0", "Sharp Eye")])
+    monkeypatch.setattr(listing, "list_cameras", lambda: [listing.FoundCamera("0", "Sharp Eye")])
     assert run("live", "--list").stdout == "0         Sharp Eye\n"
 
 

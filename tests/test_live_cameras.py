@@ -21,10 +21,12 @@ from support.videos import count_frames, frames
 from support.xserver import display
 from vdeblur.errors import DeviceError
 from vdeblur.frames import Frame, StreamInfo
-from vdeblur.live.cameras import CameraOptions, open_camera
+from vdeblur.live.camera import CameraOptions
+from vdeblur.live.cameras import open_camera
 from vdeblur.live.opencv_camera import MISSES, OpenCVCamera
 from vdeblur.live.pace import Step
-from vdeblur.live.session import Live, open_recording, watch
+from vdeblur.live.recording import open_recording
+from vdeblur.live.session import Live, watch
 from vdeblur.live.stream import LiveStream, Rung
 
 

@@ -23,8 +23,9 @@ from support.rtsp_server import RtspServer
 from support.videos import Recipe, frames, write
 from vdeblur.errors import InputError
 from vdeblur.frames import Frame
-from vdeblur.live.cameras import CLOCK, Camera, CameraOptions, open_camera
-from vdeblur.live.streams import JUMP_SECONDS, Address, Clock, StreamCamera
+from vdeblur.live.camera import CLOCK, Camera, CameraOptions
+from vdeblur.live.cameras import open_camera
+from vdeblur.live.stream_camera import JUMP_SECONDS, Address, Clock, StreamCamera
 
 QUICK = CameraOptions(patience_seconds=6)
 

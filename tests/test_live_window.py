@@ -22,9 +22,10 @@ from support.in_memory import Identity
 from support.videos import frames as moving
 from support.xserver import display, press, screenshot, write_flat
 from vdeblur.errors import ModelError
-from vdeblur.live.cameras import FileCamera
+from vdeblur.live.file_camera import FileCamera
+from vdeblur.live.meter import Stats
 from vdeblur.live.pace import Step
-from vdeblur.live.session import Captured, Live, Shown, Stats
+from vdeblur.live.session import Captured, Live, Shown
 from vdeblur.live.stream import LiveStream, Rung
 
 T = TypeVar("T")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from vdeblur.media.containers import FORMATS, can_hold, pipe_format
 from vdeblur.media.encoders import choose_encoder, choose_pix_fmt
 from vdeblur.media.images import image_files
 from vdeblur.media.paths import default_output
-from vdeblur.media.planes import video_frame
+from vdeblur.media.planes import planes_of, video_frame
 from vdeblur.media.sink import SinkOptions
 from vdeblur.media.sinks import open_sink
 from vdeblur.media.source import SourceOptions
@@ -522,3 +523,12 @@ def test_a_change_of_size_is_scaled_and_said(tmp_path: Path) -> None:
         assert len(sink.warnings) == 1
     with open_source(str(tmp_path / "o.mkv")) as again:
         assert [f.size for f in again] == [(64, 48), (64, 48)]
+
+
+def test_one_frame_goes_to_two_encoders_and_none_writes_into_the_other_ones_buffer(tmp_path: Path) -> None:
+    with open_source(Path(write(tmp_path / "in.mkv", Recipe(frames(1), codec="ffv1")))) as source:
+        frame = next(iter(source))
+    changed = [replace(frame, planes=tuple(np.full_like(plane, value) for plane in frame.planes)) for value in (1, 2)]
+    outs = [video_frame(one) for one in changed]
+    for one, out in zip(changed, outs, strict=True):
+        assert np.array_equal(planes_of(out)[0][0], one.planes[0])

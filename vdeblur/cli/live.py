@@ -121,7 +121,7 @@ def live(
 
 
 def _list_cameras() -> None:
-    from ..live.cameras import list_cameras
+    from ..live.listing import list_cameras
 
     cameras = list_cameras()
     for found in cameras:

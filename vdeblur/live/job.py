@@ -14,7 +14,7 @@ from ..signals import Stopped
 from .display import require_display
 
 if TYPE_CHECKING:
-    from .session import Stats
+    from .meter import Stats
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,10 @@ def run_live(job: LiveJob, on_stats: Callable[[Stats], None] | None = None) -> t
         require_display()
         from . import window as live_window  # before all that imports PyAV: see there
     from ..backends.published import published
-    from .cameras import CameraOptions, open_camera
-    from .session import Live, Recording, open_recording, watch
+    from .camera import CameraOptions
+    from .cameras import open_camera
+    from .recording import Recording, open_recording
+    from .session import Live, watch
     from .stream import LiveStream, Rung, ladder
 
     def load(model: str) -> list[Rung]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import DeviceError
 from ..frames import Color, Frame, Layout, StreamInfo
-from .cameras import CLOCK, DEFAULTS, DEVICE_SILENCE, CameraOptions
+from .camera import CLOCK, DEFAULTS, DEVICE_SILENCE, CameraOptions
 
 RGB = Layout("rgb", 8)
 SRGB = Color(primaries=1, transfer=13, matrix=0, full_range=True)

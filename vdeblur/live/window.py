@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from ..errors import OutputError, VdeblurError
 from ..media.planes import convert, video_frame
 from ..restorers.blend import side_by_side_planes, split_planes
-from .session import REPORT_SECONDS, Live, Shown, Stats, open_recording
+from .meter import Stats
+from .recording import open_recording
+from .session import REPORT_SECONDS, Live, Shown
 from .stream import Rung
 
 Picture = NDArray[np.uint8]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from threading import Lock
 from typing import Any
 
 import av
@@ -51,6 +52,9 @@ class _Storage:
     """p010 and its kin keep their samples in the high bits: this many zeros lie below."""
 
 
+_taking = Lock()
+
+
 @dataclass(slots=True)
 class Decoded:
     """A frame's origin: the decoder's own frame, kept for its side data (captions, HDR10+) and as an exact way back."""
@@ -64,6 +68,12 @@ class Decoded:
     """What `frame` carries beside its samples, see `vdeblur.media.side_data`."""
     ratio: Fraction | None = None
     """Width to height of a pixel, where it is not that of the stream's first frame."""
+
+    def take(self) -> av.VideoFrame | None:
+        """`frame`, to be written into: for the first who asks, since several encoders may get frames that share it."""
+        with _taking:
+            frame, self.frame = self.frame, None
+            return frame
 
 
 def storage_of(pix_fmt: str) -> _Storage | None:
@@ -202,9 +212,9 @@ def video_frame(frame: Frame) -> av.VideoFrame:
         out = kept
     else:
         pix_fmt = native_format(frame.layout)
-        if origin and kept is not None and _same_shape(kept, pix_fmt, width, height):
+        if origin and kept is not None and _same_shape(kept, pix_fmt, width, height) and (taken := origin.take()):
             # Copy-on-write: the planes that others hold keep the old buffer, this frame gets one of its own.
-            out, origin.frame = kept, None
+            out = taken
             out.make_writable()
         elif origin and kept is not None and origin.kinds:
             out = kept.reformat(width, height, pix_fmt)  # a frame of another kind with the same side data

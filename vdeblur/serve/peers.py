@@ -22,7 +22,7 @@ from aiortc.mediastreams import MediaStreamError
 
 from ..errors import UsageError, VdeblurError
 from ..frames import Frame
-from ..live.session import Meter, percentile
+from ..live.meter import Meter, percentile
 from ..live.stream import LiveStream, ladder
 from ..media.colors import color_of
 from ..media.planes import frame_of, video_frame

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
-import sys
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -18,8 +16,8 @@ from ..errors import DeviceError, InputError, VdeblurError
 from ..frames import Frame, StreamInfo
 from ..media.colors import color_of
 from ..media.planes import frame_of
-from .cameras import CLOCK, DEFAULTS, DEVICE_SILENCE, Camera, CameraOptions, camera_number
-from .display import display_problem
+from .camera import CLOCK, DEFAULTS, DEVICE_SILENCE, CameraOptions
+from .x11 import grabbed
 
 log = logging.getLogger(__name__)
 
@@ -89,8 +87,6 @@ class Address(NamedTuple):
     def open(self) -> AbstractContextManager[Any]:
         """The container, which is to be closed. Raises av.FFmpegError, ValueError, OSError or DeviceError."""
         if self.format == "x11grab":
-            from .x11 import grabbed
-
             return grabbed(self.url, self.options)
         seconds = (OPEN_SECONDS, self.read_seconds)
         return av.open(self.url, "r", format=self.format, options=self.options, timeout=seconds)
@@ -251,35 +247,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, av.ExitError):
         return "no answer in time"
     return str(getattr(error, "strerror", None) or error).rstrip(".") or type(error).__name__
-
-
-def screen_address(spec: str) -> tuple[str, str, dict[str, str]]:
-    """File, format and settings by which FFmpeg reads the screen "screen" or "screen:N"."""
-    number = spec.partition(":")[2] or "0"
-    if sys.platform == "darwin":
-        return f"Capture screen {number}:none", "avfoundation", {"pixel_format": "nv12"}
-    if sys.platform == "win32":
-        return "desktop", "gdigrab", {}
-    if problem := display_problem():
-        raise DeviceError(f"camera {spec}: there is no screen here: {problem}")
-    display = os.environ["DISPLAY"]
-    host, _, screen = display.rpartition(":")
-    return (display if spec == "screen" else f"{host}:{screen.partition('.')[0]}.{number}"), "x11grab", {}
-
-
-def device_camera(spec: str, options: CameraOptions = DEFAULTS) -> Camera:
-    """A camera by index, device path or name: through FFmpeg, or else through OpenCV. Raises DeviceError."""
-    number = camera_number(spec)
-    places: dict[str, tuple[str, str]] = {
-        "linux": (f"/dev/video{number}", "v4l2"),
-        "darwin": (f"{number}:none", "avfoundation"),
-    }
-    try:
-        if sys.platform in places:
-            file, kind = places[sys.platform]
-            return StreamCamera.from_device(file, kind, {}, spec, options)
-    except DeviceError as error:
-        log.info("%s; trying OpenCV", error)
-    from .opencv_camera import OpenCVCamera
-
-    return OpenCVCamera(number, spec, options)

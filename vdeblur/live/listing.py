@@ -1,0 +1,67 @@
+"""The cameras and screens of this machine, by index and name."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+
+from ..errors import DeviceError
+from .display import display_problem
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCamera:
+    """One line of `vdeblur live --list`."""
+
+    spec: str
+    """What `--camera` takes."""
+    name: str
+
+
+def list_cameras() -> list[FoundCamera]:
+    """The cameras and screens of this machine, as FFmpeg and the system name them."""
+    if sys.platform.startswith("linux"):
+        return _linux_cameras() + _screens()
+    kind = "avfoundation" if sys.platform == "darwin" else "dshow"
+    try:
+        found = av.enumerate_input_devices(kind)
+    except (ValueError, av.FFmpegError):  # this FFmpeg has no such devices; OpenCV's indices still work
+        found = []
+    cameras = [device for device in found if "video" in device.media_types]
+    return [FoundCamera(str(index), device.description) for index, device in enumerate(cameras)] + _screens()
+
+
+def _linux_cameras() -> list[FoundCamera]:
+    """Every /dev/videoN that gives pictures; a camera's second node, which holds metadata alone, has index 1."""
+    found = []
+    for folder in sorted(Path("/sys/class/video4linux").glob("video*"), key=_number):
+        index = folder / "index"
+        if not index.exists() or index.read_text().strip() == "0":
+            found.append(FoundCamera(str(_number(folder)), (folder / "name").read_text().strip()))
+    return found
+
+
+def _number(path: Path) -> int:
+    digits = re.search(r"\d+$", path.name)
+    return int(digits[0]) if digits else 0
+
+
+def _screens() -> list[FoundCamera]:
+    return [] if display_problem() else [FoundCamera("screen", "this screen")]
+
+
+def camera_number(spec: str) -> int:
+    """The index of the camera that has this index, device path or (part of a) name. Raises DeviceError."""
+    if spec.isdigit():
+        return int(spec)
+    if match := re.fullmatch(r"/dev/video(\d+)", spec):
+        return int(match[1])
+    found = [camera for camera in list_cameras() if camera.spec.isdigit()]
+    named = [camera for camera in found if spec.lower() in camera.name.lower()]
+    if not named:
+        raise DeviceError(f"camera {spec}: no camera has this name; `vdeblur live --list` shows what is here")
+    return int(named[0].spec)

@@ -1,0 +1,60 @@
+"""Recordings of a live stream: files, standard output, a virtual camera."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from ..errors import UsageError
+from ..frames import Frame, StreamInfo
+from ..media.containers import format_of
+from ..media.encoders import choose_encoder
+from ..media.paths import is_image_output
+from ..media.sink import Sink, SinkOptions
+from ..media.sinks import open_sink
+from ..restorers.blend import side_by_side_info, side_by_side_planes
+from ..threads import write_behind
+from .camera import Camera
+
+View = Literal["restored", "side"]
+"""What is recorded."""
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """A sink for the restored frames, or for both pictures side by side."""
+
+    name: str
+    sink: Sink
+    view: View = "restored"
+
+    def write(self, before: Frame, restored: Frame) -> None:
+        """Encode behind; waits only when the encoder is tens of frames late."""
+        planes = side_by_side_planes(before, restored) if self.view == "side" else restored.planes
+        # Without the decoder's frame: several recordings, each with a thread of its own, would write into its buffer.
+        self.sink.write(replace(restored, planes=planes, origin=None))
+
+
+def open_recording(path: str, camera: Camera, view: View = "restored", *, overwrite: bool = False) -> Recording:
+    """Record to a file, or `-` for standard output, at the times of the camera's pictures.
+
+    The encoder is set to be quick rather than small, since the model needs the time. Raises what `open_sink` raises.
+    """
+    if path != "-" and Path(path).exists() and Path(camera.name).exists() and Path(path).samefile(camera.name):
+        raise UsageError(f"{path}: is the camera's own file; record to another")
+    info = recorded_info(camera.info, view)
+    # A transport stream carries each picture as it comes, where Matroska would gather a second of them.
+    options = SinkOptions(overwrite=overwrite, container="mpegts" if path == "-" else None)
+    if path == "-" or not is_image_output(path, of_images=False):
+        encoder = choose_encoder("mpegts" if path == "-" else format_of(path), info, options, path)
+        if encoder in ("libx264", "libx265"):
+            tune = {"tune": "zerolatency"} if path == "-" else {}
+            options = replace(options, preset="veryfast", encoder_options=tune)
+    return Recording(path, write_behind(open_sink(path, camera, options, info)), view)
+
+
+def recorded_info(info: StreamInfo, view: View) -> StreamInfo:
+    """The stream as it is recorded: in H.264, whatever the camera speaks."""
+    info = replace(info, codec="h264", bit_rate=None, frames=None, duration_seconds=None)
+    return side_by_side_info(info) if view == "side" else info

@@ -21,7 +21,7 @@ from media import make_clip
 from vdeblur.jobs.job import Job
 from vdeblur.jobs.whole import restore_whole
 from vdeblur.loading import ModelOptions, load_restorer
-from vdeblur.media.sink import SinkOptions
+from vdeblur.media.options import SinkOptions
 from vdeblur.media.sources import open_source
 from vdeblur.pipeline import restored
 from vdeblur.restorer import Restorer

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from support.commands import run
 from support.videos import YUV420, Recipe, copy, frames, write
 from vdeblur.frames import Color, Frame, Layout
-from vdeblur.media.sink import SinkOptions
+from vdeblur.media.options import SinkOptions
 from vdeblur.media.sinks import open_sink
 from vdeblur.media.sources import open_source
 from vdeblur.windows import windows

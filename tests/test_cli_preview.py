@@ -14,7 +14,7 @@ from support.commands import run
 from support.videos import count_frames, footage
 from vdeblur.cli.restore import PREVIEW_SECONDS
 from vdeblur.jobs.most_blurred import WHOLE_SECONDS, most_blurred
-from vdeblur.media.source import SourceOptions
+from vdeblur.media.options import SourceOptions
 
 FILTER = ("-m", "unsharp")
 RATE = 10

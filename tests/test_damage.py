@@ -11,7 +11,7 @@ import pytest
 
 from support.videos import Recipe, copy, frames, packets, restless, write
 from vdeblur.errors import InputError
-from vdeblur.media.sink import SinkOptions
+from vdeblur.media.options import SinkOptions
 from vdeblur.media.sinks import open_sink
 from vdeblur.media.sources import open_source
 

@@ -9,7 +9,7 @@ import pytest
 
 from support.interlacing import comb, interlaced, woven
 from support.videos import YUV420, Recipe, frames, write
-from vdeblur.media.source import SourceOptions
+from vdeblur.media.options import SourceOptions
 from vdeblur.media.sources import open_source
 
 

@@ -18,9 +18,8 @@ from support.cases import CASES, LAYOUTS, PQ, same_tags
 from support.needs import SHARED
 from support.videos import Recipe, copy, frames, info_of, write
 from vdeblur.frames import Color, Frame, Layout
-from vdeblur.media.sink import SinkOptions
+from vdeblur.media.options import SinkOptions, SourceOptions
 from vdeblur.media.sinks import open_sink
-from vdeblur.media.source import SourceOptions
 from vdeblur.media.sources import open_source
 from vdeblur.media.video_sink import VideoSink
 from vdeblur.media.video_source import VideoSource

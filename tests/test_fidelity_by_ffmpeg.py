@@ -15,7 +15,7 @@ import pytest
 
 from support.cases import LAYOUTS
 from vdeblur.frames import Layout
-from vdeblur.media.sink import SinkOptions
+from vdeblur.media.options import SinkOptions
 from vdeblur.media.sinks import open_sink
 from vdeblur.media.sources import open_source
 

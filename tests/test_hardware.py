@@ -17,8 +17,7 @@ from vdeblur.frames import Color, StreamInfo
 from vdeblur.media import encoders, video_source
 from vdeblur.media.encoders import choose_encoder, software_of
 from vdeblur.media.opening import open_input
-from vdeblur.media.sink import SinkOptions
-from vdeblur.media.source import SourceOptions
+from vdeblur.media.options import SinkOptions, SourceOptions
 from vdeblur.media.sources import open_source
 
 DEVICES = [kind.name for kind in HWDeviceType if kind.name != "none"]

@@ -18,7 +18,7 @@ from vdeblur.batch.units import Restore
 from vdeblur.frames import Frame
 from vdeblur.jobs.job import Job
 from vdeblur.loading import ModelOptions
-from vdeblur.media.sink import SinkOptions
+from vdeblur.media.options import SinkOptions
 from vdeblur.media.sources import open_source
 
 EVERY = Fraction(1, 2)

@@ -14,7 +14,7 @@ from support.networks import tiny
 from support.videos import Recipe, frames, write
 from vdeblur.backends.checkpoints import save
 from vdeblur.frames import Frame
-from vdeblur.media.source import SourceOptions
+from vdeblur.media.options import SourceOptions
 from vdeblur.media.sources import open_source
 
 LOSSLESS = ("--codec", "ffv1", "-y")

@@ -11,9 +11,8 @@ import pytest
 
 from support.videos import Recipe, copy, frames, write
 from vdeblur.errors import InputError
-from vdeblur.media.sink import SinkOptions
+from vdeblur.media.options import SinkOptions, SourceOptions
 from vdeblur.media.sinks import open_sink
-from vdeblur.media.source import SourceOptions
 from vdeblur.media.sources import open_source
 
 FFV1, WHOLE = SinkOptions(codec="ffv1"), SourceOptions()

@@ -16,7 +16,7 @@ from vdeblur.jobs.folder import folder_of
 from vdeblur.jobs.job import Job
 from vdeblur.jobs.whole import restore_whole
 from vdeblur.loading import ModelOptions
-from vdeblur.media.sink import SinkOptions
+from vdeblur.media.options import SinkOptions
 
 SETTINGS = ("-m", "unsharp", "--codec", "ffv1")
 

@@ -29,8 +29,7 @@ from vdeblur.jobs.restore import prepare, restore
 from vdeblur.jobs.segment import restore_segment
 from vdeblur.jobs.whole import restore_whole
 from vdeblur.loading import ModelOptions, default_model, load_restorer, warm_up_of
-from vdeblur.media.sink import SinkOptions
-from vdeblur.media.source import SourceOptions
+from vdeblur.media.options import SinkOptions, SourceOptions
 from vdeblur.models.convlstm import ConvLSTM
 
 SHORT = Cutting(min_seconds=0.4, max_seconds=0.9, warm_up=4)

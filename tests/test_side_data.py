@@ -15,10 +15,10 @@ from support import sei
 from support.videos import Recipe, copy, frames
 from support.videos import write as write_clip
 from vdeblur.frames import Layout
+from vdeblur.media.options import SinkOptions
 from vdeblur.media.probe import probe
 from vdeblur.media.probe_text import to_text
 from vdeblur.media.side_data import NEW_NAMES, WORDS, SideData, kinds
-from vdeblur.media.sink import SinkOptions
 from vdeblur.media.sinks import open_sink
 from vdeblur.media.sources import open_source
 

@@ -20,11 +20,10 @@ from vdeblur.frames import Color, Frame, Layout, StreamInfo
 from vdeblur.media.containers import FORMATS, can_hold, pipe_format
 from vdeblur.media.encoders import choose_encoder, choose_pix_fmt
 from vdeblur.media.images import image_files
+from vdeblur.media.options import SinkOptions, SourceOptions
 from vdeblur.media.paths import default_output
 from vdeblur.media.planes import planes_of, video_frame
-from vdeblur.media.sink import SinkOptions
 from vdeblur.media.sinks import open_sink
-from vdeblur.media.source import SourceOptions
 from vdeblur.media.sources import open_source
 from vdeblur.media.video_sink import VideoSink
 

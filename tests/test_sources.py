@@ -15,6 +15,7 @@ import pytest
 from support.videos import Recipe, frames, noise, write
 from vdeblur.errors import InputError, UsageError
 from vdeblur.frames import Color, Frame, Layout
+from vdeblur.media.options import SourceOptions
 from vdeblur.media.planes import (
     CHROMA_SHIFTS,
     convert,
@@ -25,7 +26,6 @@ from vdeblur.media.planes import (
     storage_of,
     video_frame,
 )
-from vdeblur.media.source import SourceOptions
 from vdeblur.media.sources import open_source
 from vdeblur.media.video_source import VideoSource
 

@@ -24,10 +24,10 @@ _HOME = {
     "RandomAccess": "random_access",
     "Restorer": "restorer",
     "SceneCuts": "scenes",
-    "Sink": "media.sink",
-    "SinkOptions": "media.sink",
-    "Source": "media.source",
-    "SourceOptions": "media.source",
+    "Sink": "protocols",
+    "SinkOptions": "media.options",
+    "Source": "protocols",
+    "SourceOptions": "media.options",
     "Stream": "pipeline",
     "StreamInfo": "frames",
     "Summary": "jobs.job",
@@ -90,11 +90,11 @@ if TYPE_CHECKING:
     from .jobs.job import Job, Summary
     from .jobs.restore import restore
     from .loading import ModelOptions, load_restorer
-    from .media.sink import Sink, SinkOptions
+    from .media.options import SinkOptions, SourceOptions
     from .media.sinks import open_sink
-    from .media.source import Source, SourceOptions
     from .media.sources import open_source
     from .pipeline import Stream, restore_stream, restored
+    from .protocols import Sink, Source
     from .quality.evaluate import evaluate
     from .random_access import RandomAccess
     from .restorer import Restorer

@@ -10,7 +10,7 @@ from .frames import Frame
 from .windows import IsCut, Window, WindowBuffer
 
 if TYPE_CHECKING:
-    from .media.sink import Sink
+    from .protocols import Sink
     from .restorer import Restorer, State
 
 

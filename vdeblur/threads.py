@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 from .frames import Frame, StreamInfo
 
 if TYPE_CHECKING:
-    from .media.sink import Sink
-    from .media.source import Source
+    from .protocols import Sink, Source
 
 log = logging.getLogger(__name__)
 

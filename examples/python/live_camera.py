@@ -13,7 +13,8 @@ import time
 from threading import Thread
 
 from vdeblur import Frame, SceneCuts, SinkOptions, Stream, load_restorer, open_sink
-from vdeblur.live.cameras import Camera, open_camera
+from vdeblur.live.camera import Camera
+from vdeblur.live.cameras import open_camera
 
 
 class Latest:

@@ -18,7 +18,7 @@ from vdeblur.batch.units import do
 from vdeblur.jobs.job import Job
 from vdeblur.jobs.plan import Cutting
 from vdeblur.loading import ModelOptions
-from vdeblur.media.sink import SinkOptions
+from vdeblur.media.options import SinkOptions
 
 SETTINGS = ("-m", "unsharp", "--min-free", "0")
 SHORT = Cutting(min_seconds=0.4, max_seconds=0.9, warm_up=4)

@@ -29,8 +29,8 @@ from ..jobs.folder import JobFolder, folder_of, settings_with
 from ..jobs.job import Job
 from ..jobs.plan import Cutting
 from ..jobs.restore import DEFAULT_CUTTING
+from ..media.options import SinkOptions
 from ..media.paths import is_image_input, is_image_output
-from ..media.sink import SinkOptions
 from ..media.sources import open_source
 from .collect import Item
 from .journal import Entry, Journal, stat_of

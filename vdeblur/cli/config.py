@@ -16,6 +16,7 @@ from click.core import ParameterSource
 
 from ..errors import UsageError, did_you_mean
 from .grammar import Option
+from .presets import find_preset
 
 SAVED_PRESETS = "vdeblur.presets"
 BASE_QUALITY = "vdeblur.quality"
@@ -56,8 +57,6 @@ class ConfigOption(Option):
         name, source = quality.consume_value(ctx, opts)
         if not isinstance(name, str):
             return
-        from .presets import find_preset
-
         preset = find_preset(name, saved)
         ctx.meta[BASE_QUALITY] = preset.quality
         filled = _defaults(ctx.command, preset.settings, f"{path}, preset {name}")

@@ -1,13 +1,18 @@
-"""`info`, `models` and `doctor`: what is in a file, in this copy of vdeblur, and on this machine."""
+"""`info`, `models`, `presets` and `doctor`: what is in a file, in this copy of vdeblur, and on this machine."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
 from ..errors import ModelError
+from ..media.quality import STEPS
 from . import options
 from .console import say_json
 from .grammar import command, option
+from .presets import BUILT_IN, find_preset
 
 
 @command(
@@ -75,3 +80,48 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
         click.echo(to_text(diagnosis))
     if diagnosis.problems:
         ctx.exit(ModelError.exit_code)
+
+
+@command(
+    examples="""
+vdeblur presets
+vdeblur input.mp4 --quality best
+vdeblur input.mp4 --config presets.toml --quality archive
+
+presets.toml:
+[presets.archive]
+quality = "best"
+codec = "ffv1"
+"""
+)
+@options.as_json
+@options.config
+@click.pass_context
+def presets(ctx: click.Context, as_json: bool) -> None:
+    """List the presets that --quality takes, as the options they stand for.
+
+    Any option that is given beside --quality wins over the preset's. --config FILE adds the presets saved there, each a
+    table [presets.NAME] of long options without dashes; `quality` in it names the built-in one to start from.
+    """
+    saved = options.saved_presets(ctx)
+    found = [find_preset(name, saved) for name in [*BUILT_IN, *(name for name in saved if name not in BUILT_IN)]]
+    if as_json:
+        say_json([{"name": p.name, "settings": dict(p.settings), "encoders": STEPS[p.quality]} for p in found])
+        return
+    width = max(len(preset.name) for preset in found)
+    for preset in found:
+        click.echo(f"{preset.name:<{width}}  {_spelled(preset.settings) or 'the defaults'}")
+        for encoder, step in STEPS[preset.quality].items():
+            flags = {"preset" if key == "cpu-used" else key: value for key, value in step.items()}
+            click.echo(f"{'':<{width}}  {encoder}: {_spelled(flags)}")
+
+
+def _spelled(settings: Mapping[str, Any]) -> str:
+    """--views 2 --codec ffv1"""
+    words = []
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            words += [f"--{key} {name}={text}" for name, text in value.items()]
+        else:
+            words.append(f"--{key}" if value is True else f"--{key} {value}")
+    return " ".join(words)

@@ -24,9 +24,8 @@ from .batch import batch, segment
 from .completion import complete, completion
 from .console import is_verbose, log_to_stderr
 from .grammar import InputOrCommand, errors_in
-from .listings import doctor, info, models
+from .listings import doctor, info, models, presets
 from .live import live, serve
-from .presets import presets
 from .quality import evaluate, synth
 from .restore import EXAMPLES, restore
 from .training import train

@@ -193,8 +193,7 @@ def _job_of(values: dict[str, Any]) -> Job:
     """The job of these options, which are taken out of `values`."""
     from ..jobs.job import Job
     from ..loading import ModelOptions
-    from ..media.sink import SinkOptions
-    from ..media.source import SourceOptions
+    from ..media.options import SinkOptions, SourceOptions
 
     take = values.pop
     hwaccel = take("hwaccel")

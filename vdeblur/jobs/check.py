@@ -9,9 +9,9 @@ from functools import partial
 from ..errors import VdeblurError
 from ..loading import load_restorer
 from ..media.encoders import check_codec
+from ..media.options import SinkOptions
 from ..media.partial import Partial
 from ..media.paths import is_image_input, is_image_output, output_of
-from ..media.sink import SinkOptions
 from ..media.sinks import open_sink
 from ..media.sources import open_source
 from .job import Job

@@ -14,8 +14,7 @@ from ..errors import ModelError
 from ..files import file_sha256
 from ..loading import ModelOptions, unknown_model
 from ..media.images import images_of
-from ..media.sink import SinkOptions
-from ..media.source import SourceOptions
+from ..media.options import SinkOptions, SourceOptions
 from ..restorers.classical import CLASSICAL
 from ..version import __version__
 from .job import Job

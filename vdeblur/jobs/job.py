@@ -11,8 +11,7 @@ from typing import Any, Literal
 
 from ..frames import Frame, StreamInfo
 from ..loading import ModelOptions
-from ..media.sink import SinkOptions
-from ..media.source import SourceOptions
+from ..media.options import SinkOptions, SourceOptions
 
 OnFrame = Callable[[StreamInfo, Frame], None]
 """Called in the restoring thread after each frame; an exception ends the job."""

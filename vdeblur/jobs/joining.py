@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 
 from ..errors import NotInSegments, OutputError
 from ..files import file_sha256
-from ..media.sink import SinkOptions
+from ..media.options import SinkOptions
 from ..media.sources import open_source
 from ..media.video_sink import VideoSink
 from ..media.video_source import VideoSource

@@ -10,8 +10,8 @@ from itertools import islice
 from ..blurriness import blur_length
 from ..errors import InputError
 from ..frames import Frame
+from ..media.options import SourceOptions
 from ..media.paths import is_image_input
-from ..media.source import SourceOptions
 from ..media.sources import open_source
 
 WHOLE_SECONDS = 60.0

@@ -12,10 +12,10 @@ from ..errors import UsageError
 from ..frames import Frame, StreamInfo
 from ..media.images import bytes_of
 from ..media.paths import default_output, is_image_input
-from ..media.sink import Sink
 from ..media.sinks import open_sink
 from ..media.sources import open_source
 from ..progress import clock, size_text
+from ..protocols import Sink
 from ..restorer import Restorer, State, Wrapper
 from ..restorers.blend import composed, side_by_side_info
 from ..threads import write_behind

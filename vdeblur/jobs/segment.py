@@ -21,11 +21,11 @@ from types import TracebackType
 from ..errors import InputError, NotInSegments, OutputError, reason_of
 from ..files import file_sha256, write_json
 from ..frames import Frame
-from ..media.sink import Sink
 from ..media.sinks import open_sink
 from ..media.sources import open_source
 from ..media.video_source import VideoSource
 from ..pipeline import restore_stream
+from ..protocols import Sink
 from ..restorer import Restorer, State, Wrapper
 from ..restorers.blend import side_by_side_info
 from ..scenes import SceneCuts

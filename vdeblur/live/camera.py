@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
 
-from ..media.source import Source
+from ..protocols import Source
 
 CLOCK = Fraction(1, 90000)
 """Time base of pictures that come from a device or a network."""

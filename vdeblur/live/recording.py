@@ -10,9 +10,10 @@ from ..errors import UsageError
 from ..frames import Frame, StreamInfo
 from ..media.containers import format_of
 from ..media.encoders import choose_encoder
+from ..media.options import SinkOptions
 from ..media.paths import is_image_output
-from ..media.sink import Sink, SinkOptions
 from ..media.sinks import open_sink
+from ..protocols import Sink
 from ..restorers.blend import side_by_side_info, side_by_side_planes
 from ..threads import write_behind
 from .camera import Camera

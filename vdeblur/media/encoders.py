@@ -17,9 +17,9 @@ from ..errors import UsageError
 from ..frames import Layout, StreamInfo
 from .containers import WITHOUT_PTS, can_encode
 from .encoder_ranges import check_value
+from .options import SinkOptions
 from .planes import native_format, storage_of
 from .quality import STEPS
-from .sink import SinkOptions
 
 log = logging.getLogger(__name__)
 

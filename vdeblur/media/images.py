@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, OutputError, UsageError, reason_of
 from ..frames import MATRIX_RGB, Color, Frame, Layout, Plane, StreamInfo
+from ..protocols import Source
+from .opening import check_size
+from .options import SinkOptions, SourceOptions
 from .partial import Partial
 from .paths import IMAGE_SUFFIXES, is_image_input
 from .planes import Decoded, convert, native_format, planes_of, video_frame
-from .sink import SinkOptions
-from .source import Source, SourceOptions, check_size
 
 DEFAULT_RATE = Fraction(25)
 JPEG_QUALITY = 97

@@ -12,10 +12,13 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from ..errors import InputError, UsageError
-from .source import SourceOptions
+from .options import SourceOptions
 from .transport import TAIL_BYTES
 
 _COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
+
+MAX_PIXELS = 1 << 28
+"""Frames larger than this (30,000 x 8,947) are refused by what their header claims, before memory is taken."""
 
 
 class Pipe:
@@ -101,3 +104,10 @@ def video_decoder(stream: VideoStream) -> VideoCodecContext:
 def _prominence(stream: VideoStream) -> tuple[bool, int, int]:
     """The default stream comes first, then the largest, then the first: what players show."""
     return bool(stream.disposition & Disposition.default), stream.width * stream.height, -stream.index
+
+
+def check_size(name: str, width: int, height: int) -> None:
+    """Raise InputError for a picture that no honest file holds and no machine should try to."""
+    if width * height > MAX_PIXELS:
+        limit = f"{MAX_PIXELS / 1e6:.0f} million pixels"
+        raise InputError(f"{name}: claims a picture of {width}x{height}; more than {limit} are not taken, cut it first")

@@ -6,10 +6,10 @@ import os
 import sys
 
 from ..frames import StreamInfo
+from ..protocols import Sink, Source
 from .images import ImageSink
+from .options import SinkOptions
 from .paths import is_image_output
-from .sink import Sink, SinkOptions
-from .source import Source
 from .video_sink import VideoSink
 
 DEFAULTS = SinkOptions()

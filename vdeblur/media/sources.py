@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 from ..errors import InputError, UsageError
+from ..protocols import Source
 from .images import ImageSource
+from .options import SourceOptions
 from .paths import is_image_input
-from .source import Source, SourceOptions
 from .video_source import VideoSource
 
 DEFAULTS = SourceOptions()

@@ -15,6 +15,7 @@ from av.container import OutputContainer
 
 from ..errors import OutputError, reason_of
 from ..frames import Frame, StreamInfo
+from ..protocols import Source
 from .conform import Conformer
 from .containers import WITHOUT_PTS, format_of, pipe_format
 from .encoders import (
@@ -29,12 +30,11 @@ from .encoders import (
 from .hdr10 import hdr10_settings
 from .matroska import MAX_HEADER_BYTES, PLACEHOLDER, with_aspect
 from .muxers import MATROSKA, MP4, SEGMENT_OPTIONS, PipeWriter, muxer_options, order_decoding
+from .options import SinkOptions
 from .other_streams import OtherStreams
 from .partial import Partial
 from .planes import Decoded
 from .side_data import TAKES_USER_DATA, Carriage
-from .sink import SinkOptions
-from .source import Source
 from .tags import cut_chapters, lasting, track_tags
 from .video_source import VideoSource
 

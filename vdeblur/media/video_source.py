@@ -18,11 +18,11 @@ from ..errors import InputError
 from ..frames import Color, Frame, StreamInfo
 from .colors import chroma_location, color_of
 from .deinterlace import deinterlaced
-from .opening import Pipe, hardware_devices, open_input, video_stream
+from .opening import Pipe, check_size, hardware_devices, open_input, video_stream
+from .options import SourceOptions
 from .planes import frame_of, readable
 from .reader import BREAKS, TAIL_SECONDS, Condition, Reader
 from .side_data import SideData
-from .source import SourceOptions, check_size
 from .timeline import Timeline
 from .truncation import check_end
 

@@ -10,8 +10,7 @@ from ..backends.published import published
 from ..errors import UsageError
 from ..frames import StreamInfo
 from ..loading import ModelOptions, unknown_model
-from ..media.sink import SinkOptions
-from ..media.source import SourceOptions
+from ..media.options import SinkOptions, SourceOptions
 from ..restorers.classical import CLASSICAL
 
 CODECS = {

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from ..blurriness import blur_length
 from ..errors import InputError
 from ..frames import Frame, StreamInfo
+from ..media.options import SourceOptions
 from ..media.planes import convert, video_frame
-from ..media.source import SourceOptions
 from ..media.sources import open_source
 from ..pipeline import restored
 from ..restorer import Restorer

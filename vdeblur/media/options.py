@@ -1,14 +1,35 @@
-"""Sink: the protocol of whatever frames go to, and what may be said about writing it."""
+"""What may be said about reading an input and writing an output."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Protocol
+from fractions import Fraction
 
-from ..frames import Frame
 from .quality import Quality
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """What to read of an input, and how."""
+
+    start_seconds: float | None = None
+    """Skip what is shown before this, counted from the start of the file (`--ss`)."""
+    end_seconds: float | None = None
+    """Stop before this, counted from the start of the file (`--to`)."""
+    keep_timestamps: bool = False
+    """With a start: leave every pts as the file has it, instead of counting from the cut."""
+    pts_range: tuple[int | None, int | None] | None = None
+    """An exact cut instead of those in seconds: the first pts that is wanted and the first that is not any more, as the
+    stream counts them; None is open. Every pts stays as the file has it."""
+    frame_rate: Fraction | None = None
+    """Frames per second of images and of raw streams; files that carry time stamps keep theirs."""
+    deinterlace: str = "auto"
+    """"auto" for pictures that the file flags as interlaced, "bwdif" for all, "off" for none."""
+    hwaccel: str = "none"
+    """"none", "auto", or a device type of FFmpeg's ("cuda", "videotoolbox", ...); software where there is none."""
+    container: str | None = None
+    """FFmpeg's name of the input format, where it cannot be guessed (`-` and raw streams)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,33 +56,3 @@ class SinkOptions:
     """What the encoder starts from (see `media.quality`); the settings above win."""
     hwaccel: str = "none"
     """"none", "auto" or an FFmpeg device type: its encoder of h264, hevc and av1 where that works, else software."""
-
-
-class Sink(Protocol):
-    """Takes frames in order and makes an output of them that appears under its name only when it is whole.
-
-    Leaving its `with` block commits; leaving it through an exception aborts.
-    """
-
-    @property
-    def warnings(self) -> list[str]:
-        """What the output cannot hold, one line each; complete from the start but for what frames bring later."""
-        ...
-
-    def write(self, frame: Frame) -> None:
-        """Add one frame. Raises OutputError when the disk is full or the encoder fails."""
-        ...
-
-    def close(self) -> None:
-        """Finish, flush to disk and move into place."""
-        ...
-
-    def abort(self) -> None:
-        """Leave neither an output nor a temporary file. Does nothing after `close`."""
-        ...
-
-    def __enter__(self) -> Sink: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...

@@ -18,7 +18,7 @@ import pdoc
 ROOT = Path(__file__).parent.parent
 EXAMPLES = [
     ROOT / "examples" / "python" / f"{name}.py"
-    for name in ("restore_a_file", "frames_from_opencv", "decoder_of_your_own", "live_camera")
+    for name in ("restore_a_file", "frames_from_opencv", "decoder_of_your_own", "live_camera", "model_of_your_own")
 ]
 WIDTH = 100
 """Columns of the commands' help."""

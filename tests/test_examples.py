@@ -12,7 +12,10 @@ import pytest
 
 from support.commands import ROOT
 from support.videos import footage
+from vdeblur.errors import ModelError
+from vdeblur.loading import load_restorer
 from vdeblur.media.sources import open_source
+from vdeblur.restorers.made import MADE
 
 EXAMPLES = ROOT / "examples" / "python"
 COUNT, SIZE = 30, (96, 64)
@@ -75,6 +78,22 @@ def test_live_camera(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert 2 <= len(times) <= COUNT
     assert times == sorted(times)
     assert times[-1] < COUNT / 25 + 0.5
+
+
+def test_model_of_your_own(clip: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """What comes out is sharper by that model."""
+    request.addfinalizer(lambda: MADE.pop("sharpener"))
+    output = tmp_path / "out.mp4"
+    with pytest.raises(ModelError, match="unknown model 'sharpener'"):
+        load_restorer("sharpener")
+    run("model_of_your_own.py", clip, output)
+    before, after = decoded(clip), decoded(output)
+    assert len(after) == COUNT
+    assert np.mean([contrast(frame) for frame in after]) > 1.02 * np.mean([contrast(frame) for frame in before])
+
+
+def contrast(image: np.ndarray) -> float:
+    return float(np.abs(np.diff(image.astype(float), axis=1)).mean())
 
 
 def test_every_example_is_tested_here() -> None:

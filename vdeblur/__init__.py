@@ -40,6 +40,7 @@ _HOME = {
     "open_sink": "media.sinks",
     "open_source": "media.sources",
     "prefetch": "threads",
+    "register": "restorers.made",
     "restore": "jobs.restore",
     "restore_stream": "pipeline",
     "restored": "pipeline",
@@ -77,6 +78,7 @@ __all__ = [
     "open_sink",
     "open_source",
     "prefetch",
+    "register",
     "restore",
     "restore_stream",
     "restored",
@@ -98,6 +100,7 @@ if TYPE_CHECKING:
     from .quality.evaluate import evaluate
     from .random_access import RandomAccess
     from .restorer import Restorer
+    from .restorers.made import register
     from .scenes import SceneCuts
     from .threads import prefetch, write_behind
     from .training.synth import SynthConfig, synthesise

@@ -11,7 +11,7 @@ from .backends.published import UNMEASURED_WARM_UP, published
 from .errors import ModelError, did_you_mean
 from .frames import Frame
 from .restorer import Restorer, State, Wrapper
-from .restorers.classical import CLASSICAL
+from .restorers.made import MADE
 from .windows import Window
 
 PER_FRAME_MODEL = "cnn"
@@ -33,7 +33,8 @@ class ModelOptions:
     """Which model, and how it runs; the defaults are those of the command line."""
 
     name: str | None = None
-    """A published model, a .safetensors file, or a classical filter; None: the default of the device."""
+    """A published model, a .safetensors file, a classical filter or one that was registered; None: the default of
+    the device."""
     device: str = "auto"
     """"auto", "cpu", "cuda", "cuda:N" or "mps"."""
     precision: str = "auto"
@@ -65,8 +66,8 @@ def load_restorer(
     """
     options = (model if isinstance(model, ModelOptions) else ModelOptions(model)).named()
     assert options.name is not None
-    if options.name in CLASSICAL:
-        return CLASSICAL[options.name]()
+    if options.name in MADE:
+        return MADE[options.name].make()
     path, sha256 = _weights(options.name)
     return SharedRestorer(_loaded(options, path, sha256, look_ahead), on_retreat)
 
@@ -95,15 +96,15 @@ def default_model(device: str = "auto") -> str:
 def warm_up_of(model: ModelOptions) -> int:
     """Frames to restore and throw away before one that must be within 1/255 of what a longer past would give."""
     name = model.named().name
-    if name in CLASSICAL:
-        return LEAST_WARM_UP
+    if name in MADE:
+        return max(MADE[name].warm_up, LEAST_WARM_UP)
     known = {entry.name: entry.warm_up for entry in published()}
     return max(known.get(name or "", UNMEASURED_WARM_UP), LEAST_WARM_UP)
 
 
 def unknown_model(name: str) -> ModelError:
     """What to say of a name that is no model's."""
-    known = [*(model.name for model in published()), *CLASSICAL]
+    known = [*(model.name for model in published()), *MADE]
     hint = did_you_mean(name, known) or f"; choose {', '.join(known)} or a .safetensors file"
     return ModelError(f"unknown model {name!r}{hint}")
 

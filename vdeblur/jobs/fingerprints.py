@@ -15,19 +15,18 @@ from ..files import file_sha256
 from ..loading import ModelOptions, unknown_model
 from ..media.images import images_of
 from ..media.options import SinkOptions, SourceOptions
-from ..restorers.classical import CLASSICAL
-from ..version import __version__
+from ..restorers.made import MADE
 from .job import Job
 
 
 def model_identity(model: ModelOptions) -> str:
-    """What tells one model from another, whatever it is called: the hash of its weights, or a filter and our version.
+    """What tells one model from another, whatever it is called: the hash of its weights, or a name and a version.
 
     Raises ModelError for an unknown model.
     """
     name = model.named().name or ""
-    if name in CLASSICAL:
-        return f"{name} {__version__}"
+    if name in MADE:
+        return f"{name} {MADE[name].version}"
     known = {model.name: model.sha256 for model in published()}
     if name in known:
         return known[name]

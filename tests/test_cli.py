@@ -458,6 +458,10 @@ def completed(monkeypatch: pytest.MonkeyPatch) -> None:
         ("vdeblur mo", "plain,models"),
         ("vdeblur --comp", "plain,--compare"),
         ("vdeblur in.mp4 --stre", "plain,--strength"),
+        ("vdeblur in.mp4 -m qu", "plain,quality"),
+        ("vdeblur in.mp4 -m uns", "plain,unsharp"),
+        ("vdeblur batch in -m fa", "plain,fast"),
+        ("vdeblur in.mp4 --quality b", "plain,best"),
     ],
 )
 @pytest.mark.usefixtures("completed")

@@ -100,6 +100,8 @@ def test_the_help_names_every_suffix_that_can_be_written() -> None:
         (("--codec", "libx266"), ("no such video encoder", "--codec")),
         (("--pix-fmt", "yuv9"), ("yuv420p10le", "--pix-fmt")),
         (("-e", "bogus=1"), ("no option bogus", "--encoder-option")),
+        (("-e", "tune=warp"), ("film stillimage", "--encoder-option")),
+        (("-e", "crf=99"), ("0 to 51", "--encoder-option")),
         (("--hwaccel", "abacus"), ("auto none", "--hwaccel")),
         (("--ss", "3", "--to", "2"), ("--to 2",)),
     ],
@@ -123,6 +125,7 @@ def test_a_setting_beyond_the_encoders_range_is_one_line_with_the_valid_values_a
         ("--crf", "51", "--preset", "placebo"),
         ("--codec", "libsvtav1", "--crf", "63", "--preset", "13"),
         ("--codec", "libvpx-vp9", "--crf", "0", "--preset", "8"),
+        ("-e", "tune=film,zerolatency"),
     ],
 )
 def test_the_ends_of_the_ranges_are_taken(clip: Path, tmp_path: Path, words: tuple[str, ...]) -> None:
@@ -141,7 +144,10 @@ def test_an_existing_output_hides_no_other_error(clip: Path, tmp_path: Path) -> 
     assert len(lines) == 5
     assert "-y/--overwrite" in lines[0]
     result = run(tmp_path / "missing.mp4", "-o", taken, "--codec", "hvec", *FILTER)
+    assert result.exit_code == 3
     assert len(errors(result)) == 3
+    assert "missing.mp4: no such file" in errors(result)[0]
+    assert len(errors(run(tmp_path / "nowhere" / "missing.mp4"))) == 1  # no word of the output that it would have had
     assert [path.name for path in tmp_path.iterdir()] == ["taken.mp4"]
     assert taken.read_bytes() == b"precious"
 
@@ -240,6 +246,37 @@ def test_a_dry_run_reckons_with_decoding_encoding_and_starting(clip: Path, monke
     assert slowed is not None
     assert slowed.pixels_per_second < 64 * 48 / 0.02
     assert plain.start_seconds > 0
+
+
+def test_the_library_speaks_of_values_and_the_command_line_of_flags() -> None:
+    """Whoever calls from Python has no flags; `settings` of an error names what the command line turns into them."""
+    import ast
+    import re
+
+    import vdeblur
+
+    root = Path(vdeblur.__file__).parent
+    found = []
+    for path in root.rglob("*.py"):
+        if path.is_relative_to(root / "cli"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            if called.endswith(("Error", "warnings.append")) or called.startswith("log."):
+                texts = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+                texts = [re.sub("`[^`]*`", "", text) for text in texts]  # a whole command may be named
+                found += [f"{path.name}: {text}" for text in texts if re.search(r"(^|[\s('\"])--[a-z]{2,}", text)]
+    assert found == []
+
+
+def test_a_folder_of_videos_and_the_word_help_are_understood(clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(clip.read_bytes())
+    (line,) = errors(run(tmp_path))
+    assert f"`vdeblur batch {tmp_path} -o FOLDER`" in line
+    assert run("help", "batch").stdout == run("batch", "--help").stdout
+    assert run("help").stdout == run("--help").stdout
+    (line,) = errors(run("segment", tmp_path / "out.mkv"))
+    assert "prepare one first (--prepare)" in line
 
 
 # -- help ------------------------------------------------------------------------------------------------------------

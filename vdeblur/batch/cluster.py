@@ -37,7 +37,7 @@ class RayActors:
         try:
             import ray
         except ImportError as error:
-            raise UsageError("--ray needs Ray: pip install 'vdeblur[ray]'") from error
+            raise UsageError("a cluster needs Ray: pip install 'vdeblur[ray]'") from error
         self._ray: Any = ray
         self._owns = not ray.is_initialized()
         if self._owns:
@@ -45,7 +45,7 @@ class RayActors:
             try:
                 ray.init(**where if address == "local" else {"address": address}, log_to_driver=False)
             except (ConnectionError, ValueError, RuntimeError) as error:
-                raise DeviceError(f"--ray {address}: no cluster answers there ({error})") from error
+                raise DeviceError(f"{address}: no cluster answers there ({error})", settings=("ray",)) from error
         resources = self._ray.cluster_resources()
         gpus, cores = int(resources.get("GPU", 0)), int(resources.get("CPU", 1))
         on_gpu = gpus > 0 and device in ("auto", "cuda")

@@ -14,7 +14,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from ..errors import UsageError, did_you_mean
+from ..errors import UsageError, did_you_mean, reason_of
 from .grammar import Option
 from .presets import find_preset
 
@@ -69,7 +69,7 @@ def _read(path: str) -> dict[str, Any]:
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read as a configuration: {error}") from error
+        raise UsageError(f"{path}: cannot be read as a configuration: {reason_of(error)}") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import zip_longest
@@ -123,6 +124,8 @@ class InputOrCommand(click.Group):
         """Put the hidden command's name before an input. Raises click.UsageError where there is no word at all."""
         if not args and not ctx.resilient_parsing:
             raise click.UsageError("say what to restore (vdeblur INPUT) or which command to run; --help shows both")
+        if args[:1] == ["help"] and not os.path.exists("help"):
+            args = [*args[1:], "--help"]
         own = {"-h", "--help", "--version"}
         if args and args[0] not in own and args[0] not in set(self.commands) - {RESTORE}:
             args = [RESTORE, *args]

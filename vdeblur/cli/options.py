@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from ..cores import be_nice, use_threads
+from ..media.quality import STEPS
 from .config import BASE_QUALITY, SAVED_PRESETS, ConfigOption
 from .grammar import GENERAL, F, input_option, model_option, output_option, run_option
 from .values import BlurThreshold, KeyValue, Rate, ThreadCount, TileSize
@@ -16,11 +18,22 @@ from .values import BlurThreshold, KeyValue, Rate, ThreadCount, TileSize
 if TYPE_CHECKING:
     from ..jobs.job import Job
 
+CLASSICAL_NAMES = ("unsharp", "nlm", "richardson-lucy")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+
+
+def _complete_model(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from ..backends.published import published
+
+    names = (*(model.name for model in published()), *CLASSICAL_NAMES)
+    files = [CompletionItem(incomplete, type="file")]
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)] or files
+
 
 model = model_option(
     "-m",
     "--model",
+    shell_complete=_complete_model,
     metavar="NAME|FILE",
     help="One that `vdeblur models` lists, a .safetensors file, or unsharp, nlm or richardson-lucy.",
 )
@@ -116,8 +129,14 @@ def _base_of(ctx: click.Context, param: click.Parameter, name: str | None) -> st
     return base
 
 
+def _complete_quality(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    names = (*STEPS, *saved_presets(ctx))
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
 quality = model_option(
     "--quality",
+    shell_complete=_complete_quality,
     metavar="draft|good|best|NAME",
     callback=_base_of,
     help="A preset of model, views and encoder, which other options refine; `vdeblur presets` lists them."

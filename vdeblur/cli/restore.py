@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import EXIT_DAMAGED_INPUT, InputError, Problems, UsageError, VdeblurError, did_you_mean
+from ..errors import EXIT_DAMAGED_INPUT, InputError, OutputError, Problems, UsageError, VdeblurError, did_you_mean
 from ..signals import StopSignals
 from . import options
 from .console import has_display, log, progress_kind, progress_of, say, say_json
@@ -176,11 +176,14 @@ def _restore_all(stop: StopSignals, job: Job, inputs: tuple[str, ...], progress:
 
 
 def _all_problems(job: Job, first: VdeblurError) -> VdeblurError:
-    """What else is wrong with a job that was refused, behind the reason for it."""
+    """Whatever is wrong with a job that was refused, its input first."""
     from ..jobs.check import problems_of
 
     others = [error for error in problems_of(job) if str(error) != str(first)]
-    return Problems([first, *others]) if others else first
+    found = sorted([first, *others], key=lambda error: not isinstance(error, InputError))
+    if job.output is None and isinstance(found[0], InputError):  # without an input there is no place beside it
+        found = [error for error in found if not isinstance(error, OutputError)]
+    return Problems(found) if len(found) > 1 else found[0]
 
 
 def _sizes_text(output: int | None, source: int | None) -> list[str]:
@@ -212,8 +215,20 @@ def _check_words(ctx: click.Context, inputs: tuple[str, ...]) -> None:
         commands = {name for name, member in group.commands.items() if not member.hidden}
         if hint := did_you_mean(first, commands):
             raise InputError(f"{first}: neither a file nor a command{hint}")
+    if len(inputs) == 1 and os.path.isdir(first):
+        _check_folder(first)
     if len(inputs) == 2 and os.path.exists(first) and _is_no_input(last):
         raise InputError(f'{last}: no such file; did you mean "-o {last}"?')
+
+
+def _check_folder(path: str) -> None:
+    """Raise InputError for a folder of videos, which is no image sequence."""
+    from ..batch.collect import MEDIA_SUFFIXES
+    from ..media.paths import IMAGE_SUFFIXES
+
+    suffixes = {os.path.splitext(name)[1].lower() for name in os.listdir(path)}
+    if not suffixes & set(IMAGE_SUFFIXES) and suffixes & MEDIA_SUFFIXES:
+        raise InputError(f"{path}: is a folder of videos; `vdeblur batch {path} -o FOLDER` restores all of them")
 
 
 def _is_no_input(word: str) -> bool:

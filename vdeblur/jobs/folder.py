@@ -124,6 +124,8 @@ class JobFolder:
                 Fraction(made["time_base"]),
                 segments,
             )
+        except FileNotFoundError as error:
+            raise InputError(f"{path}: holds no job in segments; prepare one first", settings=("source",)) from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: is no folder of a job in segments ({error})") from error
 

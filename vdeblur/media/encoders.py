@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 from ..errors import UsageError
 from ..frames import Layout, StreamInfo
 from .containers import WITHOUT_PTS, can_encode
-from .encoder_ranges import check_value
+from .encoder_ranges import CHECKED, check_value
 from .options import SinkOptions
 from .planes import native_format, storage_of
 from .quality import STEPS
@@ -285,7 +285,10 @@ def encoder_settings(encoder: str, info: StreamInfo, profile: str | None, option
         settings["a53cc"] = "1"  # closed captions: on by default in some encoders and off in others
     if info.color.chroma_location:
         settings["chroma_sample_location"] = str(info.color.chroma_location)
-    settings.update(options.encoder_options)
+    for key, value in options.encoder_options.items():
+        if key in CHECKED:
+            check_value(encoder, key, value, "encoder_options")
+        settings[key] = value
     return settings
 
 

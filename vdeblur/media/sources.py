@@ -36,7 +36,7 @@ def open_source(path: str | os.PathLike[str], options: SourceOptions = DEFAULTS)
     except OSError as error:  # a name that no file system takes
         raise InputError(f"{path[:80]}: cannot be opened: {error.strerror}") from error
     if "://" in path and not there:
-        raise InputError(f"{path}: is an address, not a file; `vdeblur live --camera` opens streams")
+        raise InputError(f"{path}: is an address, not a file; `vdeblur live` opens streams")
     if is_image_input(path):
         return ImageSource(path, options)
     file = Path(path)

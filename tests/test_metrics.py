@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
-from vdeblur.quality.metrics import METRICS, flicker, optical_flow, psnr, ssim, tof
+from vdeblur.flow import optical_flow
+from vdeblur.quality.metrics import METRICS, flicker, psnr, ssim, tof
 
 Picture = NDArray[Any]
 sizes = st.tuples(st.integers(1, 40), st.integers(1, 40))

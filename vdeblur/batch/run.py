@@ -11,7 +11,7 @@ from types import FrameType
 from ..errors import EXIT_BATCH_FAILURES, EXIT_DAMAGED_INPUT, EXIT_OK
 from ..progress import clock
 from ..signals import Stopped, StopSignals
-from .progress import Bars, BatchProgress, JsonLines, Silent
+from .progress import BatchProgress
 from .report import STATUS, said, to_json, to_text, write_reports
 from .request import Request
 from .scheduler import Batch
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 def run_batch(
     request: Request,
     stop: StopSignals,
-    progress: str,
+    progress: BatchProgress,
     *,
     dry_run: bool,
     as_json: bool,
@@ -43,7 +43,7 @@ def run_batch(
     stopped: Stopped | None = None
     hands = request.hands()
     try:
-        with _shown(progress) as shown:
+        with progress as shown:
 
             def on_progress(batch: Batch) -> None:
                 stop.check()
@@ -90,14 +90,6 @@ def _finish(batch: Batch, hands: Hands, shown: BatchProgress, error: Stopped, sa
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
-
-
-def _shown(kind: str) -> BatchProgress:
-    import sys
-
-    if kind == "json":
-        return JsonLines(lambda line: print(line, file=sys.stderr, flush=True))
-    return Bars(force=True) if kind == "bar" else Silent()
 
 
 def _plan(batch: Batch, request: Request) -> dict[str, object]:

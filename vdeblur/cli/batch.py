@@ -9,7 +9,7 @@ import click
 
 from ..signals import StopSignals
 from . import options
-from .console import progress_kind, say
+from .console import batch_progress_of, say
 from .grammar import command, input_option, option, output_option, run_option
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def batch(
         watch=watch,
     )
     stop: StopSignals = ctx.obj
-    shown = progress_kind(progress)
+    shown = batch_progress_of(progress)
     ctx.exit(run_batch(request, stop, shown, dry_run=dry_run, as_json=as_json, say=say, write=click.echo))
 
 

@@ -15,6 +15,7 @@ import click
 from ..signals import NOTICE
 
 if TYPE_CHECKING:
+    from ..batch.progress import BatchProgress
     from ..progress import Progress
 
 log = logging.getLogger("vdeblur")
@@ -91,7 +92,7 @@ def has_display() -> bool:
     return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def progress_kind(kind: str) -> str:
+def _progress_kind(kind: str) -> str:
     """What "auto" comes to: a bar on a terminal, else nothing."""
     on_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     return kind if kind != "auto" else "bar" if on_terminal and not is_quiet() else "none"
@@ -101,7 +102,17 @@ def progress_of(kind: str) -> Progress:
     """The progress display that `--progress` names."""
     from ..progress import Bar, JsonLines, Silent
 
-    shown = progress_kind(kind)
+    shown = _progress_kind(kind)
     if shown == "json":
         return JsonLines(lambda line: click.echo(line, err=True))
     return Bar(force=kind == "bar") if shown == "bar" else Silent()
+
+
+def batch_progress_of(kind: str) -> BatchProgress:
+    """The progress display of a batch that `--progress` names."""
+    from ..batch.progress import Bars, JsonLines, Silent
+
+    shown = _progress_kind(kind)
+    if shown == "json":
+        return JsonLines(lambda line: click.echo(line, err=True))
+    return Bars(force=True) if shown == "bar" else Silent()

@@ -12,7 +12,7 @@ import click
 from ..errors import EXIT_DAMAGED_INPUT, InputError, OutputError, Problems, UsageError, VdeblurError, did_you_mean
 from ..signals import StopSignals
 from . import options
-from .console import has_display, log, progress_kind, progress_of, say, say_json
+from .console import batch_progress_of, has_display, log, progress_of, say, say_json
 from .grammar import RESTORE, InputCommand, command, input_option, output_option, run_option
 from .values import Seconds
 
@@ -171,8 +171,8 @@ def _restore_all(stop: StopSignals, job: Job, inputs: tuple[str, ...], progress:
     from ..batch.scheduler import BatchOptions
 
     request = Request(inputs, job.output, job, BatchOptions(overwrite=job.sink.overwrite))
-    kind = progress_kind(progress)
-    return run_batch(request, stop, kind, dry_run=False, as_json=as_json, say=say, write=click.echo)
+    shown = batch_progress_of(progress)
+    return run_batch(request, stop, shown, dry_run=False, as_json=as_json, say=say, write=click.echo)
 
 
 def _all_problems(job: Job, first: VdeblurError) -> VdeblurError:

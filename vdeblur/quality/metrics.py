@@ -14,8 +14,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..flow import optical_flow
+
 Picture: TypeAlias = NDArray[np.uint8]
-Flow: TypeAlias = NDArray[np.float32]
 
 
 def psnr(picture: Picture, reference: Picture) -> float:
@@ -71,23 +72,6 @@ def flicker(previous: Picture, picture: Picture, previous_reference: Picture, re
     change = np.abs(picture.astype(np.int16) - previous)
     allowed = np.abs(reference.astype(np.int16) - previous_reference)
     return float(np.maximum(change - allowed, 0).mean())
-
-
-def optical_flow(previous: Picture, picture: Picture) -> Flow:
-    """Motion from `previous` to `picture`, (height, width, 2): x and y in pixels."""
-    import cv2
-
-    _check_same_shape(previous, picture)
-    height, width = picture.shape[:2]
-    # The coarsest level of the pyramid needs room for one 8x8 patch, so that a small picture is continued to 32x32.
-    bottom, right = max(0, 32 - height), max(0, 32 - width)
-    lumas = []
-    for rgb in (previous, picture):
-        luma = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) if rgb.shape[2] == 3 else np.ascontiguousarray(rgb[..., 0])
-        lumas.append(cv2.copyMakeBorder(luma, 0, bottom, 0, right, cv2.BORDER_REPLICATE))
-    estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    start = np.zeros((*lumas[0].shape, 2), np.float32)
-    return np.asarray(estimator.calc(lumas[0], lumas[1], start)[:height, :width], np.float32)
 
 
 def _check_same_shape(picture: Picture, reference: Picture) -> None:

@@ -13,8 +13,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..flow import Flow, optical_flow
 from ..frames import Frame
-from ..quality.metrics import Flow, optical_flow
 from ..restorer import Restorer, State
 from ..windows import Window
 

@@ -49,3 +49,8 @@ def test_the_mark_is_heeded(required: str, code: int, said: str) -> None:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == code, done.stdout
     assert said in done.stdout
+
+
+def test_every_module_of_tests_stands_in_the_table_of_promises() -> None:
+    named = set(re.findall(r"`(test_\w+\.py)`", (ROOT / "tests" / "README.md").read_text(encoding="utf-8")))
+    assert named == {path.name for path in (ROOT / "tests").glob("test_*.py")}

@@ -14,6 +14,8 @@ from .containers import can_hold, codec_name, describe, text_codec
 from .tags import lasting, track_tags
 from .video_source import VideoSource
 
+AAC_HEADER = ("matroska", "mp4", "mov", "flv")
+"""Containers whose header describes AAC."""
 MAX_WAITING = 4096
 """Packets of other streams that may wait for the video to reach their time."""
 
@@ -46,6 +48,8 @@ class OtherStreams:
         """Copy, convert or drop one stream of the input."""
         if stream.type == "data" and "timecode" in stream.metadata and "timecode" in self._media.video.metadata:
             return  # the video's tag says the same: MP4 and MOV make this very track of it, Matroska keeps the tag
+        if stream.type == "data" and stream.codec_tag == "text" and self._media.container.chapters():
+            return  # the chapters of MP4 and MOV, which are written as such
         if self._format == "matroska" and stream.disposition & Disposition.attached_pic:
             self._attach_cover(stream)
         elif can_hold(self._format, stream):
@@ -60,10 +64,30 @@ class OtherStreams:
         copy.metadata.update(track_tags(stream.metadata))
         copy.disposition = stream.disposition
         self._copies[stream.index] = lambda packet: self._mux_copy(packet, copy)
+        if codec_name(stream) == "aac" and not stream.codec_context.extradata and self._format in AAC_HEADER:
+            self._describe_aac(stream, copy)
+
+    def _describe_aac(self, stream: Any, copy: Any) -> None:
+        """Transport streams describe AAC in every packet, these containers once in the header, a pipe's included."""
+        first = self._media.first_packet(stream.index)
+        described = audio_specific_config(bytes(first)) if first is not None else None
+        if described is None:
+            return
+        copy.codec_context.extradata = described
+        bare = av.BitStreamFilterContext("aac_adtstoasc", stream)
+
+        def strip(packet: av.Packet[Any]) -> None:
+            try:
+                for stripped in bare.filter(packet):
+                    self._mux_copy(stripped, copy)
+            except av.InvalidDataError:
+                self._lose(f"{self._name}: packets of {describe(stream)} are damaged: dropped")
+
+        self._copies[stream.index] = strip
 
     def _attach_cover(self, stream: Any) -> None:
         """Matroska keeps covers as attached files; a reader shows them as pictures again."""
-        packet = next((p for p in self._media.packets if p.stream_index == stream.index), None)
+        packet = self._media.first_packet(stream.index)
         kind = codec_name(stream) or ""
         if packet is None or kind not in ("mjpeg", "png", "bmp", "gif", "webp"):
             self._warnings.append(f"{self._name}: {describe(stream)} cannot be read: dropped")
@@ -133,3 +157,17 @@ class OtherStreams:
         self._media.damaged = True
         if warning not in self._warnings:
             self._warnings.append(warning)
+
+
+def audio_specific_config(packet: bytes) -> bytes | None:
+    """AAC's description for a container's header (ISO/IEC 14496-3, 1.6.2.1), from the ADTS header of a packet (1.A.2).
+
+    None where there is no such header, or where it leaves the channels to the packets.
+    """
+    if len(packet) < 7 or packet[0] != 0xFF or packet[1] & 0xF6 != 0xF0:
+        return None
+    object_type, rate = (packet[2] >> 6) + 1, packet[2] >> 2 & 15
+    channels = (packet[2] & 1) << 2 | packet[3] >> 6
+    if not channels or rate > 12:
+        return None
+    return (object_type << 11 | rate << 7 | channels << 3).to_bytes(2, "big")

@@ -15,11 +15,14 @@ from av.stream import Discard
 from av.video.stream import VideoStream
 
 from ..errors import InputError
+from ..frames import MATRIX_BT470BG
 from .containers import WITHOUT_PTS
 from .opening import video_decoder
 
 BREAKS = (av.FFmpegError, IndexError)
 """What ends a demuxer; PyAV has no place for streams that damage makes up on the way, and raises IndexError."""
+MAX_AHEAD = 300
+"""Packets of the video stream that are read before their turn to find the first one of a stream beside it."""
 MAX_FAILURES = 1000
 """Packets in a row that may fail before an input counts as beyond use."""
 TAIL_SECONDS = 10
@@ -65,6 +68,8 @@ class Reader:
     def restart(self) -> None:
         """Forget what was read: the container was sought somewhere else."""
         self.packets.clear()
+        self._demuxed = self.container.demux()
+        self._ahead: deque[av.Packet[Any]] = deque()  # packets of the video stream that were read before their turn
         self.expected: list[int] = []
         """pts of packets whose frames are still to come, a heap."""
         self.failed: list[int] = []
@@ -86,15 +91,38 @@ class Reader:
 
         Raises InputError where nearly nothing can be decoded, and for a stream that is encrypted.
         """
+        while True:
+            packet = self._ahead.popleft() if self._ahead else self._next()
+            if packet is not None and packet.stream.index != self.video.index:
+                self._collect(packet)
+                continue
+            yield from self._decode(packet)
+            if packet is None:
+                return
+
+    def _next(self) -> av.Packet[Any] | None:
+        """The next packet of any stream; None at the end, or where the container itself breaks off."""
         try:
-            for packet in self.container.demux():
-                if packet.stream.index != self.video.index:  # (a flushing packet has a stream, but no stream_index)
-                    self._collect(packet)
-                    continue
-                yield from self._decode(packet)
+            return next(self._demuxed, None)
         except BREAKS:
-            self.condition.damaged = True  # the container itself breaks off here
-            yield from self._decode(None)
+            self.condition.damaged = True
+            return None
+
+    def first_packet(self, index: int) -> av.Packet[Any] | None:
+        """The first packet of a stream beside the video; None where what may be read ahead for it has none."""
+        while len(self._ahead) < MAX_AHEAD:
+            held = next((p for p in self.packets if p.stream_index == index), None)
+            if held is not None:
+                return held
+            packet = self._next()
+            if packet is None:
+                return None
+            # (A flushing packet has a stream, but no stream_index.)
+            if packet.stream.index == self.video.index:
+                self._ahead.append(packet)
+            else:
+                self._collect(packet)
+        return None
 
     def _decode(self, packet: av.Packet[Any] | None) -> list[av.VideoFrame]:
         pts = None if packet is None else self.pts_of(packet)
@@ -125,8 +153,11 @@ class Reader:
         return frames
 
     def _mark(self, frames: list[av.VideoFrame]) -> None:
-        """Leave a pixel ratio that is not the first frame's with the frames; PyAV tells only the decoder's latest."""
+        """Tell frames what only their decoder knows: a pixel ratio that is not the first one's, and VP8's matrix."""
         ratio = self.decoder.sample_aspect_ratio
+        if self.decoder.name == "libvpx":  # the one decoder of VP8 that does not say so (RFC 6386, 9.2)
+            for frame in frames:
+                frame.colorspace = MATRIX_BT470BG
         if not self._ratio_known:
             self._ratio_known = True
             self._is_codecs = self.container.format.name in _WITHOUT_RATIO or ratio == self.video.sample_aspect_ratio

@@ -91,6 +91,10 @@ class VideoSource:
         """What the kept streams have given so far; a sink takes it from the left."""
         return self._reader.packets
 
+    def first_packet(self, index: int) -> av.Packet[Any] | None:
+        """The first packet of another stream, by its index; it waits in `packets` all the same."""
+        return self._reader.first_packet(index)
+
     @property
     def cut(self) -> tuple[Fraction | None, Fraction | None, Fraction]:
         """Start and end of what is read, and what is taken off all times, in seconds as the file counts them."""
@@ -258,7 +262,11 @@ class VideoSource:
 
     def _edit_start(self) -> int | float:
         """The first pts that a player shows: in MP4 and MOV, what lies before the start of an edit list is negative."""
-        return 0 if self._container.format.name.startswith("mov") else -inf
+        return 0 if self._is_mp4 else -inf
+
+    @property
+    def _is_mp4(self) -> bool:
+        return self._container.format.name.startswith("mov")
 
     # -- decoding ---------------------------------------------------------------------------------------------------
 
@@ -268,6 +276,9 @@ class VideoSource:
         if is_sought:
             self._seek()
         first = next(self._frames, None)
+        if first is None and isinstance(self._file, Pipe) and not self._reader.read and self._is_mp4:
+            advice = "give it as a file, or write it with its index in front (faststart)"
+            raise InputError(f"{self.name}: is MP4 with its index at the end, behind frames that a pipe lost; {advice}")
         if first is None:
             raise InputError(f"{self.name}: no frame of its {self.video.codec.name} stream can be decoded")
         return first if not is_sought or self._is_early_enough(first) else self._from_further_back()

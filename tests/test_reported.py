@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import struct
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
+import numpy as np
 import pytest
 
-from support.videos import Recipe, copy, frames, write
-from vdeblur.errors import InputError
+from support.videos import YUV420, Recipe, copy, frames, noise, write
+from vdeblur.errors import InputError, OutputError
+from vdeblur.frames import MATRIX_BT470BG, Color, Layout, StreamInfo
+from vdeblur.media.encoders import encoder_settings
 from vdeblur.media.options import SinkOptions, SourceOptions
+from vdeblur.media.planes import native_format, video_frame
+from vdeblur.media.probe import probe
 from vdeblur.media.sinks import open_sink
 from vdeblur.media.sources import open_source
+from vdeblur.media.video_sink import VideoSink
+from vdeblur.media.video_source import VideoSource
 
+INFO = StreamInfo(64, 48, YUV420, Color(), Fraction(1, 25))
 FFV1, WHOLE = SinkOptions(codec="ffv1"), SourceOptions()
 
 
@@ -177,3 +188,136 @@ def test_encrypted_files_are_refused_as_such(tmp_path: Path, scheme: bytes) -> N
     path = protected(tmp_path / "a.mp4", scheme)
     with pytest.raises(InputError, match="is encrypted"), open_source(path) as source:
         list(source)
+
+
+# -- pipes -----------------------------------------------------------------------------------------------------------
+
+
+class Unseekable(io.BytesIO):
+    """What FFmpeg may only read on or write on."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def seek(self, *_: Any) -> int:
+        raise OSError("a pipe")
+
+
+@pytest.mark.parametrize("channels", ["mono", "stereo", "5.1"])
+@pytest.mark.parametrize("container", ["matroska", "mp4", "mov", "flv", "nut", "mpegts"])
+def test_aac_of_a_transport_stream_plays_in_every_container_on_a_pipe(
+    tmp_path: Path, container: str, channels: str
+) -> None:
+    """There every packet describes itself; others want that in a header, and on a pipe it cannot be filled in later."""
+    path = tmp_path / "a.ts"
+    with av.open(str(path), "w") as made:
+        video: Any = made.add_stream("libx264", rate=25)
+        video.width, video.height, video.pix_fmt, video.options = 64, 48, "yuv420p", {"preset": "ultrafast"}
+        audio: Any = made.add_stream("aac", rate=44100, layout=channels)
+        for index in range(25):
+            made.mux(video.encode(av.VideoFrame(64, 48, "yuv420p")))
+            sound = av.AudioFrame("fltp", channels, 1764)
+            for plane in sound.planes:
+                plane.update(bytes(plane.buffer_size))
+            sound.sample_rate, sound.pts, sound.time_base = 44100, index * 1764, Fraction(1, 44100)
+            made.mux(audio.encode(sound))
+        made.mux(video.encode(None))
+        made.mux(audio.encode(None))
+    pipe = Unseekable()
+    source = open_source(str(path))
+    copy(source, VideoSink(pipe, "pipe", source, SinkOptions(container=container, codec="libx264"), source.info))
+    with av.open(str(path)) as given, av.open(io.BytesIO(pipe.getvalue()), "r") as got:
+        before, after = (list(container.decode(audio=0)) for container in (given, got))
+    assert [frame.samples for frame in before] == [frame.samples for frame in after]
+    assert {frame.layout.name for frame in before} == {frame.layout.name for frame in after}
+    assert all(np.array_equal(a.to_ndarray(), b.to_ndarray()) for a, b in zip(before, after, strict=True))
+
+
+def test_sound_that_begins_long_after_the_video_is_found(tmp_path: Path) -> None:
+    """Its first packet is read ahead for; the video that comes before it is not lost."""
+    recipe = Recipe(frames(60), audio="aac", audio_start=2.0, audio_seconds=0.3)
+    path = write(tmp_path / "a.ts", recipe)
+    pipe = Unseekable()
+    source = open_source(path)
+    given = copy(source, VideoSink(pipe, "pipe", source, SinkOptions(container="matroska"), source.info))
+    assert len(given) == 60
+    with av.open(io.BytesIO(pipe.getvalue()), "r") as got:
+        assert sum(frame.samples for frame in got.decode(audio=0)) > 10_000
+    with av.open(io.BytesIO(pipe.getvalue()), "r") as got:
+        assert len(list(got.decode(video=0))) == 60
+
+
+def test_an_mp4_with_its_index_at_the_end_is_named_on_a_pipe(tmp_path: Path) -> None:
+    path = Path(write(tmp_path / "a.mp4", Recipe(frames(40, size=(128, 96), make=noise), audio="aac")))
+    with pytest.raises(InputError, match=r"its index at the end.*give it as a file"):
+        VideoSource(Unseekable(path.read_bytes()), "standard input", WHOLE)
+
+
+# -- what was written ------------------------------------------------------------------------------------------------
+
+
+def test_an_output_that_cannot_be_read_again_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that loses what it was given, in the place of encoders and muxers that write what no one reads."""
+    path, out = write(tmp_path / "a.mkv", Recipe(frames(5))), tmp_path / "b.mkv"
+    out.write_bytes(b"an older result")
+    end = VideoSink._end
+
+    def lossy(self: VideoSink) -> None:
+        end(self)
+        assert self._partial
+        data = self._partial.path.read_bytes()
+        self._partial.path.write_bytes(data[:200] + bytes(len(data) - 200))
+
+    monkeypatch.setattr(VideoSink, "_end", lossy)
+    source = open_source(path)
+    with pytest.raises(OutputError, match=r"cannot be read again|holds no frame"):
+        copy(source, open_sink(str(out), source, SinkOptions(codec="ffv1", overwrite=True)))
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.mkv", "b.mkv"]
+    assert out.read_bytes() == b"an older result"
+
+
+@pytest.mark.parametrize("size", [(640, 480), (16_000, 9_000), (20_000, 6_000)])
+def test_ffv1_of_any_size_is_opened_by_its_decoder(size: tuple[int, int]) -> None:
+    info = replace(INFO, width=size[0], height=size[1])
+    encoder: Any = av.CodecContext.create("ffv1", "w")
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = *size, "yuv420p", Fraction(1, 25)
+    encoder.options = encoder_settings("ffv1", info, None, FFV1)
+    encoder.open()
+    decoder: Any = av.CodecContext.create("ffv1", "r")
+    decoder.extradata, decoder.width, decoder.height = encoder.extradata, *size
+    decoder.open()
+
+
+# -- colour and chapters ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize("size", [(64, 48), (64, 720)])
+def test_vp8_is_bt601_with_and_without_alpha(tmp_path: Path, size: tuple[int, int], alpha: bool) -> None:
+    """By RFC 6386 (9.2); players would take it for BT.709 from 720 lines up."""
+    layout = Layout("yuv", 8, (1, 1), alpha)
+    path = tmp_path / "a.webm"
+    with av.open(str(path), "w") as made:
+        video: Any = made.add_stream("libvpx", rate=25)
+        video.width, video.height, video.pix_fmt = *size, native_format(layout)
+        video.options = {"deadline": "realtime", "cpu-used": "8", "auto-alt-ref": "0"}
+        if alpha:
+            video.metadata["alpha_mode"] = "1"
+        for frame in frames(2, layout, size):
+            made.mux(video.encode(video_frame(frame)))
+        made.mux(video.encode(None))
+    with open_source(str(path)) as source:
+        assert {frame.color.matrix for frame in source} == {MATRIX_BT470BG}
+        assert source.info.color.matrix == MATRIX_BT470BG
+
+
+@pytest.mark.parametrize("name", ["b.mp4", "b.mov", "b.mkv", "b.webm"])
+def test_chapters_are_kept_without_a_word_about_their_track(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / "a.mp4", Recipe(frames(10), chapters=2))
+    assert [kept.fate for kept in probe(path).streams] == ["restored", "kept as chapters"]
+    source = open_source(path)
+    sink = open_sink(str(tmp_path / name), source)
+    copy(source, sink)
+    assert sink.warnings == []
+    with av.open(str(tmp_path / name)) as got:
+        assert [chapter["metadata"]["title"] for chapter in got.chapters()] == ["part 0", "part 1"]

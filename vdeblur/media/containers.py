@@ -23,7 +23,7 @@ from typing import Any
 
 import av
 from av.container import OutputContainer
-from av.stream import Disposition
+from av.stream import Discard, Disposition
 
 from ..errors import UsageError
 
@@ -91,6 +91,14 @@ def can_hold(container: str, stream: Any) -> bool:
     if container == "webm" and stream.disposition & Disposition.attached_pic:
         return False
     return _rehearse(container, lambda output: output.add_stream_from_template(stream))
+
+
+def holds_chapters(stream: Any) -> bool:
+    """Whether a stream is the track in which MP4 and MOV keep chapters, of an input that was just opened.
+
+    FFmpeg gives them as chapters and sets the track aside.
+    """
+    return bool(stream.type == "data" and stream.discard == Discard.all)
 
 
 def text_codec(container: str, stream: Any) -> str | None:

@@ -77,6 +77,8 @@ _SETTINGS: dict[str, dict[str, str]] = {
 _CRF_KEY = {"h264_nvenc": "cq", "hevc_nvenc": "cq", "av1_nvenc": "cq"}
 _QSCALED = ("mjpeg", "mpeg4", "mpeg2video")
 _PRORES_PROFILES = {"Proxy": "0", "LT": "1", "Standard": "2", "HQ": "3", "4444": "4", "XQ": "5"}
+_FFV1_MANY_SLICES = 1 << 26
+"""Pixels of a frame from which on FFV1's encoder is told how many slices: what it takes by itself no decoder opens."""
 _REORDERING = ("libx264", "libx265")
 """Readers take frames of these codecs for late where a container has no presentation times, B-frames or not."""
 _COARSE_TIME = {"mpeg4": 65535}
@@ -264,6 +266,8 @@ def encoder_settings(encoder: str, info: StreamInfo, profile: str | None, option
     settings = _SETTINGS.get(encoder, {}) | STEPS[options.quality].get(encoder, {})
     if encoder == "prores_ks" and profile in _PRORES_PROFILES:
         settings["profile"] = _PRORES_PROFILES[profile]
+    if encoder == "ffv1" and info.width * info.height > _FFV1_MANY_SLICES:
+        settings["slices"] = "256"
     names = {option.name for option in av.CodecContext.create(encoder, "w").supported_options.private}
     if options.crf is not None:
         if encoder in _QSCALED:

@@ -10,7 +10,7 @@ import av
 from av.container import OutputContainer
 from av.stream import Disposition
 
-from .containers import can_hold, codec_name, describe, text_codec
+from .containers import can_hold, codec_name, describe, holds_chapters, text_codec
 from .tags import lasting, track_tags
 from .video_source import VideoSource
 
@@ -48,8 +48,8 @@ class OtherStreams:
         """Copy, convert or drop one stream of the input."""
         if stream.type == "data" and "timecode" in stream.metadata and "timecode" in self._media.video.metadata:
             return  # the video's tag says the same: MP4 and MOV make this very track of it, Matroska keeps the tag
-        if stream.type == "data" and stream.codec_tag == "text" and self._media.container.chapters():
-            return  # the chapters of MP4 and MOV, which are written as such
+        if holds_chapters(stream):
+            return  # they are written as chapters
         if self._format == "matroska" and stream.disposition & Disposition.attached_pic:
             self._attach_cover(stream)
         elif can_hold(self._format, stream):

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..blurriness import blur_length
 from ..frames import StreamInfo
-from .containers import can_hold, codec_name, format_of, pipe_format, text_codec
+from .containers import can_hold, codec_name, format_of, holds_chapters, pipe_format, text_codec
 from .images import bytes_of
 from .paths import default_output
 from .side_data import kinds, words
@@ -28,7 +28,7 @@ class Kept:
     codec: str | None
     language: str | None
     fate: str
-    """"restored", "copied", "converted to NAME" or "dropped"."""
+    """"restored", "copied", "kept as chapters", "converted to NAME" or "dropped"."""
     details: str = ""
     """For people: bit rate, channels, time code, or who made it."""
 
@@ -84,6 +84,8 @@ def _kept(stream: Any, is_picture: bool, output: str) -> Kept:
     container = pipe_format("") if output == "-" else format_of(output)
     if is_picture:
         fate = "restored"
+    elif holds_chapters(stream):
+        fate = "kept as chapters"
     elif can_hold(container, stream):
         fate = "copied"
     else:

@@ -17,7 +17,7 @@ from ..errors import OutputError, reason_of
 from ..frames import Frame, StreamInfo
 from ..protocols import Source
 from .conform import Conformer
-from .containers import WITHOUT_PTS, format_of, pipe_format
+from .containers import FORMATS, MORE_FORMATS, WITHOUT_PTS, format_of, pipe_format
 from .encoders import (
     choose_encoder,
     choose_pix_fmt,
@@ -34,11 +34,15 @@ from .options import SinkOptions
 from .other_streams import OtherStreams
 from .partial import Partial
 from .planes import Decoded
+from .read_back import check_readable
 from .side_data import TAKES_USER_DATA, Carriage
 from .tags import cut_chapters, lasting, track_tags
 from .video_source import VideoSource
 
 T = TypeVar("T")
+
+PROBED = {*FORMATS.values(), *MORE_FORMATS.values()}
+"""Formats that FFmpeg recognises by what is in the file."""
 
 CARRY_ASPECT = ("libx264", "libx265", "mpeg2video", "mpeg4", "h264_nvenc", "hevc_nvenc")
 """Encoders that write the sample aspect ratio into the stream itself."""
@@ -216,6 +220,8 @@ class VideoSink:
             return
         try:
             self._checked(self._finish)
+            if self._partial and self._last_video is not None and self.format in PROBED:
+                check_readable(self._partial.path, self.name)
         except BaseException:
             self.abort()
             raise

@@ -37,6 +37,7 @@ _HOME = {
     "Window": "windows",
     "evaluate": "quality.evaluate",
     "load_restorer": "loading",
+    "open_camera": "live.cameras",
     "open_sink": "media.sinks",
     "open_source": "media.sources",
     "prefetch": "threads",
@@ -75,6 +76,7 @@ __all__ = [
     "Window",
     "evaluate",
     "load_restorer",
+    "open_camera",
     "open_sink",
     "open_source",
     "prefetch",
@@ -91,6 +93,7 @@ if TYPE_CHECKING:
     from .frames import Color, Frame, Layout, StreamInfo
     from .jobs.job import Job, Summary
     from .jobs.restore import restore
+    from .live.cameras import open_camera
     from .loading import ModelOptions, load_restorer
     from .media.options import SinkOptions, SourceOptions
     from .media.sinks import open_sink

@@ -12,51 +12,35 @@ import sys
 import time
 from threading import Thread
 
-from vdeblur import Frame, SceneCuts, SinkOptions, Stream, load_restorer, open_sink
-from vdeblur.live.camera import Camera
-from vdeblur.live.cameras import open_camera
+from vdeblur import Frame, SceneCuts, SinkOptions, Source, Stream, load_restorer, open_camera, open_sink
+from vdeblur.live.newest import Newest
 
 
-class Latest:
-    """The newest frame of a camera, read in a thread of its own; None at the end."""
-
-    def __init__(self, camera: Camera) -> None:
-        self._frame: Frame | None = None
-        self._is_over = False
-        self.seen = 0
-        Thread(target=self._read, args=(camera,), daemon=True).start()
-
-    def _read(self, camera: Camera) -> None:
+def film(camera: Source, newest: Newest[Frame]) -> None:
+    """Hand over every frame, in a thread of its own; one that was not taken in time makes room for the next."""
+    try:
         for frame in camera:
-            self._frame = frame
-            self.seen += 1
-        self._is_over = True
-
-    def take(self) -> Frame | None:
-        """The newest frame that was not taken yet; waits for it."""
-        while True:
-            frame, self._frame = self._frame, None
-            if frame is not None:
-                return frame
-            if self._is_over:
-                return None
-            time.sleep(0.001)
+            newest.put(frame)
+        newest.end()
+    except Exception as error:
+        newest.end(error)
 
 
 def main(camera: str, target: str, seconds: str = "10") -> None:
     """Record what the camera shows, restored; tell how long the slowest frame took."""
     # Without a look at the future, a frame is answered as soon as it is there.
     stream = Stream(load_restorer("fast", look_ahead=False), SceneCuts())
+    newest: Newest[Frame] = Newest()
     done, slowest, end = 0, 0.0, time.monotonic() + float(seconds)
     with open_camera(camera) as opened, open_sink(target, opened, SinkOptions(preset="ultrafast")) as sink:
-        latest = Latest(opened)
-        while (frame := latest.take()) is not None and time.monotonic() < end:
-            asked = time.monotonic()
+        Thread(target=film, args=(opened, newest), daemon=True).start()
+        while (frame := newest.take()) is not None and time.monotonic() < end:
+            taken = time.monotonic()
             for result in stream.feed(frame):
                 sink.write(result.after)
                 done += 1
-            slowest = max(slowest, time.monotonic() - asked)
-    print(f"{target}: {done} of {latest.seen} frames, the slowest after {1000 * slowest:.0f} ms")
+            slowest = max(slowest, time.monotonic() - taken)
+    print(f"{target}: {done} frames, the slowest after {1000 * slowest:.0f} ms")
 
 
 if __name__ == "__main__":

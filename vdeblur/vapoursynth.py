@@ -19,6 +19,7 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
+from .cores import use_threads
 from .errors import InputError, UsageError
 from .frames import Color, Frame, Layout, Plane
 from .loading import ModelOptions, load_per_frame, load_restorer, warm_up_of
@@ -41,20 +42,25 @@ def Deblur(  # noqa: N802 - as VapourSynth's filters are named
     views: int = 1,
     device: str = "auto",
     precision: str = "auto",
+    threads: int | None = None,
     scene_cuts: bool = True,
 ) -> vs.VideoNode:
     """`clip` without its motion blur: same length, format, times and frame properties.
 
-    Takes YUV, RGB and gray of 8 to 16 bits or float, in any sub-sampling; one format and size throughout. `model` is a
-    published model, a .safetensors file or a classical filter; `strength` goes from 0 (the clip) to 1 (the result);
-    `views` is how many symmetric views of each frame a network averages, 1 to 8. The state starts anew where the
-    property `_SceneChangePrev` is not 0; frames that have no such property are searched for cuts, unless `scene_cuts`
-    is False.
+    Takes YUV, RGB and gray of 8 to 16 bits or float, in any sub-sampling; one format and size throughout.
+
+    `model` is a published model, a .safetensors file or a classical filter; `strength` goes from 0 (the clip) to 1 (the
+    result); `views` is how many symmetric views of each frame a network averages, 1 to 8. `threads` is how many cores
+    models compute with in this process, beside VapourSynth's own threads (`core.num_threads`); None leaves it as it is.
+    The state starts anew where the property `_SceneChangePrev` is not 0; frames that have no such property are searched
+    for cuts, unless `scene_cuts` is False.
 
     Raises UsageError for a clip or setting that cannot be, and what `load_restorer` raises.
     """
     layout_of(clip)  # refuses first what needs no model to be refused
 
+    if threads is not None:
+        use_threads(threads)
     options = ModelOptions(model, device, precision, views=views)
     loaded = load_restorer(options)
     restorer = WithFallback(loaded, lambda: load_per_frame(loaded))

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import av
@@ -10,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from support.commands import run
+from support.commands import ROOT, run
 from support.videos import count_frames, footage
 from vdeblur.cli.restore import PREVIEW_SECONDS
 from vdeblur.jobs.most_blurred import WHOLE_SECONDS, most_blurred
@@ -144,3 +148,27 @@ def test_what_cannot_be_previewed_is_one_line(
     assert said in line
     assert sorted(tmp_path.iterdir()) == before
     assert Path("taken.mp4").read_bytes() == b"precious"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="xdg-open is what opens files on Linux")
+def test_it_is_opened_for_a_person_at_a_terminal_who_named_no_place_for_it(tmp_path: Path) -> None:
+    """With the program that opens files replaced by one that notes what it was given."""
+    import pty
+
+    footage(tmp_path / "in.mp4", frames=5)
+    opener = tmp_path / "xdg-open"
+    opener.write_text(f'#!/bin/sh\necho "$@" > "{tmp_path}/opened"\n')
+    opener.chmod(0o755)
+    paths = os.pathsep.join([str(tmp_path), os.environ["PATH"]])
+    environment = os.environ | {"PATH": paths, "DISPLAY": ":99", "PYTHONPATH": os.environ.get("PYTHONPATH", str(ROOT))}
+    terminal, screen = pty.openpty()
+    command = [sys.executable, "-m", "vdeblur", str(tmp_path / "in.mp4"), "--preview", *FILTER]
+    for words, opened in ((["-o", str(tmp_path / "named.mp4")], False), ([], True)):
+        subprocess.run([*command, *words], check=True, stdout=screen, stderr=subprocess.PIPE, env=environment, cwd=ROOT)
+        deadline = time.monotonic() + (10 if opened else 0)
+        while not (tmp_path / "opened").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert (tmp_path / "opened").exists() == opened
+    os.close(terminal)
+    os.close(screen)
+    assert (tmp_path / "opened").read_text().strip() == str(tmp_path / "in.preview.mp4")

@@ -295,3 +295,19 @@ def test_the_first_help_lists_the_version_and_whole_descriptions() -> None:
     assert "--version" in text
     assert "..." not in text.replace("INPUT...", "")
     assert text.index("Examples:") < text.index("Restore:") < text.index("General:")
+
+
+def test_a_dry_run_of_one_input_checks_everything_and_writes_nothing(clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.mp4"
+    result = run(clip, "-o", out, "--dry-run", "--json", *FILTER)
+    assert result.exit_code == 0, result.stderr
+    said = json.loads(result.stdout)
+    assert (said["input"], said["output"]) == (str(clip), str(out))
+    assert 0 < said["seconds"] < 60
+    assert "nothing is in the way; about 0:" in result.stderr
+    assert len(errors(run(clip, "-o", out, "--dry-run", "--crf", "99", "--preset", "warp", *FILTER))) == 2
+    assert "holds no frame" in errors(run(clip, "-o", out, "--dry-run", "--ss", "99", *FILTER))[0]
+    both = run(clip, clip.with_name("clip.mp4"), "--dry-run", *FILTER)
+    assert both.exit_code == 0
+    assert "1 of 1 files to restore" in both.stdout
+    assert list(tmp_path.iterdir()) == []

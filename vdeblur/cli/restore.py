@@ -44,6 +44,7 @@ vdeblur - -o - < in.mkv | ffplay -         as part of a pipe
 @output_option("--compare", type=click.Choice(["split", "side"]), help="Show input and result in one frame.")
 @output_option("-f", "--format", "output_format", metavar="NAME", help="Container, as in mp4, mkv, nut, y4m.")
 @output_option("-y/-n", "--overwrite/--no-overwrite", default=False, help="Replace an existing output, or refuse to.")
+@run_option("--dry-run", is_flag=True, help="Check everything, tell how long it would take, and write nothing.")
 @run_option("--resume/--no-resume", default=True, help="Go on where a stopped run of the same job was.")
 @run_option("--keep-temp", is_flag=True, help="Leave the segments of a long job beside its output.")
 @run_option(
@@ -70,6 +71,7 @@ def restore(
     compare: Any,
     output_format: str | None,
     overwrite: bool,
+    dry_run: bool,
     resume: bool,
     keep_temp: bool,
     preview: float | None,
@@ -99,11 +101,14 @@ def restore(
         source=replace(job.source, start_seconds=ss, end_seconds=end, container=input_format),
         sink=replace(job.sink, overwrite=overwrite, container=output_format),
     )
+    if dry_run and len(inputs) == 1:
+        _say_what_would_be_done(job, as_json)
+        return
     if preview is not None:
         _show_preview(ctx.obj, job, inputs, preview, progress, as_json)
         return
     if len(inputs) > 1:
-        ctx.exit(_restore_all(ctx.obj, job, inputs, progress, as_json))
+        ctx.exit(_restore_all(ctx.obj, job, inputs, progress, dry_run, as_json))
     summary = _restore_one(ctx.obj, job, progress, resume=resume, keep_temp=keep_temp)
     from ..media.images import bytes_of
 
@@ -138,6 +143,23 @@ def _restore_one(stop: StopSignals, job: Job, progress: str, *, resume: bool, ke
             raise _all_problems(job, error) from error
 
 
+def _say_what_would_be_done(job: Job, as_json: bool) -> None:
+    """Raise for whatever is wrong with the job; otherwise tell how long it would take, by a trial."""
+    from ..jobs.check import problems_of
+    from ..jobs.trial import estimate
+    from ..media.paths import output_of
+    from ..progress import clock
+
+    if found := problems_of(job):
+        raise _all_problems(job, found[0])
+    output = output_of(job.input, job.output)
+    seconds = None if job.input == "-" else estimate(job)
+    length = "how long it takes cannot be told" if seconds is None else f"about {clock(max(seconds, 1))}"
+    say(f"{job.input} -> {output}: nothing is in the way; {length}")
+    if as_json:
+        say_json({"input": job.input, "output": output, "seconds": seconds and round(seconds, 3)})
+
+
 def _show_preview(
     stop: StopSignals, job: Job, inputs: tuple[str, ...], seconds: float, progress: str, as_json: bool
 ) -> None:
@@ -160,7 +182,9 @@ def _show_preview(
         click.launch(made.output)
 
 
-def _restore_all(stop: StopSignals, job: Job, inputs: tuple[str, ...], progress: str, as_json: bool) -> int:
+def _restore_all(
+    stop: StopSignals, job: Job, inputs: tuple[str, ...], progress: str, dry_run: bool, as_json: bool
+) -> int:
     """Restore several inputs as a batch, and return its exit code."""
     if job.output == "-" or "-" in inputs:
         raise UsageError("several inputs cannot go through a pipe: name files, and a folder with -o")
@@ -172,7 +196,7 @@ def _restore_all(stop: StopSignals, job: Job, inputs: tuple[str, ...], progress:
 
     request = Request(inputs, job.output, job, BatchOptions(overwrite=job.sink.overwrite))
     shown = batch_progress_of(progress)
-    return run_batch(request, stop, shown, dry_run=False, as_json=as_json, say=say, write=click.echo)
+    return run_batch(request, stop, shown, dry_run=dry_run, as_json=as_json, say=say, write=click.echo)
 
 
 def _all_problems(job: Job, first: VdeblurError) -> VdeblurError:

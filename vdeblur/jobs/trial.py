@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from ..frames import Frame, StreamInfo
 from ..media.paths import is_image_input, is_image_output, output_of
+from ..media.sources import open_source
 from .job import Job
 from .whole import restore_whole
 
@@ -80,3 +81,13 @@ def try_out(job: Job) -> Trial | None:
     if fps is None or clock.info is None:
         return None
     return Trial(clock.start_seconds, fps * clock.info.width * clock.info.height)
+
+
+def estimate(job: Job) -> float | None:
+    """Seconds that a job would take; None where its length is unknown. Raises what `restore_whole` raises."""
+    with open_source(job.input, job.source) as source:
+        info = source.info
+    trial = try_out(job)
+    if trial is None or not info.frames:
+        return None
+    return trial.start_seconds + info.frames * info.width * info.height / trial.pixels_per_second

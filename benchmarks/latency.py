@@ -22,8 +22,8 @@ from machine import describe_machine
 from moving import PERIOD, YUV420, moving_frames
 
 from vdeblur.frames import Color, Frame, StreamInfo
-from vdeblur.live.meter import Meter, Stats
-from vdeblur.live.session import Live, watch
+from vdeblur.live.meter import LiveMeter, Stats
+from vdeblur.live.session import Live, run_unseen
 from vdeblur.live.stream import LiveStream, Rung, ladder
 from vdeblur.loading import ModelOptions
 
@@ -71,9 +71,9 @@ class SimulatedCamera:
 def run(size: tuple[int, int], rungs: list[Rung], seconds: float) -> Stats:
     """How a stream of this size does on these rungs."""
     with Live(SimulatedCamera(size), LiveStream(rungs)) as live:
-        watch(live, WARM_UP_SECONDS)
-        live.meter = Meter()
-        watch(live, seconds)
+        run_unseen(live, WARM_UP_SECONDS)
+        live.meter = LiveMeter()
+        run_unseen(live, seconds)
         return live.stats()
 
 

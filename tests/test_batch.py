@@ -27,7 +27,7 @@ from support.commands import ROOT, run
 from support.videos import count_frames, decoded, footage, largest_difference
 from vdeblur.batch.collect import collect
 from vdeblur.batch.journal import Journal
-from vdeblur.batch.progress import Bars, JsonLines
+from vdeblur.batch.progress import BatchBars, BatchLines
 from vdeblur.batch.report import to_html
 from vdeblur.batch.scheduler import Batch, BatchOptions
 from vdeblur.batch.units import Restore, Whole, do
@@ -325,7 +325,7 @@ def test_only_what_is_blurred_is_touched_and_counted(tmp_path: Path) -> None:
 def test_progress_as_json_goes_from_nothing_to_all(folder: Path) -> None:
     said: list[str] = []
     batch = batch_of(folder)
-    with JsonLines(said.append) as shown:
+    with BatchLines(said.append) as shown:
         batch.run(Here(), shown.update)
     lines = [json.loads(line) for line in said]
     first, last = lines[0], lines[-1]
@@ -338,7 +338,7 @@ def test_progress_as_json_goes_from_nothing_to_all(folder: Path) -> None:
 
 def test_two_bars_show_all_files_and_the_current_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     batch = batch_of(folder)
-    with Bars(force=True) as shown:
+    with BatchBars(force=True) as shown:
         batch.run(Here(), shown.update)
     drawn = capsys.readouterr().err
     assert "/5 files" in drawn

@@ -29,7 +29,7 @@ from vdeblur.live.meter import percentile
 from vdeblur.live.newest import Newest
 from vdeblur.live.pace import Step
 from vdeblur.live.recording import open_recording
-from vdeblur.live.session import Live, watch
+from vdeblur.live.session import Live, run_unseen
 from vdeblur.live.stream import LiveStream, Rung
 from vdeblur.restorer import State
 from vdeblur.windows import Window
@@ -145,7 +145,7 @@ def test_a_screen_needs_a_display(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.timing
 def test_all_frames_come_out_when_there_is_time(clip: Path) -> None:
     with Live(FileCamera(str(clip)), stream_of(0.0)) as live:
-        watch(live)
+        run_unseen(live)
     stats = live.stats()
     assert stats.captured == 15
     assert stats.restored + stats.dropped == 15
@@ -157,7 +157,7 @@ def test_all_frames_come_out_when_there_is_time(clip: Path) -> None:
 def test_a_slow_model_leaves_frames_out_and_stays_in_time(clip: Path) -> None:
     """The model takes as long as 2.5 frames: kept waiting in a line, they would end up most of a second late."""
     with Live(FileCamera(str(clip), CameraOptions(loop=True)), stream_of(0.1)) as live:
-        watch(live, 1.5)
+        run_unseen(live, 1.5)
     stats = live.stats()
     assert stats.dropped > stats.restored
     assert stats.latency_p95_ms < 1000 * (0.1 + 0.04) + 360  # the work, one frame of the camera, and a busy machine
@@ -166,7 +166,7 @@ def test_a_slow_model_leaves_frames_out_and_stays_in_time(clip: Path) -> None:
 @pytest.mark.timing
 def test_the_ladder_goes_down_and_says_so(clip: Path) -> None:
     with Live(FileCamera(str(clip), CameraOptions(loop=True)), stream_of(0.1, 0.001)) as live:
-        watch(live, 4)
+        run_unseen(live, 4)
         stats = live.stats()
     assert stats.step == "step 1"
     assert stats.stepped_down == 1
@@ -176,7 +176,7 @@ def test_the_ladder_goes_down_and_says_so(clip: Path) -> None:
 def test_alternate_frames_are_left_out_on_purpose(clip: Path) -> None:
     rung = Rung(Step("half", every=2), Identity(), 1.0)
     with Live(FileCamera(str(clip)), LiveStream([rung], is_cut=lambda a, b: False)) as live:
-        watch(live)
+        run_unseen(live)
     assert live.stats().restored in (7, 8)
 
 
@@ -187,7 +187,7 @@ def test_a_failing_restorer_ends_it_with_its_error(clip: Path) -> None:
 
     stream = LiveStream([Rung(Step("failing"), Failing(), 1.0)])
     with pytest.raises(RuntimeError, match="broken weights"), Live(FileCamera(str(clip)), stream) as live:
-        watch(live)
+        run_unseen(live)
     assert our_threads() == []
 
 
@@ -201,7 +201,7 @@ def test_a_recording_has_the_cameras_times(tmp_path: Path) -> None:
     live = Live(camera, stream_of(0.0))
     live.record(open_recording(str(tmp_path / "out.mkv"), camera))
     with live:
-        watch(live)
+        run_unseen(live)
     recorded = pts_of(tmp_path / "out.mkv")
     assert len(recorded) == live.stats().restored
     assert set(recorded) <= {round(p / 1000, 3) for p in pts}
@@ -213,7 +213,7 @@ def test_both_sides_are_recorded(clip: Path, tmp_path: Path) -> None:
     live = Live(camera, stream_of(0.0))
     live.record(open_recording(str(tmp_path / "out.mp4"), camera, "side"))
     with live:
-        watch(live)
+        run_unseen(live)
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert (container.streams.video[0].width, container.streams.video[0].height) == (128, 48)
 

@@ -26,7 +26,7 @@ from vdeblur.live.cameras import open_camera
 from vdeblur.live.opencv_camera import MISSES, OpenCVCamera
 from vdeblur.live.pace import Step
 from vdeblur.live.recording import open_recording
-from vdeblur.live.session import Live, watch
+from vdeblur.live.session import Live, run_unseen
 from vdeblur.live.stream import LiveStream, Rung
 
 
@@ -72,7 +72,7 @@ def recorded(camera: SimulatedCamera, path: Path, seconds: float = math.inf) -> 
     live = Live(camera, LiveStream([Rung(Step("identity"), Identity(), 1.0)], is_cut=lambda a, b: False))
     live.record(open_recording(str(path), camera))
     with live:
-        watch(live, seconds)
+        run_unseen(live, seconds)
     return live
 
 

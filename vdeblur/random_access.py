@@ -15,10 +15,10 @@ from .pipeline import restored
 from .restorer import Restorer
 from .windows import IsCut
 
-Result = TypeVar("Result")
+Out = TypeVar("Out")
 
 
-class RandomAccess(Generic[Result]):
+class RandomAccess(Generic[Out]):
     """A stream of known length whose restored frames can be asked for by number. Not for several threads at once.
 
     Forward, by no more than the warm-up, the run goes on; back, what was kept is handed out again; all else costs a
@@ -34,7 +34,7 @@ class RandomAccess(Generic[Result]):
         warm_up: int,
         keep: int,
         new_cuts: Callable[[], IsCut] | None = None,
-        finish: Callable[[Frame], Result],
+        finish: Callable[[Frame], Out],
     ) -> None:
         """`frame_at` reads frame 0 .. count - 1; what it raises comes out of `frame`, which can be called again.
 
@@ -47,14 +47,14 @@ class RandomAccess(Generic[Result]):
         self._restorer = restorer
         self._warm_up, self._keep = max(warm_up, restorer.past), max(keep, 1)
         self._new_cuts, self._finish = new_cuts, finish
-        self._kept: OrderedDict[int, Result] = OrderedDict()
+        self._kept: OrderedDict[int, Out] = OrderedDict()
         self._run: Iterator[Frame] | None = None
         self._next = 0
         """The frame that the run yields next."""
         self._warm = 0
         """The run's first frame that has the past it needs."""
 
-    def frame(self, number: int) -> Result:
+    def frame(self, number: int) -> Out:
         """Frame `number` restored. Raises IndexError outside the stream, and what the restorer raises."""
         if not 0 <= number < self._count:
             raise IndexError(f"frame {number} of a stream of {self._count}")

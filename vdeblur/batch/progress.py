@@ -24,7 +24,7 @@ class BatchProgress(Protocol):
         ...
 
 
-class Pace:
+class TimeLeft:
     """Share done, by pixels, and time left at the pace of this run."""
 
     def __init__(self) -> None:
@@ -49,10 +49,10 @@ def share_of(task: Task) -> float:
     return min(task.frames_so_far / task.frames, 1.0) if task.frames else 0.0
 
 
-class Silent:
+class NoBatchProgress:
     """No progress at all."""
 
-    def __enter__(self) -> Silent:
+    def __enter__(self) -> NoBatchProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -62,16 +62,16 @@ class Silent:
         """Ignore it."""
 
 
-class JsonLines:
+class BatchLines:
     """One JSON object a line: files, files_over, failures, frames, share (0..1), seconds_left (or null), current."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
-        self._pace = Pace()
+        self._pace = TimeLeft()
         self._due = 0.0
         self._batch: Batch | None = None
 
-    def __enter__(self) -> JsonLines:
+    def __enter__(self) -> BatchLines:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -103,7 +103,7 @@ class JsonLines:
         self._write(json.dumps(line))
 
 
-class Bars:
+class BatchBars:
     """Two bars on the terminal at stderr: all files, and the one that was begun first."""
 
     def __init__(self, *, force: bool = False) -> None:
@@ -119,10 +119,10 @@ class Bars:
         )
         self._all = self._bars.add_task("", total=1.0, text="")
         self._current = self._bars.add_task("", total=1.0, text="")
-        self._pace = Pace()
+        self._pace = TimeLeft()
         self._due = 0.0
 
-    def __enter__(self) -> Bars:
+    def __enter__(self) -> BatchBars:
         self._bars.start()
         return self
 

@@ -87,10 +87,10 @@ class Finished:
     thumbnails: tuple[str, str] | None
 
 
-Result = Prepared | Finished | int
+UnitResult = Prepared | Finished | int
 
 
-def do(unit: Unit, device: str, on_frames: OnFrames) -> Result:
+def do(unit: Unit, device: str, on_frames: OnFrames) -> UnitResult:
     """Do a unit; a restored segment gives its number of frames, 0 where it need not be done. Raises what it meets."""
     match unit:
         case Prepare():

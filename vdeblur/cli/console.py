@@ -110,9 +110,9 @@ def progress_of(kind: str) -> Progress:
 
 def batch_progress_of(kind: str) -> BatchProgress:
     """The progress display of a batch that `--progress` names."""
-    from ..batch.progress import Bars, JsonLines, Silent
+    from ..batch.progress import BatchBars, BatchLines, NoBatchProgress
 
     shown = _progress_kind(kind)
     if shown == "json":
-        return JsonLines(lambda line: click.echo(line, err=True))
-    return Bars(force=True) if shown == "bar" else Silent()
+        return BatchLines(lambda line: click.echo(line, err=True))
+    return BatchBars(force=True) if shown == "bar" else NoBatchProgress()

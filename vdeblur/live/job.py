@@ -57,7 +57,7 @@ def run_live(job: LiveJob, on_stats: Callable[[Stats], None] | None = None) -> t
     from .camera import CameraOptions
     from .cameras import open_camera
     from .recording import Recording, open_recording
-    from .session import Live, watch
+    from .session import Live, run_unseen
     from .stream import LiveStream, Rung, ladder
 
     def load(model: str) -> list[Rung]:
@@ -83,7 +83,7 @@ def run_live(job: LiveJob, on_stats: Callable[[Stats], None] | None = None) -> t
                 window = live_window.LiveWindow(live, live_window.Look(job.view), names, load, on_stats=on_stats)
                 window.run(job.seconds)
             else:
-                watch(live, job.seconds or math.inf, on_stats)
+                run_unseen(live, job.seconds or math.inf, on_stats)
         except Stopped as stop:
             stopped = stop
     return live.stats(), stopped

@@ -51,7 +51,7 @@ class Stats:
         )
 
 
-class Meter:
+class LiveMeter:
     """Counts what goes through, from several threads."""
 
     def __init__(self) -> None:

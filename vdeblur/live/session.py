@@ -17,7 +17,7 @@ from threading import Lock, Thread
 from ..errors import DeviceError
 from ..frames import Frame
 from .camera import Camera
-from .meter import Meter, Stats, percentile
+from .meter import LiveMeter, Stats, percentile
 from .newest import Newest
 from .recording import Recording
 from .stream import LiveStream
@@ -54,7 +54,7 @@ class Live:
 
     def __init__(self, camera: Camera, stream: LiveStream) -> None:
         """Takes over the camera and closes it."""
-        self.camera, self.stream, self.meter = camera, stream, Meter()
+        self.camera, self.stream, self.meter = camera, stream, LiveMeter()
         self._captured: Newest[Captured] = Newest()
         self._shown: Newest[Shown] = Newest()
         self._recordings: list[Recording] = []
@@ -184,7 +184,7 @@ class Live:
             self.stream.took(done - begun, self.meter.interval, done - captured.at, done)
 
 
-def watch(live: Live, seconds: float = math.inf, on_stats: Callable[[Stats], None] | None = None) -> None:
+def run_unseen(live: Live, seconds: float = math.inf, on_stats: Callable[[Stats], None] | None = None) -> None:
     """Let a live stream run without a window, until it ends or for some seconds; tell of it every second."""
     start = due = time.perf_counter()
     while not live.has_ended:

@@ -22,7 +22,7 @@ from aiortc.mediastreams import MediaStreamError
 
 from ..errors import UsageError, VdeblurError
 from ..frames import Frame
-from ..live.meter import Meter, percentile
+from ..live.meter import LiveMeter, percentile
 from ..live.stream import LiveStream, ladder
 from ..media.colors import color_of
 from ..media.planes import frame_of, video_frame
@@ -64,7 +64,7 @@ class RestoredTrack(VideoStreamTrack):
 
     def __init__(self, source: MediaStreamTrack, stream: LiveStream, pool: ThreadPoolExecutor) -> None:
         super().__init__()
-        self.stream, self.meter = stream, Meter()
+        self.stream, self.meter = stream, LiveMeter()
         self.divider = 0.5
         """Where the result begins, 0..1 from the left; 0 shows nothing else."""
         self._source, self._pool = source, pool

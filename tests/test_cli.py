@@ -436,7 +436,7 @@ def test_doctor_tries_what_it_names() -> None:
 
 
 def test_doctor_knows_an_encoder_that_only_has_a_name() -> None:
-    from vdeblur.cli.doctor import encodes
+    from vdeblur.media.encoder_trial import encodes
 
     assert encodes("libx264")
     assert not encodes("no_such_encoder")

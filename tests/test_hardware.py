@@ -12,9 +12,9 @@ from av.codec.hwaccel import HWDeviceType
 
 from support.commands import run
 from support.videos import YUV420, Recipe, frames, packets, write
-from vdeblur.cli.doctor import encodes
 from vdeblur.frames import Color, StreamInfo
 from vdeblur.media import encoders, video_source
+from vdeblur.media.encoder_trial import encodes
 from vdeblur.media.encoders import choose_encoder, software_of
 from vdeblur.media.opening import open_input
 from vdeblur.media.options import SinkOptions, SourceOptions

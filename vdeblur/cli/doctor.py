@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import sys
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from importlib import metadata
 from typing import Any
 
 from ..errors import ModelError
+from ..live.display import display_problem
+from ..media.encoder_trial import encodes
 from ..version import __version__
 
 PACKAGES = ("torch", "av", "numpy", "opencv-python", "safetensors", "click", "rich")
@@ -20,9 +19,6 @@ HARDWARE_ENCODERS = (
     *("h264_nvenc", "hevc_nvenc", "av1_nvenc", "h264_qsv", "hevc_qsv", "av1_qsv"),
     *("h264_videotoolbox", "hevc_videotoolbox", "h264_v4l2m2m"),
 )
-
-TRIAL_SIZE = (320, 192)
-"""Every hardware encoder takes this size; some refuse smaller ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +43,7 @@ def diagnose() -> Diagnosis:
     encoders = {name: encodes(name) for name in (*SOFTWARE_ENCODERS, *HARDWARE_ENCODERS)}
     if not encoders["libx264"]:
         problems.append("libx264 does not encode: install av again (pip install --force-reinstall av)")
-    return Diagnosis(_versions(), _ffmpeg(), _devices(), encoders, weights, has_display(), tuple(problems))
+    return Diagnosis(_versions(), _ffmpeg(), _devices(), encoders, weights, display_problem() is None, tuple(problems))
 
 
 def _versions() -> dict[str, str]:
@@ -78,32 +74,6 @@ def _devices() -> dict[str, str]:
     return devices
 
 
-def encodes(name: str) -> bool:
-    """Whether an encoder makes packets here: that its name is known says nothing about the hardware behind it."""
-    import av
-
-    os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 tells of itself on stderr unless told to name errors only
-    try:
-        encoder: Any = av.CodecContext.create(name, "w")
-        formats = encoder.codec.video_formats or ()
-        encoder.pix_fmt = formats[0].name if formats and formats[0].name != "cuda" else "yuv420p"
-        encoder.width, encoder.height = TRIAL_SIZE
-        encoder.time_base = Fraction(1, 25)
-        encoder.options = {"x265-params": "log-level=none"} if name == "libx265" else {}
-        packets = []
-        for pts in range(3):
-            frame = av.VideoFrame(*TRIAL_SIZE, "yuv420p")
-            for plane in frame.planes:
-                plane.update(bytes(plane.buffer_size))
-            frame = frame.reformat(format=encoder.pix_fmt)
-            frame.pts = pts
-            packets += encoder.encode(frame)
-        packets += encoder.encode(None)
-    except (av.FFmpegError, ValueError):
-        return False
-    return any(packet.size for packet in packets)
-
-
 def _weights() -> tuple[dict[str, bool], list[str]]:
     from ..backends.published import published
     from ..files import file_sha256
@@ -117,12 +87,6 @@ def _weights() -> tuple[dict[str, bool], list[str]]:
     except ModelError as error:
         problems.append(str(error))
     return intact, problems
-
-
-def has_display() -> bool:
-    """Whether a window could be shown."""
-    on_linux = sys.platform.startswith("linux")
-    return not on_linux or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def to_json(diagnosis: Diagnosis) -> dict[str, Any]:

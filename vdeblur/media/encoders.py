@@ -17,6 +17,7 @@ from ..errors import UsageError
 from ..frames import Layout, StreamInfo
 from .containers import WITHOUT_PTS, can_encode
 from .encoder_ranges import CHECKED, check_value
+from .encoder_trial import gives_packets
 from .options import SinkOptions
 from .planes import native_format, storage_of
 from .quality import STEPS
@@ -185,15 +186,10 @@ def _in_hardware(encoder: str, container: str, info: StreamInfo, options: SinkOp
         trial = _trial(encoder, info, pix_fmt)
         trial.options = encoder_settings(encoder, info, None, options)
         trial.open()
-        frames = [av.VideoFrame(info.width, info.height, pix_fmt) for _ in range(3)]
-        for pts, frame in enumerate(frames):
-            for plane in frame.planes:
-                plane.update(bytes(plane.buffer_size))
-            frame.pts, frame.time_base = pts, trial.time_base
-        packets = [packet for frame in (*frames, None) for packet in trial.encode(frame)]
+        works = gives_packets(trial)
     except (av.FFmpegError, UsageError, ValueError):
         return False
-    return loss in (None, _LOSS_NAMES[4]) and not trial.options and any(packet.size for packet in packets)
+    return works and loss in (None, _LOSS_NAMES[4]) and not trial.options
 
 
 def _holds(encoder: str, info: StreamInfo, options: SinkOptions) -> bool:
@@ -235,7 +231,7 @@ def choose_pix_fmt(encoder: str, layout: Layout, wanted: str | None, name: str) 
         return wanted, None
     if native in formats:
         return native, None
-    ours = [f for f in formats if (s := storage_of(f)) and not f.startswith("yuvj") and _kin(layout, s.layout)]
+    ours = [f for f in formats if (s := storage_of(f)) and not f.startswith("yuvj") and _is_related(layout, s.layout)]
     if layout.model == "gray" and (least := native.replace("gray", "yuv420p")) in formats:
         return least, None  # luma beside neutral chroma is the same picture
     best, loss = find_best_pix_fmt_of_list(ours or formats, native, layout.alpha)
@@ -247,7 +243,7 @@ def choose_pix_fmt(encoder: str, layout: Layout, wanted: str | None, name: str) 
     return best.name, " and ".join(word for bit, word in _LOSS_NAMES.items() if loss & bit) or None
 
 
-def _kin(source: Layout, target: Layout) -> bool:
+def _is_related(source: Layout, target: Layout) -> bool:
     """Luma stays luma: only RGB may become either."""
     return source.model == "rgb" or target.model != "rgb"
 

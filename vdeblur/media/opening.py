@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 from ..errors import InputError, UsageError
 from .options import SourceOptions
 from .transport import TAIL_BYTES
+from .versions import TAGS_AS_THEY_ARE
 
 _COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
 
@@ -64,9 +65,7 @@ def open_input(file: str | Pipe, name: str, options: SourceOptions, device: str 
     target = "file:" + file if isinstance(file, str) else file
     try:
         hardware = HWAccel(device, allow_software_fallback=True) if device is not None else None
-        return av.open(
-            target, "r", format=options.container, options=settings, metadata_errors="replace", hwaccel=hardware
-        )
+        return av.open(target, "r", format=options.container, options=settings, hwaccel=hardware, **TAGS_AS_THEY_ARE)
     except NotImplementedError as error:
         raise InputError(f"{name}: this hardware has no decoder for its codec") from error
     except ValueError as error:

@@ -37,6 +37,7 @@ from .planes import Decoded
 from .read_back import check_readable
 from .side_data import TAKES_USER_DATA, Carriage
 from .tags import cut_chapters, lasting, track_tags
+from .versions import TAGS_AS_THEY_ARE
 from .video_source import VideoSource
 
 T = TypeVar("T")
@@ -94,7 +95,7 @@ class VideoSink:
             container_options=SEGMENT_OPTIONS
             if options.picture_only
             else muxer_options(self.format, self._info.color, self._media, is_pipe),
-            metadata_errors="replace",
+            **TAGS_AS_THEY_ARE,
         )
         self._is_open = True
         self._others: OtherStreams | None = None

@@ -65,7 +65,10 @@ def open_input(file: str | Pipe, name: str, options: SourceOptions, device: str 
     target = "file:" + file if isinstance(file, str) else file
     try:
         hardware = HWAccel(device, allow_software_fallback=True) if device is not None else None
-        return av.open(target, "r", format=options.container, options=settings, hwaccel=hardware, **TAGS_AS_THEY_ARE)
+        container: InputContainer = av.open(
+            target, "r", format=options.container, options=settings, hwaccel=hardware, **TAGS_AS_THEY_ARE
+        )
+        return container
     except NotImplementedError as error:
         raise InputError(f"{name}: this hardware has no decoder for its codec") from error
     except ValueError as error:

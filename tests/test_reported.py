@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from support.videos import YUV420, Recipe, copy, frames, noise, write
 from vdeblur.errors import InputError, OutputError
 from vdeblur.frames import MATRIX_BT470BG, Color, Layout, StreamInfo
 from vdeblur.media.encoders import encoder_settings
 from vdeblur.media.options import SinkOptions, SourceOptions
+from vdeblur.media.paths import default_output, is_image_input
 from vdeblur.media.planes import native_format, video_frame
 from vdeblur.media.probe import probe
 from vdeblur.media.sinks import open_sink
@@ -321,3 +324,82 @@ def test_chapters_are_kept_without_a_word_about_their_track(tmp_path: Path, name
     assert sink.warnings == []
     with av.open(str(tmp_path / name)) as got:
         assert [chapter["metadata"]["title"] for chapter in got.chapters()] == ["part 0", "part 1"]
+
+
+# -- animations ---------------------------------------------------------------------------------------------------------
+
+
+def animation(path: Path, codec: str, pix_fmt: str, count: int = 6) -> str:
+    """A moving disc of changing colour; GIF, animated PNG or animated WebP."""
+    with av.open(str(path), "w") as made:
+        video: Any = made.add_stream(codec, rate=10)
+        video.width, video.height, video.pix_fmt = 64, 48, pix_fmt
+        for index in range(count):
+            made.mux(video.encode(av.VideoFrame.from_ndarray(disc(index), "rgb24").reformat(format=pix_fmt)))
+        made.mux(video.encode(None))
+    return str(path)
+
+
+def disc(index: int) -> NDArray[np.uint8]:
+    y, x = np.mgrid[:48, :64]
+    image = np.full((48, 64, 3), 20, np.uint8)
+    image[(x - 10 - 8 * index) ** 2 + (y - 24) ** 2 < 100] = [250, 40 * index, 128]
+    return image
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pix_fmt"), [("a.gif", "gif", "rgb8"), ("a.apng", "apng", "rgb24"), ("a.png", "apng", "rgb24")]
+)
+def test_animations_are_read_as_videos(tmp_path: Path, name: str, codec: str, pix_fmt: str) -> None:
+    made = Path(animation(tmp_path / f"made.{codec}", codec, pix_fmt))
+    path = str(made.rename(tmp_path / name))
+    assert times(path)[0] == [Fraction(n, 10) for n in range(6)]
+    assert default_output(path) == str(tmp_path / "a.deblur.mkv")
+
+
+def test_a_png_that_does_not_move_is_an_image(tmp_path: Path) -> None:
+    path = str(tmp_path / "a.png")
+    cv2.imwrite(path, disc(0))
+    assert is_image_input(path)
+    with open_source(path) as source:
+        assert source.info.codec == "PNG images"
+
+
+@pytest.mark.parametrize("count", [1, 6])
+def test_an_animated_webp_is_named_as_what_it_is(tmp_path: Path, count: int) -> None:
+    path = tmp_path / "a.webp"
+    if not hasattr(cv2, "Animation"):
+        pytest.skip("this OpenCV writes no animations")
+    moving = cv2.Animation()
+    moving.frames, moving.durations = [disc(index) for index in range(count)], [100] * count
+    if count == 1:
+        cv2.imwrite(str(path), disc(0))
+        assert len(times(str(path))[0]) == 1
+        return
+    assert cv2.imwriteanimation(str(path), moving)
+    with pytest.raises(InputError, match="is an animated WebP"):
+        open_source(str(path))
+
+
+def test_gif_keeps_its_colours(tmp_path: Path) -> None:
+    """In a palette for each frame: more than 256 colours in all come out, those of a frame nearly as they are."""
+    count = 40
+    made = [replace(f, planes=smooth_rgb(index), layout=Layout("rgb")) for index, f in enumerate(frames(count))]
+    path, out = write(tmp_path / "a.mkv", Recipe(made, codec="ffv1")), tmp_path / "b.gif"
+    source = open_source(path)
+    sink = open_sink(str(out), source)
+    given = copy(source, sink)
+    assert ["256 colours" in line for line in sink.warnings] == [True]
+    with av.open(str(out)) as container:
+        got = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(got) == count
+    assert len({tuple(colour) for image in got for colour in image.reshape(-1, 3)}) > 256
+    for before, after in zip(given, got, strict=True):
+        wanted = np.stack(before.planes, axis=-1).astype(int)
+        assert np.abs(wanted - after).mean() < 6
+    assert shown(str(out)) == [Fraction(n, 25) for n in range(count)]
+
+
+def smooth_rgb(index: int) -> Any:
+    y, x = np.mgrid[:48, :64]
+    return tuple((128 + 100 * np.sin(x / 20 + y / 30 + index / 7 + 2 * c)).astype(np.uint8) for c in range(3))

@@ -231,6 +231,8 @@ def choose_pix_fmt(encoder: str, layout: Layout, wanted: str | None, name: str) 
         return wanted, None
     if native in formats:
         return native, None
+    if encoder == "gif":
+        return "pal8", "all but 256 colours of each frame"
     ours = [f for f in formats if (s := storage_of(f)) and not f.startswith("yuvj") and _is_related(layout, s.layout)]
     if layout.model == "gray" and (least := native.replace("gray", "yuv420p")) in formats:
         return least, None  # luma beside neutral chroma is the same picture

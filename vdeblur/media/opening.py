@@ -80,6 +80,18 @@ def open_input(file: str | Pipe, name: str, options: SourceOptions, device: str 
         raise InputError(f"{name}: cannot be opened: {reason}") from error
 
 
+def is_animated_webp(file: str | Pipe) -> bool:
+    """Whether a file is a WebP with the flag of an animation, of which FFmpeg decodes nothing."""
+    if isinstance(file, Pipe):
+        return False
+    try:
+        with open(file, "rb") as opened:
+            head = opened.read(21)
+    except OSError:  # gone since it was opened
+        return False
+    return head[8:16] == b"WEBPVP8X" and bool(head[20] & 2)
+
+
 def video_stream(container: InputContainer, name: str) -> VideoStream:
     """The stream to restore: no cover art; the default one, else the largest. Raises InputError."""
     moving = [s for s in container.streams.video if not s.disposition & _COVERS]

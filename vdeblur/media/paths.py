@@ -8,11 +8,25 @@ from pathlib import Path
 from .containers import FORMATS
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
+_PNG_HEAD = 1 << 20
+"""Bytes of a PNG in which its image data has begun, colour profile and text included."""
 
 
 def is_image_input(path: str) -> bool:
-    """Whether `path` names images: a folder, an image file, or a pattern of image files."""
-    return Path(path).is_dir() or Path(path).suffix.lower() in IMAGE_SUFFIXES
+    """Whether `path` names images: a folder, an image file, or a pattern of image files; an animated PNG is a video."""
+    if Path(path).is_dir():
+        return True
+    return Path(path).suffix.lower() in IMAGE_SUFFIXES and not _is_animated_png(path)
+
+
+def _is_animated_png(path: str) -> bool:
+    """Whether the chunk that makes a PNG an animation stands before its first image data."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(_PNG_HEAD)
+    except OSError:
+        return False
+    return head.startswith(b"\x89PNG") and b"acTL" in head.partition(b"IDAT")[0]
 
 
 def is_image_output(path: str, of_images: bool) -> bool:

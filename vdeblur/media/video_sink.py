@@ -32,6 +32,8 @@ from .matroska import MAX_HEADER_BYTES, PLACEHOLDER, with_aspect
 from .muxers import MATROSKA, MP4, SEGMENT_OPTIONS, PipeWriter, muxer_options, order_decoding
 from .options import SinkOptions
 from .other_streams import OtherStreams
+from .palette import PIX_FMT as PALETTE_INPUT
+from .palette import Palette
 from .partial import Partial
 from .planes import Decoded
 from .read_back import check_readable
@@ -122,7 +124,8 @@ class VideoSink:
         context.width, context.height, context.pix_fmt = info.width, info.height, pix_fmt
         context.time_base = stream.time_base = encoder_time_base(encoder, info)
         context.flags |= Flags.frame_duration
-        self._conformer = Conformer(info, pix_fmt, self.name, self.warnings)
+        self._palette = Palette() if pix_fmt == "pal8" else None
+        self._conformer = Conformer(info, PALETTE_INPUT if self._palette else pix_fmt, self.name, self.warnings)
         color = self._conformer.color
         context.colorspace, context.color_primaries = color.matrix, color.primaries
         context.color_trc = color.transfer
@@ -199,6 +202,8 @@ class VideoSink:
     def write(self, frame: Frame) -> None:
         """Encode one frame, and copy what the other streams hold up to it."""
         picture = self._conformer.conformed(frame)
+        if self._palette:
+            picture = self._palette.of(picture)
         if isinstance(frame.origin, Decoded):
             self._carriage.note(frame.origin.kinds)
         self._checked(lambda: self._mux_video(self._stream.encode(picture)))

@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..frames import Color, Frame, StreamInfo
 from .colors import chroma_location, color_of
 from .deinterlace import deinterlaced
-from .opening import Pipe, check_size, hardware_devices, open_input, video_stream
+from .opening import Pipe, check_size, hardware_devices, is_animated_webp, open_input, video_stream
 from .options import SourceOptions
 from .planes import frame_of, readable
 from .reader import BREAKS, TAIL_SECONDS, Condition, Reader
@@ -279,6 +279,9 @@ class VideoSource:
         if first is None and isinstance(self._file, Pipe) and not self._reader.read and self._is_mp4:
             advice = "give it as a file, or write it with its index in front (faststart)"
             raise InputError(f"{self.name}: is MP4 with its index at the end, behind frames that a pipe lost; {advice}")
+        if first is None and is_animated_webp(self._file):
+            advice = "make a video, GIF or APNG of it first"
+            raise InputError(f"{self.name}: is an animated WebP, which this FFmpeg does not decode; {advice}")
         if first is None:
             raise InputError(f"{self.name}: no frame of its {self.video.codec.name} stream can be decoded")
         return first if not is_sought or self._is_early_enough(first) else self._from_further_back()

@@ -326,7 +326,7 @@ def test_chapters_are_kept_without_a_word_about_their_track(tmp_path: Path, name
         assert [chapter["metadata"]["title"] for chapter in got.chapters()] == ["part 0", "part 1"]
 
 
-# -- animations ---------------------------------------------------------------------------------------------------------
+# -- animations ------------------------------------------------------------------------------------------------------
 
 
 def animation(path: Path, codec: str, pix_fmt: str, count: int = 6) -> str:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+import vdeblur
 from support import videos
 from support.commands import run, started, until
 from support.videos import decoded, largest_difference
+from vdeblur.errors import OutputError
 from vdeblur.jobs.folder import folder_of
 from vdeblur.jobs.job import Job
 from vdeblur.jobs.whole import restore_whole
@@ -118,3 +120,12 @@ def test_an_output_that_exists_is_refused_before_the_work(film: Path, tmp_path: 
     assert "exists already" in result.stderr
     assert output.read_bytes() == b"precious"
     assert not folder_of(str(output)).exists()
+
+
+def test_restore_takes_a_path_as_the_command_does(tmp_path: Path) -> None:
+    clip = Path(videos.write(tmp_path / "in.mkv", videos.Recipe(videos.frames(3, size=(64, 48)), codec="ffv1")))
+    summary = vdeblur.restore(clip)
+    assert (summary.frames, summary.output) == (3, str(tmp_path / "in.deblur.mkv"))
+    assert len(decoded(summary.output)) == 3
+    with pytest.raises(OutputError, match="exists already"):
+        vdeblur.restore(str(clip))

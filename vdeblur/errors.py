@@ -24,8 +24,6 @@ EXIT_INTERNAL = 1
 EXIT_DAMAGED_INPUT = 6
 """The work is done, but frames of a damaged input were concealed."""
 EXIT_BATCH_FAILURES = 7
-EXIT_SIGINT = 130
-EXIT_SIGTERM = 143
 
 
 class VdeblurError(Exception):

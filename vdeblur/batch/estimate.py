@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..jobs.trial import try_out
-from .scheduler import Batch, pixels
+from .scheduler import Batch
+from .task import pixels
 from .workers import devices_for
 
 

@@ -45,7 +45,6 @@ class Journal:
         self._path = path
         self._last: dict[str, Entry] = {}
         self._hashes: dict[tuple[str, Stat], str] = {}
-        self.speeds: dict[str, float] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             lines = path.read_text(encoding="utf-8").split("\n") if path.exists() else []

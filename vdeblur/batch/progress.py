@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Protocol
 
 from ..progress import UPDATE_SECONDS, clock
-from .scheduler import Batch, Task, pixels
+from .scheduler import Batch
+from .task import Task, pixels
 
 
 class BatchProgress(Protocol):

@@ -8,7 +8,8 @@ from typing import Any
 
 from ..errors import OutputError
 from ..files import write_json, write_text
-from .scheduler import Batch, Task
+from .scheduler import Batch
+from .task import Task
 
 STATUS = {
     "done": "restored",

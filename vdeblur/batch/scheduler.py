@@ -1,6 +1,6 @@
 """A batch: many files, whoever does the work. Faults stay with their file, and done work is never done again.
 
-    collect -> journal: what is done already? -> per file: Prepare -> Restore each segment -> Join -> journal -> report
+    collect -> record: what is done already? -> per file: Prepare -> Restore each segment -> Join -> record -> report
 
 The loop here hands units to `Hands` (processes on this machine, or actors of a cluster) and takes their results. All
 that a unit leaves is on the disk under idempotent names, so the loop can be killed at any moment and run again.
@@ -8,24 +8,17 @@ that a unit leaves is on the disk under idempotent names, so the loop can be kil
 
 from __future__ import annotations
 
-import hashlib
-import heapq
-import json
 import logging
 import shutil
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field, replace
-from itertools import count
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ..errors import InputError, ModelError, OutputError, UsageError, VdeblurError
-from ..files import write_json
-from ..frames import StreamInfo
-from ..jobs.fingerprints import model_identity
-from ..jobs.folder import JobFolder, folder_of, settings_with
+from ..jobs.folder import JobFolder, folder_of
 from ..jobs.job import Job
 from ..jobs.plan import Cutting
 from ..jobs.restore import DEFAULT_CUTTING
@@ -33,8 +26,11 @@ from ..media.options import SinkOptions
 from ..media.paths import is_image_input, is_image_output
 from ..media.sources import open_source
 from .collect import Item
-from .journal import Entry, Journal, stat_of
+from .journal import stat_of
+from .record import Record
+from .task import Task, pixels
 from .units import Finished, Join, Prepare, Prepared, Restore, Unit, Whole
+from .work import Work, WorkQueue
 from .workers import Hands, WorkerDied
 
 log = logging.getLogger(__name__)
@@ -42,8 +38,6 @@ log = logging.getLogger(__name__)
 STATE_FOLDER = ".vdeblur-batch"
 """Inside the output folder: the journal and the thumbnails of done files."""
 POLL_SECONDS = 0.2
-
-Status = Literal["waiting", "running", "done", "damaged", "passed", "failed", "skipped", "foreign"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,44 +55,6 @@ class BatchOptions:
     cutting: Cutting = DEFAULT_CUTTING
 
 
-@dataclass(slots=True)
-class Task:
-    """One file on its way."""
-
-    item: Item
-    job: Job
-    status: Status = "waiting"
-    info: StreamInfo | None = None
-    frames: int = 0
-    """Known from the header, then from the packets."""
-    done_frames: int = 0
-    error: str | None = None
-    notes: list[str] = field(default_factory=list)
-    missing: set[int] = field(default_factory=set)
-    """Segments that are still to do."""
-    input_sha256: str = ""
-    running: dict[int, int] = field(default_factory=dict)
-    """Frames done so far of units that run."""
-    started: float | None = None
-    result: dict[str, Any] = field(default_factory=dict)
-    thumbnails: tuple[str, str] | None = None
-
-    @property
-    def is_over(self) -> bool:
-        """Nothing more will be done for it."""
-        return self.status not in ("waiting", "running")
-
-    @property
-    def frames_so_far(self) -> int:
-        """Done, those of running units included."""
-        return self.done_frames + sum(self.running.values())
-
-    @property
-    def failed(self) -> bool:
-        """It counts for exit code 7."""
-        return self.status in ("failed", "passed")
-
-
 class Batch:
     """Many files, their journal, and what is still to be done for them."""
 
@@ -111,15 +67,11 @@ class Batch:
         self.folder = Path(output_folder)
         self.options = options
         settings = replace(settings, model=settings.model.named())  # once for all, whatever devices the workers have
-        self._model = model_identity(settings.model)
-        self._settings = settings_with(settings, options.cutting)
-        self._journal = Journal(self.folder / STATE_FOLDER / "journal.jsonl")
+        self._record = Record(self.folder / STATE_FOLDER, settings, options.cutting)
         self._job = settings
         self.tasks = [self._task(item, settings) for item in items]
-        self._queue: list[tuple[int, int, int, Task, Unit, int]] = []  # stage, rank, number, task, unit, tries so far
-        self._later: list[tuple[float, int, int, int, Task, Unit, int]] = []
-        self._running: dict[Future[Any], tuple[Task, Unit, int, int, int]] = {}
-        self._number = count()
+        self._queue = WorkQueue()
+        self._running: dict[Future[Any], Work] = {}
         self._stopping = False
         self.seconds = 0.0
 
@@ -131,17 +83,17 @@ class Batch:
         task = Task(item, replace(settings, input=item.input, output=item.output, sink=sink))
         overwrite = self.options.overwrite
         try:
-            made = self._journal.made(item.output)
+            made = self._record.made(item.output)
             if stat_of(item.output) and not overwrite:
                 if made is None:
                     task.status = "foreign"
                     task.notes.append("an output that this batch did not make stands there; overwriting replaces it")
                     return task
-                changed = made.key != self._key(self._journal.input_sha256(item.input))
-                if not changed and made.event != "passed":
-                    self._recall(task, made)
+                unchanged = self._record.is_unchanged(made, item.input)
+                if unchanged and made.event != "passed":
+                    self._record.recall(task, made)
                     return task
-                why = "input, model or settings changed since it was restored" if changed else "was restored in part"
+                why = "was restored in part" if unchanged else "input, model or settings changed since it was restored"
                 task.notes.append(f"{why}: restored anew")
                 overwrite = True
             task.job = replace(task.job, sink=replace(sink, overwrite=overwrite))
@@ -152,23 +104,6 @@ class Batch:
             task.status, task.error = "failed", str(error)
         return task
 
-    def _key(self, input_sha256: str) -> str:
-        return f"{input_sha256}-{self._model}-{self._settings}"
-
-    def _recall(self, task: Task, made: Entry) -> None:
-        if made.event != "done":  # a kill came between the output and its line
-            self._journal.add(replace(made, event="done", output_stat=stat_of(task.item.output)))
-        task.status = "skipped"
-        task.result = made.result
-        task.frames = task.done_frames = made.result.get("frames") or 0
-        try:
-            task.thumbnails = tuple(json.loads(self._thumbnails(task).read_text(encoding="utf-8")))
-        except (OSError, ValueError):
-            task.thumbnails = None
-
-    def _thumbnails(self, task: Task) -> Path:
-        return self.folder / STATE_FOLDER / f"{hashlib.sha256(task.item.output.encode()).hexdigest()[:24]}.json"
-
     @property
     def waiting(self) -> list[Task]:
         """Tasks that have something to do, longest first."""
@@ -177,12 +112,7 @@ class Batch:
 
     def past_speed(self) -> float | None:
         """Pixels a second that this model reached for the files in the journal; None where there are none."""
-        speeds = [
-            entry.result["pixels_per_second"]
-            for task in self.tasks
-            if (entry := self._journal.last(task.item.output)) and entry.result.get("pixels_per_second")
-        ]
-        return sorted(speeds)[len(speeds) // 2] if speeds else None
+        return self._record.past_speed(self.tasks)
 
     def add(self, items: Sequence[Item]) -> None:
         """Take in more files, or anew those that have changed; the next `run` restores them."""
@@ -209,7 +139,7 @@ class Batch:
         self._check_disk(sum(stat[0] for task in todo if (stat := stat_of(task.item.input))))
         for rank, task in enumerate(todo):
             unit = Prepare(task.job, task.item.output, str(folder_of(task.item.output)), self.options.cutting)
-            self._add(1, rank, task, unit, 0)
+            self._queue.add(task, unit, rank)
         try:
             self._loop(hands, on_progress)
         except OutputError:  # the disk: what runs may end, nothing more is started
@@ -225,8 +155,8 @@ class Batch:
 
     def sweep(self) -> None:
         """After `hands.stop`: remove the whole files that it met half written. Segments stay for the next run."""
-        for task, unit, *_ in self._running.values():
-            self._sweep(task, unit)
+        for work in self._running.values():
+            self._sweep(work.task, work.unit)
 
     def _sweep(self, task: Task, unit: Unit) -> None:
         """Remove what a worker that was killed cannot; only whole files have nothing else in this folder."""
@@ -234,26 +164,20 @@ class Batch:
             JobFolder.remove_at(folder_of(task.item.output))
 
     def _loop(self, hands: Hands, on_progress: Callable[[Batch], None]) -> None:
-        while self._running or (not self._stopping and (self._queue or self._later)):
-            while self._later and self._later[0][0] <= time.monotonic():
-                heapq.heappush(self._queue, heapq.heappop(self._later)[1:])
-            while self._queue and len(self._running) < hands.width and not self._stopping:
+        while self._running or (self._queue and not self._stopping):
+            while len(self._running) < hands.width and not self._stopping and (work := self._queue.take()):
                 self._check_disk(0)
-                stage, rank, _, task, unit, tries = heapq.heappop(self._queue)
-                self._submit(hands, stage, rank, task, unit, tries)
+                self._submit(hands, work)
             if self._running:
                 ended, _ = wait(self._running, POLL_SECONDS, FIRST_COMPLETED)
                 for future in ended:
                     self._take(future)
-            elif self._later and not self._stopping:
+            elif self._queue and not self._stopping:
                 time.sleep(POLL_SECONDS)
             on_progress(self)
 
-    def _add(self, stage: int, rank: int, task: Task, unit: Unit, tries: int) -> None:
-        """Lower stages go first (joining frees disk space), then the longest files."""
-        heapq.heappush(self._queue, (stage, rank, next(self._number), task, unit, tries))
-
-    def _submit(self, hands: Hands, stage: int, rank: int, task: Task, unit: Unit, tries: int) -> None:
+    def _submit(self, hands: Hands, work: Work) -> None:
+        task, unit = work.task, work.unit
         if task.is_over:
             return
         if isinstance(unit, Prepare):
@@ -261,16 +185,17 @@ class Batch:
             Path(task.item.output).parent.mkdir(parents=True, exist_ok=True)
         if isinstance(unit, Whole | Join):
             try:
-                self._write("writing", task)
+                self._record.write("writing", task)
             except InputError as error:
                 task.status, task.error = "failed", str(error)
                 return
         place = unit.index if isinstance(unit, Restore) else -1
         future = hands.submit(unit, lambda frames: task.running.__setitem__(place, frames))
-        self._running[future] = task, unit, stage, rank, tries
+        self._running[future] = work
 
     def _take(self, future: Future[Any]) -> None:
-        task, unit, stage, rank, tries = self._running.pop(future)
+        work = self._running.pop(future)
+        task, unit = work.task, work.unit
         task.running.pop(unit.index if isinstance(unit, Restore) else -1, None)
         self._sweep(task, unit)
         if task.is_over:
@@ -279,17 +204,17 @@ class Batch:
         if error is not None:
             if not isinstance(error, Exception):
                 raise error
-            self._retry(task, unit, stage, rank, tries + 1, error)
+            self._retry(replace(work, tries=work.tries + 1), error)
             return
         result = future.result()
         match unit:
             case Prepare():
-                self._prepared(task, unit, rank, result)
+                self._prepared(task, unit, work.rank, result)
             case Restore():
                 task.done_frames += result
                 task.missing.discard(unit.index)
                 if not task.missing:
-                    self._add(0, rank, task, Join(unit.folder), 0)
+                    self._queue.add(task, Join(unit.folder), work.rank, stage=0)
             case _:
                 self._finished(task, result)
 
@@ -297,29 +222,29 @@ class Batch:
         task.input_sha256 = prepared.input_sha256
         if not prepared.frames:
             sink = replace(task.job.sink, partial_folder=unit.folder)
-            self._add(1, rank, task, Whole(replace(task.job, sink=sink)), 0)
+            self._queue.add(task, Whole(replace(task.job, sink=sink)), rank)
             return
         task.frames = sum(prepared.frames)
         task.done_frames = sum(prepared.frames[index] for index in prepared.done)
         task.missing = set(range(len(prepared.frames))) - prepared.done
         for index in sorted(task.missing):
-            self._add(1, rank, task, Restore(unit.folder, index), 0)
+            self._queue.add(task, Restore(unit.folder, index), rank)
         if not task.missing:
-            self._add(0, rank, task, Join(unit.folder), 0)
+            self._queue.add(task, Join(unit.folder), rank, stage=0)
 
-    def _retry(self, task: Task, unit: Unit, stage: int, rank: int, tries: int, error: Exception) -> None:
+    def _retry(self, work: Work, error: Exception) -> None:
         """Again after a while, or, when it has been tried enough, without the network, or not at all."""
+        task, unit = work.task, work.unit
         said = str(error) if isinstance(error, VdeblurError | WorkerDied) else f"{type(error).__name__}: {error}"
         hopeless = isinstance(error, InputError | UsageError | ModelError)
-        if isinstance(unit, Whole) and self._journal.made(task.item.output):  # it died after its output had appeared
+        if isinstance(unit, Whole) and self._record.made(task.item.output):  # it died after its output had appeared
             unit = Whole(replace(unit.job, sink=replace(unit.job.sink, overwrite=True)))
-        if not hopeless and tries < self.options.tries:
+        if not hopeless and work.tries < self.options.tries:
             log.info("%s: %s; tried again", task.item.input, said)
-            due = time.monotonic() + self.options.back_off_seconds * 2 ** (tries - 1)
-            heapq.heappush(self._later, (due, stage, rank, next(self._number), task, unit, tries))
+            self._queue.add_again(replace(work, unit=unit), self.options.back_off_seconds * 2 ** (work.tries - 1))
         elif isinstance(unit, Restore) and not unit.pass_through and not hopeless:
             task.notes.append(f"segment {unit.index} keeps the source's frames: {said}")
-            self._add(stage, rank, task, replace(unit, pass_through=True), tries - 1)
+            self._queue.add_again(replace(work, unit=replace(unit, pass_through=True), tries=work.tries - 1))
         else:
             task.status, task.error = "failed", " ".join(said.split())
             if hopeless and isinstance(unit, Restore | Join):
@@ -341,16 +266,7 @@ class Batch:
             "blur_after": finished.blur_after,
             "pixels_per_second": area * summary.fps,
         }
-        if task.thumbnails:
-            write_json(self._thumbnails(task), task.thumbnails)
-        self._write("passed" if finished.passed_through else "done", task)
-
-    def _write(self, event: str, task: Task) -> None:
-        stat, sha256, output_stat = stat_of(task.item.input), task.input_sha256, stat_of(task.item.output)
-        if stat is None:
-            raise InputError(f"{task.item.input}: is gone")
-        key = self._key(sha256)
-        self._journal.add(Entry(event, task.item.output, key, task.item.input, stat, sha256, output_stat, task.result))
+        self._record.write("passed" if finished.passed_through else "done", task)
 
     def _check_disk(self, wanted: int) -> None:
         least = self.options.min_free_bytes
@@ -364,11 +280,6 @@ class Batch:
     def failures(self) -> int:
         """Files that failed, or hold stretches that could not be restored."""
         return sum(task.failed for task in self.tasks)
-
-
-def pixels(task: Task) -> int:
-    """How much there is to do for a task."""
-    return task.frames * task.info.width * task.info.height if task.info else 0
 
 
 def _size(size: int) -> str:

@@ -13,6 +13,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.codec.context import Flags
 from numpy.typing import NDArray
 
 from support.videos import YUV420, Recipe, copy, frames, noise, write
@@ -403,3 +404,74 @@ def test_gif_keeps_its_colours(tmp_path: Path) -> None:
 def smooth_rgb(index: int) -> Any:
     y, x = np.mgrid[:48, :64]
     return tuple((128 + 100 * np.sin(x / 20 + y / 30 + index / 7 + 2 * c)).astype(np.uint8) for c in range(3))
+
+
+# -- times and tags that stay -----------------------------------------------------------------------------------------
+
+
+def uneven(path: Path, last: int, bframes: int) -> str:
+    """A clip of variable rate in which every frame, the last one too, says how long it lasts; with sound by FFmpeg."""
+    steps = [3000, 2880, 3120, 6000, 3000, 4500, 1500, 3000, 9000, 3000]
+    with av.open(str(path), "w") as made:
+        video: Any = made.add_stream("libx264", rate=30)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        context = video.codec_context
+        context.time_base = video.time_base = Fraction(1, 90000)
+        context.flags |= Flags.frame_duration
+        context.options = {"preset": "veryfast", "bf": str(bframes), "x264-params": "b-adapt=0"}
+        audio: Any = made.add_stream("aac", rate=48000, layout="mono")
+        at = 0
+        for index, step in enumerate([*steps * 3, last]):
+            frame = av.VideoFrame.from_ndarray(disc(index % 6), "rgb24").reformat(format="yuv420p")
+            frame.pts, frame.duration, frame.time_base = at, step, Fraction(1, 90000)
+            made.mux(video.encode(frame))
+            at += step
+        made.mux(video.encode(None))
+        sound = av.AudioFrame("fltp", "mono", 4800)
+        sound.planes[0].update(bytes(sound.planes[0].buffer_size))
+        sound.sample_rate, sound.pts, sound.time_base = 48000, 0, Fraction(1, 48000)
+        made.mux([*audio.encode(sound), *audio.encode(None)])
+    return str(path)
+
+
+def length(path: str) -> Fraction:
+    """As the header states it; of MP4 by hand, since FFmpeg adds up decoding times, which end before the frames do."""
+    data = Path(path).read_bytes()
+    if (at := data.find(b"mvhd")) > 0:
+        scale, units = struct.unpack_from(">II", data, at + 16)
+        return Fraction(units, scale)
+    with av.open(path, "r") as container:
+        return Fraction(container.duration or 0, 1_000_000)
+
+
+@pytest.mark.parametrize(("last", "bframes"), [(1500, 0), (3000, 0), (7000, 0), (1500, 2), (3000, 2)])
+@pytest.mark.parametrize(("given", "name"), [("a.mp4", "b.mp4"), ("a.mov", "b.mov"), ("a.mp4", "b.mkv")])
+def test_a_clip_is_as_long_as_before(tmp_path: Path, given: str, name: str, last: int, bframes: int) -> None:
+    path, out = uneven(tmp_path / given, last, bframes), str(tmp_path / name)
+    source = open_source(path)
+    passed = copy(source, open_sink(out, source, SinkOptions(codec="libx264")))
+    ends = [frame.pts + frame.duration for frame in passed]
+    assert ends[:-1] == [frame.pts for frame in passed[1:]]
+    assert abs(length(out) - length(path)) <= Fraction(1, 1000)
+
+
+@pytest.mark.parametrize("name", ["b.mkv", "b.webm"])
+def test_copied_streams_keep_the_name_of_their_encoder(tmp_path: Path, name: str) -> None:
+    path = str(tmp_path / "a.mkv")
+    with av.open(path, "w") as made:
+        video: Any = made.add_stream("libvpx-vp9", rate=25)
+        video.width, video.height, video.pix_fmt, video.options = 64, 48, "yuv420p", {"cpu-used": "8"}
+        video.metadata["ENCODER"] = "an encoder of yesterday"
+        audio: Any = made.add_stream("libopus", rate=48000, layout="mono")
+        audio.metadata["ENCODER"] = "the maker of this sound"
+        for frame in frames(5):
+            made.mux(video.encode(video_frame(frame)))
+        sound = av.AudioFrame("flt", "mono", 4800)
+        sound.sample_rate, sound.pts, sound.time_base = 48000, 0, Fraction(1, 48000)
+        made.mux([*video.encode(None), *audio.encode(sound), *audio.encode(None)])
+    source = open_source(path)
+    copy(source, open_sink(str(tmp_path / name), source, SinkOptions(codec="vp9")))
+    with av.open(str(tmp_path / name)) as got:
+        tags = [{key.upper(): value for key, value in stream.metadata.items()} for stream in got.streams]
+    assert tags[1]["ENCODER"] == "the maker of this sound"
+    assert tags[0].get("ENCODER") != "an encoder of yesterday"

@@ -11,7 +11,7 @@ from av.container import OutputContainer
 from av.stream import Disposition
 
 from .containers import can_hold, codec_name, describe, holds_chapters, text_codec
-from .tags import lasting, track_tags
+from .tags import copied_tags, lasting, track_tags
 from .video_source import VideoSource
 
 AAC_HEADER = ("matroska", "mp4", "mov", "flv")
@@ -61,7 +61,7 @@ class OtherStreams:
 
     def _add_copy(self, stream: Any) -> None:
         copy = self._container.add_stream_from_template(stream)
-        copy.metadata.update(track_tags(stream.metadata))
+        copy.metadata.update(copied_tags(stream.metadata))
         copy.disposition = stream.disposition
         self._copies[stream.index] = lambda packet: self._mux_copy(packet, copy)
         if codec_name(stream) == "aac" and not stream.codec_context.extradata and self._format in AAC_HEADER:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import re
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -171,6 +172,17 @@ class Reader:
         if self.container.format.name in WITHOUT_PTS:
             packet.pts = packet.dts
         return packet.pts
+
+    def stated_end(self) -> Fraction | None:
+        """When the last frame ends, in seconds as the file counts them, where the file says so."""
+        stream = self.video
+        stated = next((value for key, value in stream.metadata.items() if key.upper() == "DURATION"), None)
+        # Matroska, as its tools tag it
+        if stated and (parts := re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stated)):
+            return int(parts[1]) * 3600 + int(parts[2]) * 60 + Fraction(parts[3])
+        if stream.duration and stream.time_base:
+            return ((stream.start_time or 0) + stream.duration) * Fraction(stream.time_base)
+        return None
 
     def is_wanted(self, pts: int | None) -> bool:
         """Whether a failure at this time counts."""

@@ -29,6 +29,12 @@ def track_tags(tags: dict[str, str]) -> dict[str, str]:
     return kept
 
 
+def copied_tags(tags: dict[str, str]) -> dict[str, str]:
+    """Tags of a stream whose packets are copied: who encoded it stays true."""
+    encoder = {key: value for key, value in tags.items() if key.lower() == "encoder"}
+    return track_tags(tags) | encoder
+
+
 def cut_chapters(media: VideoSource) -> list[Any]:
     """The source's chapters, cut and shifted as its frames are."""
     start, end, shift = media.cut

@@ -35,7 +35,27 @@ class Timeline:
         self._reader, self._time_base, self._is_counted, self._color = reader, time_base, is_counted, color
 
     def frames(self, decoded: Iterable[av.VideoFrame]) -> Iterator[Frame]:
-        """Give every frame its pts, put them in order, and stand in for those that were lost on the way."""
+        """Give every frame its pts and duration, in order, and stand in for those that were lost on the way.
+
+        A frame lasts until the next one comes. (What a container states for a packet is the time to the next one that
+        is decoded.)
+        """
+        last: Frame | None = None
+        for frame in self._complete(decoded):
+            if last is not None:
+                yield replace(last, duration=frame.pts - last.pts)
+            last = frame
+        if last is not None:
+            yield replace(last, duration=self._last_duration(last))
+
+    def _last_duration(self, last: Frame) -> int:
+        """Up to the end that the file states, where that is about a frame away."""
+        end = self._reader.stated_end()
+        left = 0 if end is None else round(end / self._time_base) - last.pts
+        usual = max(self.nominal, self.cadence.latest, last.duration)
+        return left if 0 < left <= 2 * usual else last.duration
+
+    def _complete(self, decoded: Iterable[av.VideoFrame]) -> Iterator[Frame]:
         last: Frame | None = None
         for frame in _in_order(self._stamped(decoded)):
             if last is not None:
@@ -126,6 +146,11 @@ class Cadence:
             settled = self._steps.popleft()
             self._usual = self._usual or settled
             self._is_even &= abs(settled - self._usual) <= 1
+
+    @property
+    def latest(self) -> int:
+        """The time between the last two frames, in ticks; 0 where there is none."""
+        return self._steps[-1] if self._steps else 0
 
     @property
     def broke_at_the_end(self) -> bool:

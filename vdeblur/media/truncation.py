@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import re
 import struct
-from fractions import Fraction
 
 from ..frames import Frame
 from .opening import Pipe
@@ -85,7 +83,7 @@ def _tail(file: str | Pipe) -> bytes:
 
 
 def _stated_end_missed(reader: Reader, timeline: Timeline, last: Frame) -> str | None:
-    end = _stated_end(reader)
+    end = reader.stated_end()
     if end is None:
         return None
     tick = last.time_base
@@ -93,15 +91,3 @@ def _stated_end_missed(reader: Reader, timeline: Timeline, last: Frame) -> str |
     if seconds <= max(2 * float(timeline.nominal * tick), 0.1):
         return None
     return f"it ends {seconds:.1f} s before the length that it states"
-
-
-def _stated_end(reader: Reader) -> Fraction | None:
-    """When the last frame ends, in seconds as the file counts them, where the file says so."""
-    stream = reader.video
-    stated = next((value for key, value in stream.metadata.items() if key.upper() == "DURATION"), None)
-    # Matroska, as its tools tag it
-    if stated and (parts := re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stated)):
-        return int(parts[1]) * 3600 + int(parts[2]) * 60 + Fraction(parts[3])
-    if stream.duration and stream.time_base:
-        return ((stream.start_time or 0) + stream.duration) * Fraction(stream.time_base)
-    return None

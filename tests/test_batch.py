@@ -385,7 +385,7 @@ def test_ctrl_c_finishes_what_runs_and_stops(tmp_path: Path) -> None:
         assert process.stderr is not None
         said = process.stderr.read()
     assert process.returncode == 130
-    assert said.endswith("vdeblur: stopped; the same command goes on where this one was\n")
+    assert said.endswith("vdeblur: stopped; run the same command to resume\n")
     assert "Traceback" not in said
     assert 0 < len(list(out.glob("*.mp4"))) < 12
     assert (out / "report.html").exists()

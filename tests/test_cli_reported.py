@@ -40,7 +40,7 @@ def test_a_part_without_frames_is_an_error_that_tells_the_length_and_keeps_what_
     result = run(clip, "-o", good, "-y", *FILTER, *words)
     assert result.exit_code == 3
     (line,) = errors(result)
-    assert "holds no frame between" in line
+    assert "no frame between" in line
     assert "2.00 s long" in line
     assert "--ss" in line
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
@@ -86,11 +86,11 @@ def test_the_help_names_every_suffix_that_can_be_written() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--crf", "99"), ("libx264 takes 0 to 51", "--crf")),
-        (("--crf", "-3"), ("libx264 takes 0 to 51", "--crf")),
+        (("--crf", "99"), ("libx264: crf must be 0 to 51", "--crf")),
+        (("--crf", "-3"), ("libx264: crf must be 0 to 51", "--crf")),
         (("--preset", "warp"), ("ultrafast superfast", "placebo", "--preset")),
         (("--preset", "mediun"), ('did you mean "medium"?', "--preset")),
-        (("--codec", "libx265", "--crf", "52"), ("libx265 takes 0 to 51", "--crf")),
+        (("--codec", "libx265", "--crf", "52"), ("libx265: crf must be 0 to 51", "--crf")),
         (("--codec", "libx265", "--preset", "8"), ("ultrafast", "--preset")),
         (("--codec", "libsvtav1", "--crf", "64"), ("0 to 63", "--crf")),
         (("--codec", "libsvtav1", "--preset", "14"), ("to 13", "--preset")),
@@ -99,7 +99,9 @@ def test_the_help_names_every_suffix_that_can_be_written() -> None:
         (("--codec", "ffv1", "--crf", "3"), ("ffv1 has no crf", "--crf")),
         (("--codec", "libx266"), ("no such video encoder", "--codec")),
         (("--pix-fmt", "yuv9"), ("yuv420p10le", "--pix-fmt")),
-        (("-e", "bogus=1"), ("no option bogus", "--encoder-option")),
+        (("-e", "bogus=1"), ("no option bogus", "`vdeblur encoders libx264`", "--encoder-option")),
+        (("-e", "rc-lookhead=3"), ('did you mean "rc-lookahead"?', "--encoder-option")),
+        (("--codec", "hvec"), ('did you mean "hevc"?', "--codec")),
         (("-e", "tune=warp"), ("film stillimage", "--encoder-option")),
         (("-e", "crf=99"), ("0 to 51", "--encoder-option")),
         (("--hwaccel", "abacus"), ("auto none", "--hwaccel")),
@@ -187,7 +189,7 @@ def test_a_resumed_run_counts_its_own_frames_and_going_on_is_no_warning(
     monkeypatch.setattr("vdeblur.jobs.restore.restore_piece", real)
     result = run(*words)
     assert result.exit_code == 0, result.stderr
-    assert "vdeblur: " + str(tmp_path / "out.mkv") + ": goes on with 1 of" in result.stderr
+    assert "vdeblur: " + str(tmp_path / "out.mkv") + ": resuming, 1 of" in result.stderr
     assert "warning" not in result.stderr
     said = json.loads(result.stdout)
     assert said["frames"] == 800 == count_frames(tmp_path / "out.mkv")
@@ -269,6 +271,23 @@ def test_the_library_speaks_of_values_and_the_command_line_of_flags() -> None:
     assert found == []
 
 
+def test_encoders_and_their_options_are_listed_without_ffmpeg() -> None:
+    from vdeblur.media.encoders import ENCODERS
+
+    listed = {row["encoder"]: row for row in json.loads(run("encoders", "--json").stdout)}
+    assert set(listed) == set(ENCODERS.values())
+    assert listed["libx265"]["crf"] == "0 to 51"
+    assert listed["libsvtav1"]["preset"].endswith("to 13")
+    options = {option["name"]: option for option in json.loads(run("encoders", "h264", "--json").stdout)}
+    assert "grain" in options["tune"]["names"]
+    assert options["crf"]["default"] == ""  # the encoder's own mark for "not set" is no value
+    text = run("encoders", "h264").stdout
+    assert all(name in text for name in options)
+    assert all(encoder in run("encoders").stdout for encoder in listed)
+    (line,) = errors(run("encoders", "libx266"))
+    assert 'did you mean "libx26' in line
+
+
 def test_a_folder_of_videos_and_the_word_help_are_understood(clip: Path, tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(clip.read_bytes())
     (line,) = errors(run(tmp_path))
@@ -304,9 +323,9 @@ def test_a_dry_run_of_one_input_checks_everything_and_writes_nothing(clip: Path,
     said = json.loads(result.stdout)
     assert (said["input"], said["output"]) == (str(clip), str(out))
     assert 0 < said["seconds"] < 60
-    assert "nothing is in the way; about 0:" in result.stderr
+    assert "ready, takes about 0:" in result.stderr
     assert len(errors(run(clip, "-o", out, "--dry-run", "--crf", "99", "--preset", "warp", *FILTER))) == 2
-    assert "holds no frame" in errors(run(clip, "-o", out, "--dry-run", "--ss", "99", *FILTER))[0]
+    assert "no frame between" in errors(run(clip, "-o", out, "--dry-run", "--ss", "99", *FILTER))[0]
     both = run(clip, clip.with_name("clip.mp4"), "--dry-run", *FILTER)
     assert both.exit_code == 0
     assert "1 of 1 files to restore" in both.stdout

@@ -70,7 +70,7 @@ def test_outputs_that_are_not_its_own_are_left_alone_unless_y_says_otherwise(fol
         (("inof", "a.mp4"), 3, 'did you mean "info"?'),
         (("bacth", "a.mp4", "-o", "out"), 3, 'did you mean "batch"?'),
         (("a.mp4", "b.mkv", "missing.mp4"), 3, "missing.mp4: no such file"),
-        (("a.mp4", "b.mkv", "-o", "out.mp4"), 2, "is no folder"),
+        (("a.mp4", "b.mkv", "-o", "out.mp4"), 2, "not a folder"),
         (("a.mp4", "b.mkv", "-o", "-"), 2, "pipe"),
         (("-", "b.mkv"), 2, "pipe"),
         (("a.mp4", "b.mkv", "--frobnicate"), 2, "--frobnicate"),
@@ -95,4 +95,12 @@ def test_the_last_line_tells_both_sizes(folder: Path, tmp_path: Path) -> None:
     said = json.loads(result.stdout)
     assert (said["output_bytes"], said["input_bytes"]) == (out.stat().st_size, (folder / "a.mp4").stat().st_size)
     kilobytes = [max(round(size / 1000), 1) for size in (said["output_bytes"], said["input_bytes"])]
-    assert f"; {kilobytes[0]} kB, the input has {kilobytes[1]} kB" in result.stderr
+    assert f"; {kilobytes[0]} kB (input: {kilobytes[1]} kB)" in result.stderr
+
+
+def test_the_batchs_last_line_sums_the_sizes_of_what_it_made(folder: Path) -> None:
+    inputs = [folder / "a.mp4", folder / "b.mkv"]
+    result = run(*inputs, *FILTER)
+    outputs = [folder / "a.deblur.mp4", folder / "b.deblur.mkv"]
+    made, given = (max(round(sum(path.stat().st_size for path in paths) / 1000), 1) for paths in (outputs, inputs))
+    assert f"2 restored; 20 frames restored; {made} kB (inputs: {given} kB)" in result.stderr

@@ -120,12 +120,12 @@ def test_what_is_done_of_a_long_job_stays_and_is_used(
     assert not out.exists()
     assert list(disk.rglob("*.part")) == []
     assert os.listdir(disk) == ([folder.name] if done else [])
-    assert [("the same command goes on" in said) for said in before] == [True] * bool(done)
+    assert [("run the same command to resume" in said) for said in before] == [True] * bool(done)
 
     mount(8000)
     again = run(*words)
     assert again.exit_code == 0, again.stderr
-    assert (f"goes on with {len(done)} of" in again.stderr) == bool(done)
+    assert (f"resuming, {len(done)} of" in again.stderr) == bool(done)
     assert os.listdir(disk) == ["out.mkv"]
     assert len(packets(str(out), "video")) == 180
     whole = str(tmp_path / "whole.mkv")

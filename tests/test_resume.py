@@ -52,7 +52,7 @@ def test_after_kill_9_the_same_command_gives_the_same_frames(film: Path, tmp_pat
         kept = manifests
     result = run(film, "-o", output, *SETTINGS, "--json")
     assert result.exit_code == 0
-    assert f"goes on with {kept} of" in result.stderr
+    assert f"resuming, {kept} of" in result.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mkv", "out.mkv"]
     whole = restore_whole(
         Job(str(film), str(tmp_path / "whole.mkv"), ModelOptions("unsharp"), sink=SinkOptions(codec="ffv1"))
@@ -71,7 +71,7 @@ def stopped(film: Path, output: Path, *words: str) -> Path:
         assert process.stderr is not None
         said = process.stderr.read()
     assert process.returncode == 130
-    assert "the same command goes on from there" in said
+    assert "run the same command to resume" in said
     assert not output.exists()
     return folder
 

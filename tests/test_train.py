@@ -253,7 +253,7 @@ def test_a_signal_leaves_a_checkpoint(tmp_path: Path, photographs: Path, signum:
     os.killpg(process.pid, signum)  # as a terminal does: the renderers get it, too
     said = process.communicate(timeout=60)[1].splitlines()
     assert process.returncode == 128 + signum
-    assert said[-1] == f"vdeblur: stopped; the same command goes on from the checkpoint in {run}"
+    assert said[-1] == f"vdeblur: stopped; run the same command to resume from the checkpoint in {run}"
     assert "Traceback" not in "".join(said)
     with safe_open(str(run / "resume.safetensors"), "pt") as stored:
         assert int(stored.metadata()["step"]) >= 0

@@ -8,6 +8,9 @@ from typing import Any
 
 from ..errors import OutputError
 from ..files import write_json, write_text
+from ..media.images import bytes_of
+from ..progress import size_text
+from .collect import Item
 from .scheduler import Batch
 from .task import Task
 
@@ -54,10 +57,18 @@ def to_text(batch: Batch) -> str:
     told = [task for task in batch.tasks if task.status not in ("done", "skipped")]
     width = max((len(STATUS[task.status]) for task in told), default=0)
     lines = [f"{STATUS[t.status]:<{width}}  {': '.join((t.item.input, *said(t)[:1]))}" for t in told]
-    counts = {STATUS[status]: count for status, count in to_json(batch)["counts"].items() if count}
-    frames = to_json(batch)["frames"]
-    lines.append(f"{', '.join(f'{count} {name}' for name, count in counts.items())}; {frames} frames restored")
-    return "\n".join(lines)
+    report = to_json(batch)
+    counts = [f"{count} {STATUS[status]}" for status, count in report["counts"].items() if count]
+    sums = [", ".join(counts), f"{report['frames']} frames restored"]
+    if made := [task.item for task in batch.tasks if task.status in ("done", "damaged", "passed")]:
+        output, source = (sum(bytes_of(path) or 0 for path in paths) for paths in _paths(made))
+        sums.append(f"{size_text(output)} (inputs: {size_text(source)})")
+    return "\n".join([*lines, "; ".join(sums)])
+
+
+def _paths(items: list[Item]) -> tuple[list[str], list[str]]:
+    """(outputs, inputs)"""
+    return [item.output for item in items], [item.input for item in items]
 
 
 def said(task: Task) -> list[str]:

@@ -66,7 +66,7 @@ def run_batch(
     if as_json:
         write(json.dumps(to_json(batch)))
     if stopped is not None:
-        stopped.what_is_left = "the same command goes on where this one was"
+        stopped.what_is_left = "run the same command to resume"
         raise stopped
     if batch.failures:
         return EXIT_BATCH_FAILURES

@@ -69,7 +69,7 @@ def batch(
     """Restore many files: skip what is done, go on after failures, and report.
 
     PATHS are files, folders, patterns, and @list.txt with a path a line. A folder that holds nothing but numbered
-    images is restored as one stream into a folder. The same command goes on after any stop.
+    images is restored as one stream into a folder. Run the same command again to resume after any stop.
     Exit code 7 says that something failed, 6 that an input was damaged.
     """
     from ..batch.request import Request

@@ -23,6 +23,7 @@ from ..version import __version__
 from .batch import batch, segment
 from .completion import complete, completion
 from .console import is_verbose, log_to_stderr
+from .encoders import encoders
 from .grammar import InputOrCommand, errors_in
 from .listings import doctor, info, models, presets
 from .live import live, serve
@@ -35,7 +36,7 @@ THREADS = ("vdeblur-decode", "vdeblur-encode")
 
 COMMANDS = {
     "Restore": (restore, batch, segment, live, serve),
-    "Look": (info, models, presets, doctor),
+    "Look": (info, models, presets, encoders, doctor),
     "Measure and train": (evaluate, synth, train),
     "Shell": (completion,),
 }

@@ -102,7 +102,7 @@ encoder_option = output_option(
     type=KeyValue(),
     multiple=True,
     metavar="KEY=VALUE",
-    help="A setting of the encoder's own, such as -e tune=grain. May be repeated.",
+    help="An option of the encoder's own, such as -e tune=grain; `vdeblur encoders NAME` lists them. May be repeated.",
 )
 progress = run_option(
     "--progress",

@@ -84,7 +84,7 @@ def restore(
     and tag; .avi .mxf .flv .gif .h264 .hevc are written when asked for. A pattern such as frames/%05d.png writes
     images (.png .jpg .jpeg); a folder takes a video under its own name, and image sequences as images.
 
-    Several inputs are restored as by `vdeblur batch`: faults stay with their file, and the same command goes on. Each
+    Several inputs are restored as by `vdeblur batch`: faults stay with their file, and the same command resumes. Each
     goes beside its input, or under the same name into the folder that -o names.
 
     Every option can also be set in the environment (VDEBLUR_MODEL=quality) or in a --config file.
@@ -154,8 +154,8 @@ def _say_what_would_be_done(job: Job, as_json: bool) -> None:
         raise _all_problems(job, found[0])
     output = output_of(job.input, job.output)
     seconds = None if job.input == "-" else estimate(job)
-    length = "how long it takes cannot be told" if seconds is None else f"about {clock(max(seconds, 1))}"
-    say(f"{job.input} -> {output}: nothing is in the way; {length}")
+    length = "its length is unknown" if seconds is None else f"takes about {clock(max(seconds, 1))}"
+    say(f"{job.input} -> {output}: ready, {length}")
     if as_json:
         say_json({"input": job.input, "output": output, "seconds": seconds and round(seconds, 3)})
 
@@ -189,7 +189,7 @@ def _restore_all(
     if job.output == "-" or "-" in inputs:
         raise UsageError("several inputs cannot go through a pipe: name files, and a folder with -o")
     if job.output is not None and not os.path.isdir(job.output) and os.path.splitext(job.output)[1]:
-        raise UsageError(f"{job.output}: is no folder, which several inputs need", settings=("output",))
+        raise UsageError(f"{job.output}: not a folder; several inputs need one", settings=("output",))
     from ..batch.request import Request
     from ..batch.run import run_batch
     from ..batch.scheduler import BatchOptions
@@ -215,7 +215,7 @@ def _sizes_text(output: int | None, source: int | None) -> list[str]:
 
     if output is None:
         return []
-    return [size_text(output) + (f", the input has {size_text(source)}" if source is not None else "")]
+    return [size_text(output) + (f" (input: {size_text(source)})" if source is not None else "")]
 
 
 def _end_of(start: float | None, end: float | None, duration: float | None) -> float | None:

@@ -26,7 +26,7 @@ vdeblur input.mp4 -m fine-tuned/model.safetensors
 @option("--init", metavar="MODEL", help="Begin with these weights: a name of `vdeblur models` or a file.")
 @option("--steps", type=click.IntRange(1), help="How far to train.  [default: as --config says]")
 @option("--seed", type=click.IntRange(0), help="Of all that is random.  [default: as --config says]")
-@option("--max-minutes", type=click.FloatRange(0, min_open=True), help="Stop here; the same command goes on.")
+@option("--max-minutes", type=click.FloatRange(0, min_open=True), help="Stop here; run the same command to resume.")
 @options.device
 @option("--renderers", type=click.IntRange(1), default=1, show_default=True, help="Processes that make clips.")
 @run_option("--progress", type=click.Choice(["auto", "json", "none"]), default="auto", show_default=True)
@@ -48,7 +48,7 @@ def train(
 ) -> None:
     """Train a network on sharp photographs and footage, or fine-tune one on pairs.
 
-    The run's folder holds all there is: give the same command again and it goes on where it was.
+    The run's folder holds all there is: run the same command again to resume.
     """
     import json
     from dataclasses import replace
@@ -86,6 +86,6 @@ def train(
                 check=stop.check,
             )
     except Stopped as stopped:
-        stopped.what_is_left = f"the same command goes on from the checkpoint in {folder}"
+        stopped.what_is_left = f"run the same command to resume from the checkpoint in {folder}"
         raise
     say(f"{trainer.step} of {recipe.steps} steps done; use it with -m {folder / 'model.safetensors'}")

@@ -42,7 +42,7 @@ def most_blurred(path: str, options: SourceOptions, seconds: float) -> Part:
     looks = list(_all(path, options) if length is None or length <= WHOLE_SECONDS or is_image_input(path)
                  else _here_and_there(path, options, length))  # fmt: skip
     if not looks:
-        raise InputError(f"{path}: holds no frame to look at")
+        raise InputError(f"{path}: no frame in it")
     times = [time for time, _ in looks]
     length = max(length or 0.0, times[-1])
     best = Part(begin, min(seconds, length), -1.0)

@@ -63,7 +63,7 @@ class Preview:
         )
         lines = [f"{self.output}: {where}, before and after with {self.model}"]
         if self.whole_seconds is not None and self.whole_bytes is not None:
-            source = "" if self.input_bytes is None else f" (the input has {size_text(self.input_bytes)})"
+            source = "" if self.input_bytes is None else f" (input: {size_text(self.input_bytes)})"
             size = size_text(self.whole_bytes)
             lines.append(f"the whole would take about {clock(max(self.whole_seconds, 1))} and {size}{source}")
         return "\n".join(lines)

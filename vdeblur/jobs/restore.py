@@ -63,7 +63,7 @@ def restore(
     earlier = sum(manifest.frames for manifest in manifests if manifest)
     if len(missing) < len(folder.segments):
         done = len(folder.segments) - len(missing)
-        log.log(NOTICE, "%s: goes on with %d of %d segments done", output, done, len(folder.segments))
+        log.log(NOTICE, "%s: resuming, %d of %d segments are done", output, done, len(folder.segments))
     retreats: list[str] = []
     restorer = loaded or (load_restorer(job.model, on_retreat=retreats.append) if missing else None)
     seconds = sum(segment.seconds for segment in missing)
@@ -84,7 +84,7 @@ def restore(
     except Exception:  # a signal among them, also one that a library made another exception of
         folder.remove_temporaries()
         if folder.refusal is None and any(folder.manifest(segment.index) for segment in folder.segments):
-            log.log(NOTICE, "%s: finished segments stay in %s; the same command goes on from there", output, path)
+            log.log(NOTICE, "%s: finished segments are kept in %s; run the same command to resume", output, path)
         else:
             folder.remove()
         raise

@@ -74,11 +74,11 @@ def no_frames(job: Job) -> InputError:
     """What to say where not a single frame lies in the part that was asked for."""
     start, end = job.source.start_seconds, job.source.end_seconds
     if start is None and end is None:
-        return InputError(f"{job.input}: holds no frame")
+        return InputError(f"{job.input}: no frame in it")
     part = f"between {start or 0:g} s and " + ("its end" if end is None else f"{end:g} s")
     length = ""
     if job.input != "-":
         whole = replace(job.source, start_seconds=None, end_seconds=None)
         with open_source(job.input, whole) as source:
             length = f"; it is {source.info.duration_seconds:.2f} s long" if source.info.duration_seconds else ""
-    return InputError(f"{job.input}: holds no frame {part}{length}", settings=("start_seconds", "end_seconds"))
+    return InputError(f"{job.input}: no frame {part}{length}", settings=("start_seconds", "end_seconds"))

@@ -8,6 +8,7 @@ nothing of what would be right (x264: `x264_preset_names`, `x264_tune_names`; x2
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 import av
@@ -32,33 +33,65 @@ CHECKED = ("crf", "cq", "preset", "cpu-used", "tune")
 """Options that are looked at, whichever way they are set."""
 
 
+@dataclass(frozen=True, slots=True)
+class EncoderOption:
+    """An option of an encoder's own, and the values that it takes."""
+
+    name: str
+    names: tuple[str, ...]
+    """Values in words."""
+    limits: tuple[float, float] | None
+    """(lowest, highest) of values in numbers; with neither, it takes any text."""
+    default: str
+    """Empty where the encoder chooses by itself."""
+    help: str
+    """FFmpeg's words, where it has some."""
+
+    @property
+    def takes(self) -> str:
+        """The values, for people; empty for any text."""
+        parts = [f"one of {' '.join(self.names)}"] if self.names else []
+        if self.limits is not None:
+            low, high = self.limits
+            parts.insert(0, f"{low:g} to {high:g}" if high < 1e9 else f"{low:g} or more" if low > -1e9 else "a number")
+        return " or ".join(parts)
+
+    def accepts(self, value: str) -> bool:
+        """Whether the encoder takes a value, as far as that is known."""
+        if self.name == "tune" and self.names:  # x264 takes several
+            return set(re.split("[,./+-]", value)) <= set(self.names)
+        if value in self.names or not self.takes:
+            return True
+        number = _number(value)
+        return number is not None and self.limits is not None and self.limits[0] <= number <= self.limits[1]
+
+
+def options_of(encoder: str) -> list[EncoderOption]:
+    """The options of an encoder's own that FFmpeg knows. `encoder` is one that is here (see `check_codec`)."""
+    private: Any = av.CodecContext.create(encoder, "w").supported_options.private
+    found = []
+    for option in private:
+        key = encoder, option.name
+        names = _NAMES.get(key) or tuple(choice.name for choice in option.choices or ())
+        limits = _RANGES.get(key)
+        is_mark = option.min < 0 and _number(option.default) == option.min  # the lowest stands for "not set"
+        if limits is None and option.max > option.min:
+            limits = (option.min + is_mark, option.max)
+        default = "" if is_mark else str(option.default or "")
+        found.append(EncoderOption(option.name, names, limits, default, option.help or ""))
+    return found
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text or "")
+    except ValueError:
+        return None
+
+
 def check_value(encoder: str, key: str, value: str, setting: str) -> None:
     """Raise UsageError where the encoder does not take `value` for its option `key`; `setting` is its origin."""
-    names, limits = _known(encoder, key)
-    if value in names or (key == "tune" and set(re.split("[,./+-]", value)) <= set(names)):  # x264 takes several
-        return
-    try:
-        number = float(value)
-    except ValueError:
-        number = None
-    if number is not None and limits is not None and limits[0] <= number <= limits[1]:
-        return
-    takes = [f"{limits[0]:g} to {limits[1]:g}"] if limits else []
-    takes += [" ".join(names)] if names else []
-    if takes:
-        message = f"{encoder} takes {' or '.join(takes)} as {key}, not {value}{did_you_mean(value, names)}"
+    option = next((option for option in options_of(encoder) if option.name == key), None)
+    if option is not None and not option.accepts(value):
+        message = f"{encoder}: {key} must be {option.takes}, not {value}{did_you_mean(value, option.names)}"
         raise UsageError(message, settings=(setting,))
-
-
-def _known(encoder: str, key: str) -> tuple[tuple[str, ...], tuple[float, float] | None]:
-    """(names, (lowest, highest)) that an option takes; nothing where it takes any text."""
-    pair = encoder, key
-    if pair in _NAMES or pair in _RANGES:
-        return _NAMES.get(pair, ()), _RANGES.get(pair)
-    options: Any = av.CodecContext.create(encoder, "w").supported_options.private
-    option = next((option for option in options if option.name == key), None)
-    if option is None or not option.max > option.min:  # not known, or text
-        return (), None
-    names = tuple(choice.name for choice in option.choices or ())
-    unset = option.min < 0 and float(option.default) == option.min  # a mark for "not set", no value
-    return names, (option.min + unset, option.max)

@@ -13,10 +13,10 @@ import av
 from av.codec.codec import find_best_pix_fmt_of_list
 from av.video.stream import VideoStream
 
-from ..errors import UsageError
+from ..errors import UsageError, did_you_mean
 from ..frames import Layout, StreamInfo
 from .containers import WITHOUT_PTS, can_encode
-from .encoder_ranges import CHECKED, check_value
+from .encoder_ranges import CHECKED, check_value, options_of
 from .encoder_trial import gives_packets
 from .options import SinkOptions
 from .planes import native_format, storage_of
@@ -86,7 +86,7 @@ _COARSE_TIME = {"mpeg4": 65535}
 """Encoders whose time base has a limit: the largest denominator."""
 _ENCODED_RATE_ONLY = ("mpeg2video", "mpeg1video")
 """Encoders that know frame rates, not time bases."""
-_OWN_OPTIONS = "it takes options of its own"
+_OWN_OPTIONS = "set an option of its own"
 _LOSS_NAMES = {1: "chroma resolution", 2: "bit depth", 4: "exact RGB", 8: "alpha"}
 
 
@@ -131,7 +131,8 @@ def check_codec(codec: str | None) -> None:
     except av.codec.codec.UnknownCodecError:
         known = False
     if not known:
-        message = f"codec {codec}: no such video encoder; try h264, hevc, av1, vp9, prores or ffv1"
+        meant = did_you_mean(codec, [*ENCODERS, *ENCODERS.values()])
+        message = f"codec {codec}: no such video encoder{meant or '; try h264, hevc, av1, vp9, prores or ffv1'}"
         raise UsageError(message, settings=("codec",))
 
 
@@ -310,7 +311,8 @@ def open_encoder(stream: VideoStream, name: str) -> None:
         raise UsageError(message, settings=("pix_fmt", "codec") if hint else ()) from error
     if context.options:
         unknown = " ".join(context.options)
-        message = f"{name}: {context.name} has no option {unknown}"
+        meant = did_you_mean(unknown, [option.name for option in options_of(context.name)])
+        message = f"{name}: {context.name} has no option {unknown}{meant}; `vdeblur encoders {context.name}` lists them"
         raise UsageError(message, settings=("encoder_options",))
 
 

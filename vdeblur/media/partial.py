@@ -30,7 +30,7 @@ class Partial:
             raise UsageError(f"{target}: is the input itself; name another output", settings=("output",))
         taken = any(self.target.iterdir()) if folder and self.target.is_dir() else self.target.exists()
         if taken and not overwrite:
-            message = f"{target}: exists already; have it replaced, or name another output"
+            message = f"{target}: exists already; replace it or name another output"
             raise OutputError(message, settings=("overwrite", "output"))
         if not folder and self.target.is_dir():
             raise OutputError(f"{target}: is a folder; name a file in it")

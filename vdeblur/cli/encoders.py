@@ -1,0 +1,57 @@
+"""`encoders`: what --codec takes, and what each encoder's --crf, --preset and -e take."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from . import options
+from .console import say_json
+from .grammar import command
+
+
+@command(
+    examples="""
+vdeblur encoders
+vdeblur encoders libx265                   every option that -e takes, with its values
+vdeblur input.mp4 --codec hevc -e tune=grain
+"""
+)
+@click.argument("name", required=False)
+@options.as_json
+def encoders(name: str | None, as_json: bool) -> None:
+    """List the video encoders, or the options of one.
+
+    NAME is an encoder (libx265) or a codec (hevc), as --codec takes them.
+    """
+    from ..media.encoder_ranges import options_of
+    from ..media.encoders import ENCODERS, check_codec
+
+    if name is not None:
+        check_codec(name)
+        found = options_of(ENCODERS.get(name, name))
+        if as_json:
+            say_json([asdict(option) for option in found])
+            return
+        for option in found:
+            default = f"  [default: {option.default}]" if option.default else ""
+            click.echo(f"{option.name:<22}{option.takes or 'text'}{default}")
+            if option.help:
+                click.echo(f"{'':<22}{option.help}")
+        return
+    rows: list[dict[str, Any]] = []
+    for encoder in dict.fromkeys(ENCODERS.values()):
+        known = {option.name: option.takes for option in options_of(encoder)}
+        codecs = [codec for codec, used in ENCODERS.items() if used == encoder and codec != encoder]
+        crf, preset = known.get("crf"), known.get("preset", known.get("cpu-used"))
+        rows.append({"encoder": encoder, "codecs": codecs, "crf": crf, "preset": preset})
+    if as_json:
+        say_json(rows)
+        return
+    for row in rows:
+        click.echo(f"{row['encoder']:<12}{' '.join(row['codecs'] or ())}")
+        for key in ("crf", "preset"):
+            if row[key]:
+                click.echo(f"{'':<12}--{key} {row[key]}")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..errors import NonFiniteResult
 from ..frames import Frame, Plane
 
-MULTIPLE = 8
+MULTIPLE = 16
 """Frames are padded to multiples of this many pixels, by repeating their edges: a sample of the coarsest features."""
 
 Samples = NDArray[np.float32]

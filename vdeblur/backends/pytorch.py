@@ -6,13 +6,15 @@ import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import DeviceError, UsageError
 from ..frames import Frame
-from ..models import StreamNetwork
+from ..models import Motion, StreamNetwork
 from ..windows import Window
+from .flow import Luma, flow_between, half_luma
 from .folding import fold, unfold
 from .tiles import MIN_TILE, Tiled, choose_tile, each_tensor
 from .views import Views
@@ -22,11 +24,19 @@ log = logging.getLogger(__name__)
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
+class Prepared(NamedTuple):
+    """A frame as the network and optical flow want it."""
+
+    frame: Frame
+    folded: Tensor
+    luma: Luma
+
+
 class StreamState(NamedTuple):
-    """The network's own state, and the features of frames that the next windows may hold again."""
+    """The network's own state, and the frames that the next window may hold again."""
 
     network: Any
-    features: list[tuple[Frame, Any]]
+    frames: list[Prepared]
 
 
 class TorchRestorer:
@@ -85,20 +95,33 @@ class TorchRestorer:
     def _restore(self, window: Window, state: StreamState | None) -> tuple[Frame, StreamState]:
         state = _moved(state, self._device, self._dtype)  # another stream may have sent the network to the CPU since
         network = self._for_size(window.centre.size)
-        cached = state.features if state else []
-        features: list[tuple[Frame, Any]] = []
+        ready: list[Prepared] = []
         for frame in window.frames:
-            known = next((entry for entry in (*features, *cached) if entry[0] is frame), None)
-            features.append(known or (frame, network.encode(self._folded(frame))))
-        seen = [entry[1] for entry in features]
-        seen += [seen[-1]] * (self._network.future - self.future)
-        residual, after = network.restore(seen, state.network if state else None)
+            known = next((one for one in (*ready, *(state.frames if state else ())) if one.frame is frame), None)
+            ready.append(known or self._prepare(frame))
+        centre = ready[window.past]
+        future = ready[-1] if ready[-1] is not centre else None
+        motion = self._motion(centre, ready[0] if state else None, future) if self._network.uses_motion else None
+        seen = future.folded if future else None
+        residual, after = network.restore(centre.folded, seen, motion, state.network if state else None)
         restored = unfold(window.centre, residual.float().cpu().numpy())
-        return restored, StreamState(after, features[1:])  # no later window holds the first
+        return restored, StreamState(after, ready[1:])  # no later window holds the first
 
-    def _folded(self, frame: Frame) -> Tensor:
-        folded = torch.from_numpy(fold(frame)).to(self._device, self._dtype)
-        return folded.contiguous(memory_format=torch.channels_last)
+    def _prepare(self, frame: Frame) -> Prepared:
+        planes = fold(frame)
+        folded = torch.from_numpy(planes).to(self._device, self._dtype)
+        return Prepared(frame, folded.contiguous(memory_format=torch.channels_last), half_luma(planes))
+
+    def _motion(self, centre: Prepared, past: Prepared | None, future: Prepared | None) -> Motion:
+        """Flow from the centre to its neighbours, zero where there is none or where it is the centre itself."""
+        flows = [
+            np.zeros((2, *centre.luma.shape), np.float32)
+            if other is None or other is centre
+            else flow_between(centre.luma, other.luma)
+            for other in (past, future)
+        ]
+        both = torch.from_numpy(np.stack(flows)).to(self._device)
+        return Motion(both[:1], both[1:])
 
     def _for_size(self, size: tuple[int, int]) -> StreamNetwork | Tiled | Views:
         tile = self._tile
@@ -136,11 +159,11 @@ class TorchRestorer:
 
 
 def _moved(state: StreamState | None, device: torch.device, dtype: torch.dtype) -> StreamState | None:
-    """The state for another device: the network's own stays as exact as it is, features follow the precision."""
+    """The state for another device: the network's own stays as exact as it is, frames follow the precision."""
     if state is None:
         return None
     network = each_tensor(lambda x: x.to(device), state.network)
-    return StreamState(network, [(f, each_tensor(lambda x: x.to(device, dtype), known)) for f, known in state.features])
+    return StreamState(network, [one._replace(folded=one.folded.to(device, dtype)) for one in state.frames])
 
 
 def is_out_of_memory(error: BaseException) -> bool:

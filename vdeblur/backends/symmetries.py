@@ -19,6 +19,17 @@ def turn(clip: Tensor, symmetry: int) -> Tensor:
     return clip
 
 
+def turn_flow(flow: Tensor, symmetry: int) -> Tensor:
+    """Flow (..., 2, h, w), x then y, between frames that `turn` turned alike."""
+    if symmetry & 0b100:
+        flow = flow.transpose(-1, -2).flip(-3)
+    if symmetry & 0b010:
+        flow = flow.flip(-2) * flow.new_tensor([1, -1]).view(2, 1, 1)
+    if symmetry & 0b001:
+        flow = flow.flip(-1) * flow.new_tensor([-1, 1]).view(2, 1, 1)
+    return flow
+
+
 def undo(clip: Tensor, symmetry: int) -> Tensor:
     """What `turn` turned, as it was. Transposing swaps the two flips; alone, each is its own inverse."""
     if symmetry & 0b100:

@@ -9,7 +9,7 @@ for the order in which a processor sums up, however long the stream is.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import pairwise, product
 from math import ceil
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..models import CELL, StreamNetwork
+from ..models import CELL, Motion, StreamNetwork
 
 MIN_TILE = 64
 """Pixels; below, the margins are most of what is computed."""
@@ -54,38 +54,29 @@ def spans(length: int, tile: int, margin: int) -> Iterator[Span]:
 
 
 class Tiled:
-    """A network's `encode` and `restore`, tile by tile, for one picture at a time."""
+    """A network's `restore`, tile by tile, for one frame at a time.
+
+    What reaches any distance far (`align`) is done on the whole frame, which takes little memory; tiles are cut between
+    it and `compute`.
+    """
 
     def __init__(self, network: StreamNetwork, tile: int) -> None:
         """`tile` is the side of a core in pixels, rounded up to whole cells."""
         self._network = network
         self._tile = ceil(tile / CELL)
 
-    def encode(self, picture: Tensor) -> Any:
-        """As the network's, of the whole picture (1, 6, h, w)."""
-        cells = (2 * picture.shape[-2] // CELL, 2 * picture.shape[-1] // CELL)
-        margin = self._network.reach[0]
-        return self._stitched(cells, margin, lambda y, x: self._network.encode(_cut(picture, cells, y, x)))
-
-    def restore(self, window: Sequence[Any], state: Any) -> tuple[Tensor, Any]:
-        """As the network's, from features and state of the whole picture to its residual and next state."""
-        cells = (window[0].deep.shape[-2], window[0].deep.shape[-1])
-
-        def one(y: Span, x: Span) -> tuple[Tensor, Any]:
-            seen = [each_tensor(lambda whole: _cut(whole, cells, y, x), features) for features in window]
-            return self._network.restore(seen, each_tensor(lambda whole: _cut(whole, cells, y, x), state))
-
-        residual, after = self._stitched(cells, self._network.reach[1], one)
-        return residual, after
-
-    def _stitched(self, cells: tuple[int, int], margin: int, act: Callable[[Span, Span], Any]) -> Any:
-        whole: Any = None
-        for y, x in product(spans(cells[0], self._tile, margin), list(spans(cells[1], self._tile, margin))):
-            part = act(y, x)
-            if whole is None:
-                whole = _empty_whole(part, cells, y)
-            _paste(whole, part, y, x)
-        return whole
+    def restore(self, centre: Tensor, future: Tensor | None, motion: Motion | None, state: Any) -> tuple[Tensor, Any]:
+        """As the network's, of the whole frame (1, 6, h, w)."""
+        aligned = self._network.align(centre, future, motion, state)
+        cells = (2 * centre.shape[-2] // CELL, 2 * centre.shape[-1] // CELL)
+        rows, columns = (list(spans(length, self._tile, self._network.reach)) for length in cells)
+        whole: tuple[Tensor, ...] = ()
+        for y, x in product(rows, columns):
+            part = self._network.compute(*(_cut(tensor, cells, y, x) for tensor in aligned))
+            whole = whole or tuple(_empty_whole(piece, cells, y) for piece in part)
+            for into, piece in zip(whole, part, strict=True):
+                _paste(into, piece, y, x)
+        return whole[0], self._network.remember(centre, whole)
 
 
 def each_tensor(function: Callable[[Tensor], Tensor], x: Any) -> Any:
@@ -106,22 +97,13 @@ def _cut(whole: Tensor, cells: tuple[int, int], y: Span, x: Span) -> Tensor:
     return whole[..., _scaled(y.seen, samples), _scaled(x.seen, samples)]
 
 
-def _empty_whole(part: Any, cells: tuple[int, int], y: Span) -> Any:
-    def empty(piece: Tensor) -> Tensor:
-        samples = piece.shape[-2] // (y.seen.stop - y.seen.start)
-        shape = (*piece.shape[:2], cells[0] * samples, cells[1] * samples)
-        return torch.empty(shape, dtype=piece.dtype, device=piece.device, memory_format=torch.channels_last)
-
-    return each_tensor(empty, part)
+def _empty_whole(piece: Tensor, cells: tuple[int, int], y: Span) -> Tensor:
+    samples = piece.shape[-2] // (y.seen.stop - y.seen.start)
+    shape = (*piece.shape[:2], cells[0] * samples, cells[1] * samples)
+    return torch.empty(shape, dtype=piece.dtype, device=piece.device, memory_format=torch.channels_last)
 
 
-def _paste(whole: Any, part: Any, y: Span, x: Span) -> None:
-    if part is None:
-        return
-    if not isinstance(part, Tensor):
-        for into, piece in zip(whole, part, strict=True):
-            _paste(into, piece, y, x)
-        return
+def _paste(whole: Tensor, part: Tensor, y: Span, x: Span) -> None:
     samples = part.shape[-2] // (y.seen.stop - y.seen.start)
     core = part[..., _scaled(y.core_in_seen, samples), _scaled(x.core_in_seen, samples)]
     whole[..., _scaled(y.core, samples), _scaled(x.core, samples)] = core
@@ -131,7 +113,7 @@ def bytes_needed(network: StreamNetwork, size: tuple[int, int], tile: int, bytes
     """What restoring pictures of this (width, height) takes at its peak, without decoder and encoder; tile 0: whole."""
     width, height = size
     channels = network.config.quarter / 16 + network.config.eighth / 64
-    margin = 2 * CELL * network.reach[1]
+    margin = 2 * CELL * network.reach
     seen = width * height
     if tile:
         seen = min(seen, min(tile + margin, width) * min(tile + margin, height))

@@ -7,9 +7,10 @@ from typing import Any
 
 from .cnn import CNN
 from .convlstm import ConvLSTM, ConvLSTMConfig
-from .ladder import CELL, LadderConfig, StreamNetwork
+from .ladder import CELL, LadderConfig
+from .network import Motion, StreamNetwork
 
-__all__ = ["CELL", "MODELS", "StreamNetwork", "build"]
+__all__ = ["CELL", "MODELS", "Motion", "StreamNetwork", "build"]
 
 MODELS: dict[str, tuple[Callable[[Any], StreamNetwork], Callable[..., LadderConfig]]] = {
     "convlstm": (ConvLSTM, ConvLSTMConfig),

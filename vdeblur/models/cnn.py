@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 from torch import Tensor
 
-from .ladder import Decoder, Encoder, LadderConfig, StreamNetwork, activate, initialise, radius, residual_blocks
-
-
-class Features(NamedTuple):
-    """One frame's encoding."""
-
-    skip: Tensor
-    """(n, quarter, h/2, w/2)."""
-    deep: Tensor
-    """(n, eighth, h/4, w/4)."""
+from .ladder import Decoder, Encoder, LadderConfig, initialise, space_to_depth
+from .network import Motion, StreamNetwork
 
 
 class CNN(StreamNetwork):
@@ -24,33 +13,35 @@ class CNN(StreamNetwork):
 
     past = 0
     future = 0
+    uses_motion = False
 
     def __init__(self, config: LadderConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = Encoder(config)
-        self.trunk = residual_blocks(config.eighth, config.trunk_blocks)
+        self.encoder = Encoder(config, frames=1, motion=0)
         self.decoder = Decoder(config)
         initialise(self)
 
     @property
-    def reach(self) -> tuple[int, int]:
+    def reach(self) -> int:
         """Cells."""
-        return self.encoder.reach, radius(self.trunk) + self.decoder.reach
+        return self.encoder.reach + self.decoder.reach
 
-    def encode(self, picture: Tensor) -> Features:
-        """Features of a frame, (n, 6, h, w)."""
-        return Features(*self.encoder(picture))
+    def align(self, centre: Tensor, future: Tensor | None, motion: Motion | None, state: None) -> tuple[Tensor, ...]:
+        """The centre alone, folded by two: (n, 24, h/2, w/2)."""
+        return (space_to_depth(centre),)
 
-    def restore(self, window: Sequence[Features], state: None) -> tuple[Tensor, None]:
-        """A window of one frame -> its residual (n, 6, h, w); there is no state."""
-        (features,) = window
-        return self._finish(features), None
+    def compute(self, frame: Tensor) -> tuple[Tensor]:
+        """Residual (n, 6, h, w)."""
+        skip, features = self.encoder(frame)
+        return (self.decoder(features, skip),)
 
-    def forward(self, clip: Tensor, state: None = None, look_ahead: Tensor | None = None) -> tuple[Tensor, None]:
-        """A whole clip (n, t, 6, h, w) at once, frame by frame."""
-        return self._finish(self.encode(clip.flatten(0, 1))).unflatten(0, clip.shape[:2]), None
+    def remember(self, centre: Tensor, computed: tuple[Tensor, ...]) -> None:
+        """Nothing."""
 
-    def _finish(self, features: Features) -> Tensor:
-        residual: Tensor = self.decoder(activate(self.trunk(features.deep)), features.skip)
-        return residual
+    def forward(
+        self, clip: Tensor, motion: Tensor | None = None, state: None = None, look_ahead: Tensor | None = None
+    ) -> tuple[Tensor, None]:
+        """A whole clip at once, frame by frame."""
+        residual, _ = self.restore(clip.flatten(0, 1))
+        return residual.unflatten(0, clip.shape[:2]), None

@@ -1,15 +1,26 @@
-"""The recurrent restorer: a window of frames into a peephole ConvLSTM whose state travels along the stream."""
+"""The recurrent restorer: a peephole ConvLSTM whose state travels along the stream and moves with the scene.
+
+Each frame is seen beside the frame before it *as it was restored* and the frame after it, both warped along optical
+flow to where the centre shows the same things (frame recurrence, Sajjadi et al. 2018); the cell's h and c are warped
+alike. So the state arrives where the scene has moved to, and detail that was once restored need not be found again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from .ladder import Decoder, Encoder, LadderConfig, StreamNetwork, activate, initialise, radius, residual_blocks
+from .ladder import Decoder, Encoder, LadderConfig, initialise, radius, space_to_depth
+from .network import Motion, StreamNetwork
+
+MOTION_SCALE = 1 / 16
+"""Flow in half-scale samples, times this, is of the order of one."""
+LEGAL = (-0.5, 1.0)
+"""Bounds of luma and chroma together: what is fed back cannot run away."""
 
 
 @dataclass(frozen=True)
@@ -18,29 +29,31 @@ class ConvLSTMConfig(LadderConfig):
 
     hidden: int = 32
     """Channels of h and c, at 1/8 scale."""
-    neighbour: int = 32
-    """Channels in which a frame shows itself to the windows of its neighbours."""
-    retention: float = 1.0
+    retention: float = 0.9
     """Largest share of the cell that a step may keep, 0..1: the forget gate's ceiling. Under 1 what a frame left in
-    the state is bound to fade, so that a run begun anywhere comes to the same pictures after a few frames."""
+    the state is bound to fade, so that a run begun anywhere comes to the same frames after a while."""
 
 
-class CellState(NamedTuple):
-    """Hidden and cell state, each (n, hidden, h, w)."""
+class RecurrentState(NamedTuple):
+    """What goes from one frame to the next."""
 
     h: Tensor
+    """Hidden state, (n, hidden, h/4, w/4), float32."""
     c: Tensor
+    """Cell state, of the same shape."""
+    restored: Tensor
+    """The frame as it was restored, (n, 6, h, w)."""
 
 
-class Features(NamedTuple):
-    """What one frame's encoding leaves for every window that holds it."""
+class Aligned(NamedTuple):
+    """What a step computes from, every part where the centre shows it."""
 
-    skip: Tensor
-    """(n, quarter, h/2, w/2)."""
-    deep: Tensor
-    """(n, eighth, h/4, w/4)."""
-    neighbour: Tensor
-    """(n, neighbour, h/4, w/4)."""
+    frames: Tensor
+    """(n, 72, h/2, w/2): the centre, the past frame as restored, and the future frame, folded by two."""
+    motion: Tensor
+    """(n, 4, h/4, w/4): flow to past and future, scaled."""
+    h: Tensor
+    c: Tensor
 
 
 class PeepholeCell(nn.Module):
@@ -64,22 +77,16 @@ class PeepholeCell(nn.Module):
         self.from_hidden = nn.Conv2d(hidden, 4 * hidden, 3, padding=1, bias=False)
         self.peephole = nn.Parameter(torch.zeros(3, hidden, 1, 1))
 
-    def start(self, x: Tensor) -> CellState:
-        """Zero state for inputs like x (n, inputs, h, w)."""
-        zero = x.new_zeros(x.shape[0], self.hidden, *x.shape[2:], dtype=torch.float32)
-        zero = zero.contiguous(memory_format=torch.channels_last)
-        return CellState(zero, zero)
-
-    def step(self, projected: Tensor, state: CellState) -> CellState:
-        """One time step; `projected` is from_input(x), (n, 4 hidden, h, w) with the gates in the order i, f, o, g."""
-        gates = projected + self.from_hidden(state.h.to(projected.dtype))
+    def step(self, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        """One time step: x (n, inputs, h, w), h and c (n, hidden, h, w) -> the next h and c, in float32."""
+        gates = self.from_input(x) + self.from_hidden(h.to(x.dtype))
         i, f, o, g = gates.float().chunk(4, dim=1)
-        peep_i, peep_f, peep_o = self.peephole
-        i = torch.sigmoid(i + peep_i * state.c)
-        f = self.retention * torch.sigmoid(f + peep_f * state.c)
-        o = torch.sigmoid(o + peep_o * state.c)
-        c = f * state.c + i * torch.tanh(g)
-        return CellState(o * torch.tanh(c), c)
+        peep_i, peep_f, peep_o = self.peephole.float()
+        i = torch.sigmoid(i + peep_i * c)
+        f = self.retention * torch.sigmoid(f + peep_f * c)
+        o = torch.sigmoid(o + peep_o * c)
+        c = f * c + i * torch.tanh(g)
+        return o * torch.tanh(c), c
 
 
 class ConvLSTM(StreamNetwork):
@@ -87,16 +94,14 @@ class ConvLSTM(StreamNetwork):
 
     past = 1
     future = 1
+    uses_motion = True
 
     def __init__(self, config: ConvLSTMConfig) -> None:
         super().__init__()
-        self.config = config
-        self.encoder = Encoder(config)
-        self.to_neighbour = nn.Conv2d(config.eighth, config.neighbour, 1)
-        self.fuse = nn.Conv2d(config.eighth + 2 * config.neighbour, config.eighth, 3, padding=1)
+        self.config: ConvLSTMConfig = config
+        self.encoder = Encoder(config, frames=3, motion=4)
         self.cell = PeepholeCell(config.eighth, config.hidden, config.retention)
         self.recall = nn.Conv2d(config.hidden, config.eighth, 1)
-        self.trunk = residual_blocks(config.eighth, config.trunk_blocks)
         self.decoder = Decoder(config)
         initialise(self)
         with torch.no_grad():
@@ -105,47 +110,80 @@ class ConvLSTM(StreamNetwork):
             bias[config.hidden : 2 * config.hidden] = 1.0
 
     @property
-    def reach(self) -> tuple[int, int]:
+    def reach(self) -> int:
         """Cells."""
-        coarse = radius(self.fuse) + radius(self.cell.from_hidden) + radius(self.trunk)
-        return self.encoder.reach, coarse + self.decoder.reach
+        return self.encoder.reach + radius(self.cell.from_hidden) + self.decoder.reach
 
-    def encode(self, picture: Tensor) -> Features:
-        """(n, 6, h, w) -> its features."""
-        skip, deep = self.encoder(picture)
-        return Features(skip, deep, activate(self.to_neighbour(deep)))
+    def align(
+        self, centre: Tensor, future: Tensor | None, motion: Motion | None, state: RecurrentState | None
+    ) -> Aligned:
+        """Warp the previous restored frame, the future frame, h and c to the centre; see `StreamNetwork.align`."""
+        n, _, height, width = centre.shape
+        if motion is None:
+            zero = centre.new_zeros(n, 2, height, width, dtype=torch.float32)
+            motion = Motion(zero, zero)
+        if state is None:
+            past = centre
+            h = c = centre.new_zeros(n, self.config.hidden, height // 4, width // 4, dtype=torch.float32)
+        else:
+            past = warp_frame(state.restored, motion.to_past)
+            step = F.avg_pool2d(motion.to_past, 4) / 4
+            h, c = warp(torch.cat([state.h, state.c], dim=1), step).chunk(2, dim=1)
+        after = centre if future is None else warp_frame(future, motion.to_future)
+        frames = torch.cat([space_to_depth(x) for x in (centre, past.to(centre.dtype), after)], dim=1)
+        coarse = F.avg_pool2d(torch.cat(motion, dim=1), 4) * MOTION_SCALE
+        return Aligned(frames, coarse.to(centre.dtype), h, c)
 
-    def restore(self, window: Sequence[Features], state: CellState | None) -> tuple[Tensor, CellState]:
-        """One window (past, centre, future) -> residual of the centre (n, 6, h, w) and the next state."""
-        past, centre, future = window
-        fused = self._fuse(past.neighbour, centre.deep, future.neighbour)
-        state = self.cell.step(self.cell.from_input(fused), state or self.cell.start(fused))
-        return self._finish(fused, state.h, centre.skip), state
+    def compute(self, frames: Tensor, motion: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Residual (n, 6, h, w), and the next h and c."""
+        skip, features = self.encoder(frames, motion)
+        h, c = self.cell.step(features, h, c)
+        return self.decoder(features + self.recall(h.to(features.dtype)), skip), h, c
+
+    def remember(self, centre: Tensor, computed: tuple[Tensor, ...]) -> RecurrentState:
+        """The next state, with the frame as it is now restored."""
+        residual, h, c = computed
+        restored = (centre + residual.to(centre.dtype)).clamp(*LEGAL)
+        return RecurrentState(h, c, restored.detach())
 
     def forward(
-        self, clip: Tensor, state: CellState | None = None, look_ahead: Tensor | None = None
-    ) -> tuple[Tensor, CellState]:
-        """A whole clip at once: all but the cell's recurrence runs batched over time."""
+        self,
+        clip: Tensor,
+        motion: Tensor | None = None,
+        state: RecurrentState | None = None,
+        look_ahead: Tensor | None = None,
+    ) -> tuple[Tensor, RecurrentState]:
+        """A whole clip, frame by frame; gradients flow through h and c, not through the restored frames."""
         n, t = clip.shape[:2]
-        features = self.encode(clip.flatten(0, 1))
-        neighbour = features.neighbour.unflatten(0, (n, t))
-        past = torch.cat([neighbour[:, :1], neighbour[:, :-1]], dim=1)
-        future = torch.cat([neighbour[:, 1:], neighbour[:, -1:]], dim=1)
-        if look_ahead is not None:
-            future = torch.where(look_ahead.view(n, 1, 1, 1, 1), future, neighbour)
-        fused = self._fuse(past.flatten(0, 1), features.deep, future.flatten(0, 1))
-        projected = self.cell.from_input(fused).unflatten(0, (n, t))
-        state = state or self.cell.start(projected[:, 0])
-        hidden = []
+        if motion is None:
+            motion = clip.new_zeros(n, t, 4, *clip.shape[3:], dtype=torch.float32)
+        sees = None if look_ahead is None else look_ahead.view(n, 1, 1, 1)
+        residuals = []
         for moment in range(t):
-            state = self.cell.step(projected[:, moment], state)
-            hidden.append(state.h)
-        h = torch.stack(hidden, dim=1).flatten(0, 1)
-        return self._finish(fused, h, features.skip).unflatten(0, (n, t)), state
+            centre, flow = clip[:, moment], motion[:, moment]
+            future, to_future = clip[:, min(moment + 1, t - 1)], flow[:, 2:]
+            if sees is not None:
+                future, to_future = torch.where(sees, future, centre), to_future * sees
+            residual, state = self.restore(centre, future, Motion(flow[:, :2], to_future), state)
+            residuals.append(residual)
+        assert state is not None
+        return torch.stack(residuals, dim=1), state
 
-    def _fuse(self, past: Tensor, deep: Tensor, future: Tensor) -> Tensor:
-        return activate(self.fuse(torch.cat([past, deep, future], dim=1)))
 
-    def _finish(self, fused: Tensor, h: Tensor, skip: Tensor) -> Tensor:
-        residual: Tensor = self.decoder(activate(self.trunk(fused + self.recall(h.to(fused.dtype)))), skip)
-        return residual
+def warp(x: Tensor, flow: Tensor) -> Tensor:
+    """x (n, c, h, w) sampled at each place plus flow (n, 2, h, w), bilinearly, edges repeated; float32."""
+    n, _, height, width = flow.shape
+    columns = torch.arange(width, device=flow.device, dtype=torch.float32)
+    rows = torch.arange(height, device=flow.device, dtype=torch.float32)[:, None]
+    flow = flow.float()
+    grid = torch.stack(
+        [(flow[:, 0] + columns + 0.5) * (2 / width) - 1, (flow[:, 1] + rows + 0.5) * (2 / height) - 1], dim=-1
+    )
+    return F.grid_sample(x.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def warp_frame(frame: Tensor, flow: Tensor) -> Tensor:
+    """A frame (n, 6, h, w) along flow in its half-scale samples: luma at its full size, chroma at half."""
+    fine = 2 * F.interpolate(flow.float(), scale_factor=2.0, mode="bilinear", align_corners=False)
+    luma = warp(F.pixel_shuffle(frame[:, :4], 2), fine)
+    return torch.cat([F.pixel_unshuffle(luma, 2), warp(frame[:, 4:], flow)], dim=1).to(frame.dtype)

@@ -1,27 +1,24 @@
-"""The ladder of features that both networks climb: a picture folded to 1/4 scale, down to 1/8 and back.
+"""The ladder of features that both networks climb: frames folded to 1/4 scale, down to 1/8 and 1/16 and back.
 
 Only plain convolutions and LeakyReLU: no normalisation and no global pooling (both leak between distant pixels, which
 shows as coloured mosaics on dark frames and makes tiles differ from the whole), no transposed convolution
-(checkerboards), and no fully connected layer, which would tie the network to one picture size.
+(checkerboards), and no fully connected layer, which would tie the network to one frame size.
 
-Pictures are float tensors (n, 6, h, w) at half scale, h and w multiples of 4: the four phases of luma in 0..1, then Cb
-and Cr about 0, in -0.5..0.5 (see `vdeblur.media.planes`). The network answers with a residual of the same shape.
+Frames are float tensors (n, 6, h, w) at half scale, h and w multiples of 8: the four phases of luma in 0..1, then Cb
+and Cr about 0, in -0.5..0.5 (see `vdeblur.backends.folding`). The network answers with a residual of the same shape.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 SLOPE = 0.1
-CELL = 8
+CELL = 16
 """Pixels per sample of the coarsest features; sizes and tiles are multiples of it."""
 
 
@@ -30,58 +27,21 @@ class LadderConfig:
     """Widths and depths of the ladder."""
 
     quarter: int = 48
-    """Channels at 1/4 of the picture's size."""
-    eighth: int = 96
+    """Channels at 1/4 of the frame's size."""
+    eighth: int = 80
     """Channels at 1/8."""
+    sixteenth: int = 128
+    """Channels at 1/16."""
     quarter_blocks: int = 0
-    """Residual blocks at 1/4 scale on the way down, before the first look at 1/8."""
+    """Residual blocks at 1/4 scale on the way down."""
     encoder_blocks: int = 1
-    """Residual blocks at 1/8 scale on each frame by itself; their result is cached between windows."""
+    """Residual blocks at 1/8 scale on the way down."""
+    sixteenth_blocks: int = 1
+    """Residual blocks at 1/16 scale; they see long streaks whole."""
     trunk_blocks: int = 1
-    """Residual blocks at 1/8 scale after fusion (and after the recurrent cell, where there is one)."""
+    """Residual blocks at 1/8 scale on the way up (after the recurrent cell, where there is one)."""
     decoder_blocks: int = 1
     """Residual blocks at 1/4 scale on the way up."""
-
-
-class StreamNetwork(nn.Module, ABC):
-    """What every network promises: frames are encoded once each, windows of encodings are restored, a state goes along.
-
-    Streaming equals offline: `forward` on a clip is `encode` and `restore` window by window, with edges repeated.
-    """
-
-    past: ClassVar[int]
-    future: ClassVar[int]
-    config: LadderConfig
-    encoder: Encoder
-    decoder: Decoder
-
-    @property
-    @abstractmethod
-    def reach(self) -> tuple[int, int]:
-        """How many cells beyond a sample's own `encode` and `restore` look, the latter into features and state alike.
-
-        Features, state and residual are tensors (n, c, h, w), or tuples of them, of which every cell has the same
-        number of samples: so a tile of them, with margins of this width, stands for the whole.
-        """
-
-    @abstractmethod
-    def encode(self, picture: Tensor) -> Any:
-        """Features of a frame by itself, (n, 6, h, w); computed once and shared by the windows that hold the frame."""
-
-    @abstractmethod
-    def restore(self, window: Sequence[Any], state: Any) -> tuple[Tensor, Any]:
-        """Features of past + 1 + future frames -> residual of the centre (n, 6, h, w), and the next state.
-
-        `state` None is the start of a scene.
-        """
-
-    @abstractmethod
-    def forward(self, clip: Tensor, state: Any = None, look_ahead: Tensor | None = None) -> tuple[Tensor, Any]:
-        """A whole clip (n, t, 6, h, w) -> residuals of the same shape, and the state after it; for training.
-
-        `look_ahead` (n,) of bool says which clips may see future frames; the others see their centre in their place, as
-        a live stream does.
-        """
 
 
 def activate(x: Tensor) -> Tensor:
@@ -90,7 +50,7 @@ def activate(x: Tensor) -> Tensor:
 
 
 def space_to_depth(x: Tensor) -> Tensor:
-    """Fold by 2: (n, c, 2h, 2w) -> (n, 4c, h, w), the four phases one after another.
+    """Fold by 2: (n, c, 2h, 2w) -> (n, 4c, h, w), the four phases one after another (ONNX's SpaceToDepth).
 
     The order of channels differs from torch's pixel_unshuffle, so that in channels_last memory whole runs of channels
     are copied: more than ten times as fast on a CPU.
@@ -101,7 +61,7 @@ def space_to_depth(x: Tensor) -> Tensor:
 
 
 def depth_to_space(x: Tensor) -> Tensor:
-    """Undo `space_to_depth`: (n, 4c, h, w) -> (n, c, 2h, 2w)."""
+    """Undo `space_to_depth`: (n, 4c, h, w) -> (n, c, 2h, 2w) (ONNX's DepthToSpace in its mode DCR)."""
     n, c, h, w = x.shape
     phases = x.permute(0, 2, 3, 1).reshape(n, h, w, 2, 2, c // 4).permute(0, 1, 3, 2, 4, 5)
     return phases.reshape(n, 2 * h, 2 * w, c // 4).permute(0, 3, 1, 2)
@@ -126,29 +86,40 @@ def residual_blocks(channels: int, count: int) -> nn.Sequential:
 
 
 class Encoder(nn.Module):
-    """One frame by itself: (n, 6, h, w) -> features at 1/4 scale (the skip) and at 1/8 scale."""
+    """Folded frames -> features at 1/4 scale (the skip) and, with what 1/16 scale sees, at 1/8."""
 
-    def __init__(self, config: LadderConfig) -> None:
+    def __init__(self, config: LadderConfig, frames: int, motion: int) -> None:
+        """`frames` are stacked, 24 channels each; `motion` channels at 1/8 scale join on the way down."""
         super().__init__()
-        self.stem = nn.Conv2d(24, config.quarter, 3, padding=1)
+        self.stem = nn.Conv2d(24 * frames, config.quarter, 3, padding=1)
         self.quarter_blocks = residual_blocks(config.quarter, config.quarter_blocks)
         self.down = nn.Conv2d(config.quarter, config.eighth, 3, stride=2, padding=1)
+        self.motion = nn.Conv2d(motion, config.eighth, 1, bias=False) if motion else None
         self.blocks = residual_blocks(config.eighth, config.encoder_blocks)
+        self.down_again = nn.Conv2d(config.eighth, config.sixteenth, 3, stride=2, padding=1)
+        self.coarse = residual_blocks(config.sixteenth, config.sixteenth_blocks)
+        self.up = nn.Conv2d(config.sixteenth, 4 * config.eighth, 1)
 
     @property
     def reach(self) -> int:
-        """Cells; a convolution at 1/4 scale looks half a cell far."""
-        fine = radius(self.stem) + radius(self.quarter_blocks) + radius(self.down)
-        return ceil(fine / 2) + radius(self.blocks)
+        """Cells; a convolution at 1/4 scale looks a quarter of a cell far, one at 1/8 half a cell."""
+        quarter = radius(self.stem) + radius(self.quarter_blocks) + radius(self.down)
+        eighth = radius(self.blocks) + radius(self.down_again)
+        return ceil(quarter / 4 + eighth / 2) + radius(self.coarse)
 
-    def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, 6, h, w) -> (n, quarter, h/2, w/2), (n, eighth, h/4, w/4)."""
-        skip = self.quarter_blocks(activate(self.stem(space_to_depth(picture))))
-        return skip, self.blocks(activate(self.down(skip)))
+    def forward(self, frames: Tensor, motion: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """(n, 24 frames, h/2, w/2), (n, motion, h/4, w/4) -> (n, quarter, h/2, w/2), (n, eighth, h/4, w/4)."""
+        skip = self.quarter_blocks(activate(self.stem(frames)))
+        deep = self.down(skip)
+        if self.motion is not None:
+            deep = deep + self.motion(motion)
+        deep = self.blocks(activate(deep))
+        coarse = self.coarse(activate(self.down_again(deep)))
+        return skip, activate(deep + depth_to_space(self.up(coarse)))
 
 
 class Decoder(nn.Module):
-    """Features at 1/8 scale and the skip at 1/4 -> the residual of the picture. It starts out as zero.
+    """Features at 1/8 scale and the skip at 1/4 -> the residual of the frame. It starts out as zero.
 
     The coarse features scale and shift the skip (FiLM, Perez et al. 2018, here for every pixel): what the blur is like
     decides how detail is sharpened, which a sum alone cannot say.
@@ -156,7 +127,9 @@ class Decoder(nn.Module):
 
     def __init__(self, config: LadderConfig) -> None:
         super().__init__()
-        self.up = nn.Conv2d(config.eighth, 8 * config.quarter, 1)
+        self.blocks_before = residual_blocks(config.eighth, config.trunk_blocks)
+        self.scale = nn.Conv2d(config.eighth, 4 * config.quarter, 1)
+        self.shift = nn.Conv2d(config.eighth, 4 * config.quarter, 1)
         self.blocks = residual_blocks(config.quarter, config.decoder_blocks)
         self.head = nn.Conv2d(config.quarter, 24, 3, padding=1)
         nn.init.zeros_(self.head.weight)
@@ -164,12 +137,14 @@ class Decoder(nn.Module):
 
     @property
     def reach(self) -> int:
-        """Cells, all of them in convolutions at 1/4 scale."""
-        return ceil((radius(self.blocks) + radius(self.head)) / 2)
+        """Cells."""
+        quarter = radius(self.blocks) + radius(self.head)
+        return ceil(quarter / 4 + radius(self.blocks_before) / 2 + 0.5)
 
     def forward(self, features: Tensor, skip: Tensor) -> Tensor:
         """(n, eighth, h/4, w/4), (n, quarter, h/2, w/2) -> (n, 6, h, w)."""
-        scale, shift = depth_to_space(self.up(features)).chunk(2, dim=1)
+        features = activate(self.blocks_before(features))
+        scale, shift = depth_to_space(self.scale(features)), depth_to_space(self.shift(features))
         x = activate(skip * (1 + scale) + shift)
         return depth_to_space(self.head(activate(self.blocks(x))))
 
@@ -179,10 +154,18 @@ def radius(module: nn.Module) -> int:
     return sum(conv.kernel_size[0] // 2 for conv in module.modules() if isinstance(conv, nn.Conv2d))
 
 
+BRANCH = 0.25
+"""Scale at which residual branches begin: without normalisation a dozen of them at full scale would blow features up."""
+
+
 def initialise(network: nn.Module) -> None:
-    """Kaiming initialisation (He et al. 2015) of every convolution that is not already zero."""
+    """Kaiming initialisation (He et al. 2015) of every convolution that is not already zero; see `BRANCH`."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and bool(torch.any(module.weight != 0)):
             nn.init.kaiming_normal_(module.weight, a=SLOPE, nonlinearity="leaky_relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+    for module in network.modules():
+        if isinstance(module, ResidualBlock):
+            with torch.no_grad():
+                module.second.weight.mul_(BRANCH)

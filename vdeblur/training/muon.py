@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -9,26 +10,27 @@ import torch
 from torch import Tensor
 
 
-def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
-    """The nearest semi-orthogonal matrix, about: U V' of matrix = U S V', (rows, columns), by Newton-Schulz iteration.
+def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
+    """The nearest semi-orthogonal matrices, about: U V' of (..., rows, columns) = U S V', by Newton-Schulz iteration.
 
     The quintic's coefficients are Jordan's: they send singular values to 0.7..1.2 in five steps.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = matrix.float() / (matrix.norm() + 1e-7)
-    tall = x.shape[0] > x.shape[1]
-    x = x.T if tall else x
+    x = matrices.bfloat16() if matrices.is_cuda else matrices.float()
+    x = x / (x.float().norm(dim=(-2, -1), keepdim=True) + 1e-7).to(x.dtype)
+    tall = x.shape[-2] > x.shape[-1]
+    x = x.mT if tall else x
     for _ in range(steps):
-        gram = x @ x.T
+        gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.T if tall else x
+    return (x.mT if tall else x).float()
 
 
 class Muon(torch.optim.Optimizer):
     """For weights of two dimensions and more; a convolution counts as (out, in * kernel).
 
     The step is scaled to a root mean square of 0.2 times the learning rate (Liu et al. 2025), which is AdamW's, so one
-    learning rate serves both.
+    learning rate serves both. Weights of one shape are made orthogonal together.
     """
 
     def __init__(
@@ -40,15 +42,18 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """Take one step along the gradients that are there."""
         for group in self.param_groups:
+            shapes: dict[torch.Size, list[Tensor]] = defaultdict(list)
             for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                state: dict[str, Any] = self.state[weight]
-                if "momentum" not in state:
-                    state["momentum"] = torch.zeros_like(weight)
-                state["momentum"].lerp_(weight.grad, 1 - group["momentum"])
-                ahead = weight.grad.lerp(state["momentum"], group["momentum"])  # Nesterov
-                direction = orthogonalise(ahead.flatten(1)).view_as(ahead)
-                rows, columns = weight.shape[0], weight[0].numel()
-                weight.mul_(1 - group["lr"] * group["weight_decay"])
-                weight.add_(direction, alpha=-0.2 * max(rows, columns) ** 0.5 * group["lr"])
+                if weight.grad is not None:
+                    if "momentum" not in self.state[weight]:
+                        self.state[weight]["momentum"] = torch.zeros_like(weight)
+                    shapes[weight.flatten(1).shape].append(weight)
+            for (rows, columns), weights in shapes.items():
+                gradients = [weight.grad for weight in weights]
+                momenta = [self.state[weight]["momentum"] for weight in weights]
+                torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
+                ahead = torch._foreach_lerp(gradients, momenta, group["momentum"])  # Nesterov
+                directions = orthogonalise(torch.stack([x.flatten(1) for x in ahead]))
+                torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+                steps = [d.view_as(w) for d, w in zip(directions, weights, strict=True)]
+                torch._foreach_add_(weights, steps, alpha=-0.2 * max(rows, columns) ** 0.5 * group["lr"])

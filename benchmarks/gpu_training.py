@@ -2,9 +2,9 @@
 
     python benchmarks/gpu_training.py --data DIR --held-out NAME --out DIR --minutes 9
 
-Needs torch, numpy and OpenCV alone. DIR holds photographs and sharp footage (already at half its size). All networks see
-the same clips, so rendering is paid once. Checkpoints are written every minute, so whatever ends the run leaves them;
-the last lines time the networks at 720p and 1080p.
+Needs torch, numpy and OpenCV alone. DIR holds photographs and sharp footage (already at half its size). All networks
+see the same clips, so rendering is paid once. Checkpoints are written every minute, so whatever ends the run leaves
+them; the last lines time the networks at 720p and 1080p.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from vdeblur.models import Motion, build
 from vdeblur.training.learner import FIRST_FLOOR, FLOOR, Learner, LearnerConfig
-from vdeblur.training.real_motion import Run, make_run
+from vdeblur.training.real_motion import make_run
 from vdeblur.training.render import SceneConfig
 from vdeblur.training.renderers import Renderers
 from vdeblur.training.supply import Batch, Supply, SupplyConfig, augmented, cut_up
@@ -60,7 +60,8 @@ VIDEOS = (".mp4", ".mov", ".mkv", ".avi")
 
 def read_footage(path: Path, most: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Frames of a file in RGB, (t, h, w, 3)."""
-    capture, frames = cv2.VideoCapture(str(path)), []
+    capture = cv2.VideoCapture(str(path))
+    frames: list[Any] = []
     while len(frames) < most:
         there, frame = capture.read()
         if not there:
@@ -74,7 +75,9 @@ def read_data(folder: Path, held_out: list[str], threads: int, most: int) -> dic
     data: dict[str, list[Any]] = {"photographs": [], "runs": [], "held_photographs": [], "held_runs": []}
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     with ThreadPoolExecutor(threads) as pool:
-        images = list(pool.map(lambda path: None if path.suffix in VIDEOS else cv2.imread(str(path), cv2.IMREAD_COLOR), files))
+        images = list(
+            pool.map(lambda path: None if path.suffix in VIDEOS else cv2.imread(str(path), cv2.IMREAD_COLOR), files)
+        )
     for place, (path, image) in enumerate(zip(files, images, strict=True)):
         kept = "held_" if any(name in path.name for name in held_out) else ""
         if path.suffix in VIDEOS:
@@ -87,7 +90,9 @@ def read_data(folder: Path, held_out: list[str], threads: int, most: int) -> dic
     return data
 
 
-def validation_sets(data: dict[str, list[Any]], device: torch.device, threads: int, size: int, count: int) -> dict[str, Batch]:
+def validation_sets(
+    data: dict[str, list[Any]], device: torch.device, threads: int, size: int, count: int
+) -> dict[str, Batch]:
     """Planes in motion from photographs, and real motion from footage, neither of which training sees."""
     scene = SceneConfig(size=size, frames=8, identity=0, static=0)
     photographs = [photograph.to(device) for photograph in data["held_photographs"]]
@@ -219,13 +224,21 @@ def learn(
                 before = time.perf_counter()
                 rehearse = bool(learner.network.past and batch.sharp.shape[1] > 2 and rng.random() < 0.3)
                 gains[learner.name].append(learner.step(batch, look_ahead, rehearse, rate, floor))
-                spent[learner.name] += flops[learner.name] * batch.sharp[:, :, 0].numel() * 4 * (4 / 3 if rehearse else 1)
+                spent[learner.name] += (
+                    flops[learner.name] * batch.sharp[:, :, 0].numel() * 4 * (4 / 3 if rehearse else 1)
+                )
                 if index % 20 == 0 and device.type == "cuda":
                     torch.cuda.synchronize()
                 clock[learner.name] = clock.get(learner.name, 0) + time.perf_counter() - before
             if index % 50 == 0:
                 means = {name: round(float(torch.stack(g).mean()), 3) for name, g in gains.items() if g}
-                note(batch=index, fresh=fresh, rate=round(rate, 3), gain=means, clock={k: round(v, 1) for k, v in clock.items()})
+                note(
+                    batch=index,
+                    fresh=fresh,
+                    rate=round(rate, 3),
+                    gain=means,
+                    clock={k: round(v, 1) for k, v in clock.items()},
+                )
                 gains, clock = {name: [] for name in gains}, {}
             if time.monotonic() - saved > options.validate_seconds:
                 for learner in learners:

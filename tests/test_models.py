@@ -16,11 +16,12 @@ from torch import Tensor
 
 from support.in_memory import picture, pictures
 from support.networks import tiny
+from vdeblur.backends.flow import flow_between, half_luma
 from vdeblur.backends.folding import fold, unfold
 from vdeblur.backends.pytorch import TorchRestorer
 from vdeblur.frames import Color, Frame, Layout
-from vdeblur.models import MODELS, StreamNetwork
-from vdeblur.models.convlstm import CellState, PeepholeCell
+from vdeblur.models import CELL, MODELS, Motion, StreamNetwork
+from vdeblur.models.convlstm import PeepholeCell
 from vdeblur.models.ladder import depth_to_space, space_to_depth
 from vdeblur.pipeline import restored
 from vdeblur.restorer import Restorer
@@ -39,19 +40,25 @@ LAYOUTS = [
 ]
 
 
-def clip_of(length: int, seed: int = 1, h: int = 8, w: int = 12) -> Tensor:
+def clip_of(length: int, seed: int = 1, h: int = 8, w: int = 16) -> Tensor:
     return torch.rand(2, length, 6, h, w, generator=torch.Generator().manual_seed(seed))
 
 
+def motion_of(length: int, seed: int = 5, h: int = 8, w: int = 16) -> Tensor:
+    """Flow of a clip, (2, length, 4, h, w); none before its first frame and after its last."""
+    motion = 3 * torch.randn(2, length, 4, h, w, generator=torch.Generator().manual_seed(seed))
+    motion[:, 0, :2], motion[:, -1, 2:] = 0, 0
+    return motion
+
+
 @torch.inference_mode()
-def stream(network: StreamNetwork, clip: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-    """One frame at a time: each is encoded once, and each window's edges repeat, those of the flushed tail too."""
-    features = [network.encode(frame) for frame in clip.unbind(1)]
-    last = len(features) - 1
+def stream(network: StreamNetwork, clip: Tensor, motion: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+    """One frame at a time; the last has no future."""
     residuals = []
-    for i in range(len(features)):
-        around = range(i - network.past, i + network.future + 1)
-        residual, state = network.restore([features[min(max(j, 0), last)] for j in around], state)
+    frames, flows = clip.unbind(1), motion.unbind(1)
+    for i, frame in enumerate(frames):
+        future = frames[i + 1] if i + 1 < len(frames) else None
+        residual, state = network.restore(frame, future, Motion(flows[i][:, :2], flows[i][:, 2:]), state)
         residuals.append(residual)
     return torch.stack(residuals, 1), state
 
@@ -70,9 +77,10 @@ def test_streaming_equals_offline(kind: str, lengths: list[int]) -> None:
     network, state, streamed_state = tiny(kind), None, None
     clip = clip_of(sum(lengths))
     for chunk in clip.split(lengths, dim=1):
+        motion = motion_of(chunk.shape[1])
         with torch.inference_mode():
-            offline, state = network(chunk, state)
-        streamed, streamed_state = stream(network, chunk, streamed_state)
+            offline, state = network(chunk, motion, state)
+        streamed, streamed_state = stream(network, chunk, motion, streamed_state)
         assert offline.abs().max() > 0.01
         assert close(streamed, offline)
         assert close(streamed_state, state)
@@ -81,9 +89,8 @@ def test_streaming_equals_offline(kind: str, lengths: list[int]) -> None:
 @KINDS
 def test_the_restorer_over_a_stream_equals_the_network_over_the_clip(kind: str) -> None:
     network, frames = tiny(kind), pictures(7)
-    clip = torch.stack([torch.from_numpy(fold(frame)) for frame in frames], dim=1)
     with torch.inference_mode():
-        residuals, _ = network(clip)
+        residuals, _ = network(folded(frames), flow_of(frames))
     expected = [unfold(frame, residual.numpy()) for frame, residual in zip(frames, residuals.unbind(1), strict=True)]
     restored = restore(TorchRestorer("tiny", network, "cpu", "fp32"), frames)
     assert [frame.pts for frame in restored] == [frame.pts for frame in frames]
@@ -91,6 +98,21 @@ def test_the_restorer_over_a_stream_equals_the_network_over_the_clip(kind: str) 
         for a, b, c in zip(got.planes, wanted.planes, given_frame.planes, strict=True):
             assert np.abs(a.astype(int) - b).max() <= 1
             assert (a != c).any()
+
+
+def folded(frames: Sequence[Frame]) -> Tensor:
+    """(1, t, 6, h, w)."""
+    return torch.stack([torch.from_numpy(fold(frame)) for frame in frames], dim=1)
+
+
+def flow_of(frames: Sequence[Frame], look_ahead: bool = True) -> Tensor:
+    """(1, t, 4, h, w), as optical flow finds it between neighbours."""
+    lumas = [half_luma(fold(frame)) for frame in frames]
+    motion = np.zeros((1, len(lumas), 4, *lumas[0].shape), np.float32)
+    for i, (one, two) in enumerate(pairwise(lumas)):
+        motion[0, i, 2:] = flow_between(one, two) * look_ahead
+        motion[0, i + 1, :2] = flow_between(two, one)
+    return torch.from_numpy(motion)
 
 
 def restore(restorer: Restorer, frames: Sequence[Frame]) -> list[Frame]:
@@ -103,18 +125,16 @@ def bytes_of(frames: Sequence[Frame]) -> list[bytes]:
 
 @KINDS
 def test_without_look_ahead_the_centre_stands_for_the_future(kind: str) -> None:
-    network, clip = tiny(kind), clip_of(4)
+    network, clip, motion = tiny(kind), clip_of(4), motion_of(4)
     with torch.inference_mode():
-        features = [network.encode(frame) for frame in clip.unbind(1)]
-        blind, _ = network(clip, None, torch.tensor([False, False]))
+        blind, _ = network(clip, motion, None, torch.tensor([False, False]))
         state, expected = None, []
-        for i, centre in enumerate(features):
-            window = [features[max(i - j, 0)] for j in range(network.past, 0, -1)] + [centre] * (1 + network.future)
-            residual, state = network.restore(window, state)
+        for frame, flow in zip(clip.unbind(1), motion.unbind(1), strict=True):
+            residual, state = network.restore(frame, None, Motion(flow[:, :2], torch.zeros_like(flow[:, 2:])), state)
             expected.append(residual)
-        mixed, _ = network(clip, None, torch.tensor([True, False]))
-        sighted, _ = network(clip, None, torch.tensor([True, True]))
-        assert close(sighted, network(clip)[0])
+        mixed, _ = network(clip, motion, None, torch.tensor([True, False]))
+        sighted, _ = network(clip, motion, None, torch.tensor([True, True]))
+        assert close(sighted, network(clip, motion)[0])
     assert close(blind, torch.stack(expected, 1))
     assert close(mixed, torch.stack([sighted[0], blind[1]]))
     assert network.future == 0 or not close(blind, sighted)
@@ -122,12 +142,36 @@ def test_without_look_ahead_the_centre_stands_for_the_future(kind: str) -> None:
     restorer = TorchRestorer("tiny", network, "cpu", "fp32", look_ahead=False)
     assert restorer.future == 0
     frames = pictures(4)
-    folded = torch.stack([torch.from_numpy(fold(frame)) for frame in frames], dim=1)
     with torch.inference_mode():
-        residuals, _ = network(folded, None, torch.tensor([False]))
+        residuals, _ = network(folded(frames), flow_of(frames, look_ahead=False), None, torch.tensor([False]))
     for got, frame, residual in zip(restore(restorer, frames), frames, residuals.unbind(1), strict=True):
         for a, b in zip(got.planes, unfold(frame, residual.numpy()).planes, strict=True):
             assert np.abs(a.astype(int) - b).max() <= 1
+
+
+@KINDS
+def test_the_state_arrives_where_the_scene_has_moved_to(kind: str) -> None:
+    """A scene that moves by whole cells, with flow that says so, is restored as one that stands still."""
+    network = tiny(kind)
+    if network.uses_motion:  # that the network may also look at how fast the scene moves is not the point here
+        network.encoder.motion.weight.data.zero_()
+    scene = torch.rand(1, 6, 40, 120, generator=torch.Generator().manual_seed(2))
+    step = CELL // 2
+    still, moving = ([scene[..., step * i : step * i + 64] for i in places] for places in ((3, 3, 3), (5, 4, 3)))
+    results = []
+    for frames, shift in ((still, 0), (moving, step)):
+        state = None
+        for i, frame in enumerate(frames):
+            to_past = torch.zeros(1, 2, 40, 64)
+            to_past[:, 0] = -shift if i else 0  # what is seen here was further to the left
+            future = frames[i + 1] if i < 2 else None
+            to_future = -to_past if i else torch.zeros_like(to_past)
+            to_future[:, 0] = shift if future is not None else 0
+            with torch.inference_mode():
+                residual, state = network.restore(frame, future, Motion(to_past, to_future), state)
+        results.append(residual)
+    inner = slice(2 * step, -2 * step)  # flow leads beyond the frame's edge
+    assert (results[0] - results[1])[..., inner].abs().max() < (0.02 if network.uses_motion else 1e-5)
 
 
 @KINDS
@@ -172,7 +216,7 @@ def test_a_zero_residual_gives_every_bit_back(kind: str, layout: Layout, full_ra
 @KINDS
 def test_training_starts_from_the_identity(kind: str) -> None:
     network, config = MODELS[kind]
-    residual, _ = network(config(quarter=8, eighth=8))(clip_of(3))
+    residual, _ = network(config(quarter=8, eighth=8, sixteenth=8))(clip_of(3))
     assert not residual.any()
 
 
@@ -189,13 +233,14 @@ def test_bf16_stays_near_fp32(kind: str) -> None:
 def test_distant_pixels_do_not_touch(kind: str) -> None:
     """What makes tiles exact: there is a reach beyond which a change is not seen; recurrence adds to it per frame."""
     network = tiny(kind)
-    one = torch.zeros(1, 1, 6, 16, 128)
+    width = CELL // 2 * (network.reach + 2)
+    one = torch.zeros(1, 1, 6, 16, width + 64)
     other = one.clone()
     other[..., :8] = 1
     with torch.inference_mode():
         difference = (network(one)[0] - network(other)[0]).abs().amax(dim=(0, 1, 2, 3))
     assert difference[:8].max() > 0
-    assert difference[96:].max() == 0
+    assert difference[width:].max() == 0
 
 
 @pytest.mark.parametrize("retention", [1.0, 0.8])
@@ -210,7 +255,7 @@ def test_the_cell_against_its_equations_in_float64(retention: float) -> None:
     peep = cell.peephole.detach().numpy()[..., 0, 0]
     rng = np.random.default_rng(0)
     h, c = np.zeros((4, 6, 7)), np.zeros((4, 6, 7))
-    state = None
+    state = torch.zeros(1, 4, 6, 7, dtype=torch.float64), torch.zeros(1, 4, 6, 7, dtype=torch.float64)
     for _ in range(4):
         x = rng.normal(size=(5, 6, 7))
         around = np.pad(h, ((0, 0), (1, 1), (1, 1)))
@@ -224,11 +269,10 @@ def test_the_cell_against_its_equations_in_float64(retention: float) -> None:
         h = o * np.tanh(c)
         given_x = torch.from_numpy(x)[None]
         with torch.no_grad():
-            projected = cell.from_input(given_x)
-            state = cell.step(projected, state or CellState(*(s.double() for s in cell.start(given_x))))
+            state = cell.step(given_x, *state)
         # step() takes the gates through float32: what is compared is the equations, to float32's precision.
-        np.testing.assert_allclose(state.h[0].numpy(), h, atol=2e-6)
-        np.testing.assert_allclose(state.c[0].numpy(), c, atol=2e-6)
+        np.testing.assert_allclose(state[0][0].numpy(), h, atol=2e-6)
+        np.testing.assert_allclose(state[1][0].numpy(), c, atol=2e-6)
 
 
 def test_retention_bounds_what_the_cell_holds_and_for_how_long() -> None:
@@ -238,20 +282,21 @@ def test_retention_bounds_what_the_cell_holds_and_for_how_long() -> None:
         bias = cell.from_input.bias
         assert bias is not None
         bias.fill_(50.0)  # every gate wide open, and g at one
-        state = cell.start(torch.zeros(1, 5, 3, 3))
+        nothing = torch.zeros(1, 5, 3, 3)
+        h = c = torch.zeros(1, 4, 3, 3)
         for _ in range(60):
-            state = cell.step(cell.from_input(torch.zeros(1, 5, 3, 3)), state)
-        assert 4.9 < float(state.c.max()) <= 5.0
+            h, c = cell.step(nothing, h, c)
+        assert 4.9 < float(c.max()) <= 5.0
         bias[-4:] = 0.0
         cell.from_hidden.weight.zero_()
         for _ in range(24):
-            state = cell.step(cell.from_input(torch.zeros(1, 5, 3, 3)), state)
-    assert float(state.c.max()) == pytest.approx(5 * 0.8**24, rel=1e-3)
+            h, c = cell.step(nothing, h, c)
+    assert float(c.max()) == pytest.approx(5 * 0.8**24, rel=1e-3)
 
 
 def test_the_forget_gate_starts_open() -> None:
     network, config = MODELS["convlstm"]
-    cell: Any = network(config(hidden=4, quarter=8, eighth=8)).cell
+    cell: Any = network(config(hidden=4, quarter=8, eighth=8, sixteenth=8)).cell
     bias = cell.from_input.bias.detach().reshape(4, 4)
     assert [bool((gate == expected).all()) for gate, expected in zip(bias, (0, 1, 0, 0), strict=True)] == [True] * 4
     assert not cell.peephole.any()
@@ -272,25 +317,34 @@ def test_the_state_is_carried(kind: str) -> None:
     network, clip = tiny(kind), clip_of(2)
     with torch.inference_mode():
         state = network(clip_of(4, seed=9))[1]
-        assert close(network(clip, state)[0], network(clip)[0]) == (state is None)
+        assert close(network(clip, None, state)[0], network(clip)[0]) == (state is None)
 
 
 def test_gradients_reach_every_weight() -> None:
     for kind in MODELS:
         network = tiny(kind)
-        loss = network(clip_of(3))[0].square().mean()
+        loss = network(clip_of(3), motion_of(3))[0].square().mean()
         loss.backward()
         missing = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
         assert missing == []
 
 
 def test_past_and_future_both_count() -> None:
-    """The recurrent kind looks at its neighbours: another past or future changes the centre."""
-    network, clip = tiny("convlstm"), clip_of(3)
+    """The recurrent kind looks at its neighbours: another past, future or motion changes the centre."""
+    network, (one, two, three) = tiny("convlstm"), clip_of(3).unbind(1)
+    flow = motion_of(3)[:, 1, :2]
+    none, some = Motion(0 * flow, 0 * flow), Motion(flow, flow)
     with torch.inference_mode():
-        features = [network.encode(frame) for frame in clip.unbind(1)]
+        pasts = [network.restore(frame)[1] for frame in (one, three)]
         results = [
-            network.restore(window, None)[0] for window in ([*features], [features[2], features[1], features[2]])
+            network.restore(two, future, motion, state)[0]
+            for future, motion, state in (
+                (three, none, pasts[0]),
+                (three, none, pasts[1]),
+                (one, none, pasts[1]),
+                (None, none, pasts[1]),
+                (None, some, pasts[1]),
+                (None, some, None),
+            )
         ]
-        results.append(network.restore([features[0], features[1], features[0]], None)[0])
     assert all(not close(a, b) for a, b in pairwise(results))

@@ -116,7 +116,7 @@ def test_rendering_on_the_device_resumes_to_the_bit_too(config: TrainConfig, tmp
 
 @pytest.mark.parametrize("kind", ["convlstm", "cnn"])
 def test_the_loss_falls(config: TrainConfig, tmp_path: Path, kind: str) -> None:
-    model = TINY.model if kind == "convlstm" else {"quarter": 8, "eighth": 8}
+    model = TINY.model if kind == "convlstm" else {"quarter": 8, "eighth": 8, "sixteenth": 8}
     longer = replace(config, kind=kind, model=model, steps=200, pool=2, pool_start=2, batch=4, burn_in=0)
     longer = replace(longer, learning_rate=3e-3, plain=0, blur=replace(TINY.blur, noise=0, layers=0))
     lines: list[dict[str, float]] = []

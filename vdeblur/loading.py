@@ -41,12 +41,15 @@ class ModelOptions:
     """"auto", "fp32", "bf16" or "fp16"."""
     tile: int | None = None
     """Side of tiles in pixels; 0: the whole frame at once, None: by the memory that is free."""
-    views: int = 1
-    """Symmetric views of each frame that a network averages, 1 to 8, at as many times the cost."""
+    views: int | None = None
+    """Symmetric views of each frame that a network averages, 1 to 8, at as many times the cost; None: the model's."""
 
     def named(self) -> ModelOptions:
-        """The same with the name filled in. Raises what `default_model` raises."""
-        return self if self.name else replace(self, name=default_model(self.device))
+        """The same with name and views filled in. Raises what `default_model` raises."""
+        name = self.name or default_model(self.device)
+        if self.views is not None:
+            return replace(self, name=name)
+        return replace(self, name=name, views=next((model.views for model in published() if model.name == name), 1))
 
 
 def load_restorer(
@@ -162,7 +165,7 @@ def _loaded(options: ModelOptions, path: Path, sha256: str | None, look_ahead: b
             precision,
             look_ahead=look_ahead,
             tile=options.tile,
-            views=options.views,
+            views=options.views or 1,
             on_retreat=on_retreat,
         )
 

@@ -39,7 +39,7 @@ def Deblur(  # noqa: N802 - as VapourSynth's filters are named
     model: str = "fast",
     *,
     strength: float = 1.0,
-    views: int = 1,
+    views: int | None = None,
     device: str = "auto",
     precision: str = "auto",
     threads: int | None = None,
@@ -50,8 +50,9 @@ def Deblur(  # noqa: N802 - as VapourSynth's filters are named
     Takes YUV, RGB and gray of 8 to 16 bits or float, in any sub-sampling; one format and size throughout.
 
     `model` is a published model, a .safetensors file or a classical filter; `strength` goes from 0 (the clip) to 1 (the
-    result); `views` is how many symmetric views of each frame a network averages, 1 to 8. `threads` is how many cores
-    models compute with in this process, beside VapourSynth's own threads (`core.num_threads`); None leaves it as it is.
+    result); `views` is how many symmetric views of each frame a network averages, 1 to 8, None the model's own number.
+    `threads` is how many cores models compute with in this process, beside VapourSynth's own threads
+    (`core.num_threads`); None leaves it as it is.
     The state starts anew where the property `_SceneChangePrev` is not 0; frames that have no such property are searched
     for cuts, unless `scene_cuts` is False.
 

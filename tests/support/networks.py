@@ -16,8 +16,8 @@ from vdeblur.frames import Frame
 from vdeblur.models import StreamNetwork, build
 from vdeblur.windows import windows
 
-TINY = {"quarter": 8, "eighth": 8}
-CONFIGS = {"convlstm": TINY | {"hidden": 8, "neighbour": 4}, "cnn": TINY}
+TINY = {"quarter": 8, "eighth": 8, "sixteenth": 8}
+CONFIGS = {"convlstm": TINY | {"hidden": 8}, "cnn": TINY}
 """By kind; a kind that is missing here is built with TINY."""
 
 

@@ -19,7 +19,7 @@ SIZE = (800, 600)
 def wide() -> StreamNetwork:
     """One whose features take far more memory than the picture."""
     torch.manual_seed(0)
-    network = build("cnn", {"quarter": 192, "eighth": 8, "encoder_blocks": 0, "trunk_blocks": 0}).eval()
+    network = build("cnn", {"quarter": 192, "eighth": 8, "sixteenth": 8, "encoder_blocks": 0, "trunk_blocks": 0}).eval()
     torch.nn.init.normal_(network.decoder.head.weight, std=0.01)
     return network
 

@@ -14,7 +14,7 @@ from vdeblur.training.blur import BlurConfig
 from vdeblur.training.train import TrainConfig
 
 TINY = TrainConfig(
-    model={"quarter": 8, "eighth": 8, "hidden": 8, "neighbour": 4},
+    model={"quarter": 8, "eighth": 8, "sixteenth": 8, "hidden": 8},
     blur=BlurConfig(size=32, frames=4, layers=1, blur_px=(3, 6), cut=0, identity=0, static=0, unsteady=0),
     steps=12,
     batch=2,

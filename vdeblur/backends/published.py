@@ -37,6 +37,9 @@ class PublishedModel:
     """Frames after which a state that starts from nothing gives pictures within 1/255 of what it would have given,
     as benchmarks/warm_up.py measures them; 0 for a network without memory."""
 
+    views: int = 1
+    """Symmetric views that it averages unless told otherwise; `gmac_720p` counts them."""
+
     @property
     def path(self) -> Path:
         """Where its safetensors file lies."""

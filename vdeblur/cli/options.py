@@ -44,10 +44,8 @@ precision = model_option("--precision", type=click.Choice(PRECISIONS), default="
 views = model_option(
     "--views",
     type=click.IntRange(1, 8),
-    default=1,
-    show_default=True,
     metavar="1..8",
-    help="Average so many mirrored and turned views: better, as many times slower.",
+    help="Average so many mirrored and turned views: better, as many times slower. The default is the model's.",
 )
 tile = model_option(
     "--tile",

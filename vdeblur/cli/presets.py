@@ -11,7 +11,7 @@ from ..errors import UsageError, did_you_mean
 BUILT_IN: dict[str, dict[str, Any]] = {
     "draft": {"model": "fast", "views": 1},
     "good": {},
-    "best": {"model": "quality", "views": 2},
+    "best": {"model": "quality"},
 }
 """Name -> options of jobs; each of them is also a quality of encoders (`media.quality`)."""
 

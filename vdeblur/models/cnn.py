@@ -31,8 +31,9 @@ class CNN(StreamNetwork):
         """The centre alone, folded by two: (n, 24, h/2, w/2)."""
         return (space_to_depth(centre),)
 
-    def compute(self, frame: Tensor) -> tuple[Tensor]:
-        """Residual (n, 6, h, w)."""
+    def compute(self, *aligned: Tensor) -> tuple[Tensor]:
+        """The folded frame -> residual (n, 6, h, w)."""
+        (frame,) = aligned
         skip, features = self.encoder(frame)
         return (self.decoder(features, skip),)
 

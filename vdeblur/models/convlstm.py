@@ -134,8 +134,9 @@ class ConvLSTM(StreamNetwork):
         coarse = F.avg_pool2d(torch.cat(motion, dim=1), 4) * MOTION_SCALE
         return Aligned(frames, coarse.to(centre.dtype), h, c)
 
-    def compute(self, frames: Tensor, motion: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Residual (n, 6, h, w), and the next h and c."""
+    def compute(self, *aligned: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The parts of `Aligned` -> residual (n, 6, h, w), and the next h and c."""
+        frames, motion, h, c = aligned
         skip, features = self.encoder(frames, motion)
         h, c = self.cell.step(features, h, c)
         return self.decoder(features + self.recall(h.to(features.dtype)), skip), h, c
@@ -172,7 +173,7 @@ class ConvLSTM(StreamNetwork):
 
 def warp(x: Tensor, flow: Tensor) -> Tensor:
     """x (n, c, h, w) sampled at each place plus flow (n, 2, h, w), bilinearly, edges repeated; float32."""
-    n, _, height, width = flow.shape
+    height, width = flow.shape[2:]
     columns = torch.arange(width, device=flow.device, dtype=torch.float32)
     rows = torch.arange(height, device=flow.device, dtype=torch.float32)[:, None]
     flow = flow.float()

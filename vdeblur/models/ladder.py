@@ -155,7 +155,7 @@ def radius(module: nn.Module) -> int:
 
 
 BRANCH = 0.25
-"""Scale at which residual branches begin: without normalisation a dozen of them at full scale would blow features up."""
+"""Scale at which residual branches begin: without normalisation a dozen of them at full scale blow features up."""
 
 
 def initialise(network: nn.Module) -> None:

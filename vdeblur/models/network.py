@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
-from .ladder import LadderConfig
+from .ladder import Decoder, Encoder, LadderConfig
 
 
 class Motion(NamedTuple):
@@ -23,7 +23,7 @@ class Motion(NamedTuple):
 
 
 class StreamNetwork(nn.Module, ABC):
-    """Frames are restored one after another, and a state goes along: it goes in and comes out, and nothing else is kept.
+    """Frames are restored one after another; a state goes in and comes out, and nothing else is kept.
 
     A step is `align`, which brings what the state and the neighbours hold to where the centre shows it and may look any
     distance far, and `compute`, which looks no further than `reach`: so tiles are cut between the two.
@@ -35,6 +35,8 @@ class StreamNetwork(nn.Module, ABC):
     uses_motion: ClassVar[bool]
     """Whether `align` wants optical flow."""
     config: LadderConfig
+    encoder: Encoder
+    decoder: Decoder
 
     @property
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Where things are seen during an exposure: 3D camera paths, planes at their depths, and things that move by themselves.
+"""Where things are seen during an exposure: 3D camera paths, planes at their depths, things that move by themselves.
 
 All of it is 3x3 matrices (homographies): what a pinhole camera sees of a plane when it turns by R and moves by t is
 x' ~ (R + t q^T) x, with q the plane's inverse depth along each axis (Hartley and Zisserman 2004, eq. 13.1). Near planes

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -52,6 +51,15 @@ class LearnerConfig:
     """Steps until the full learning rate."""
 
 
+class Captured(NamedTuple):
+    """A step's gradients as a CUDA graph, with the tensors that it reads and writes."""
+
+    graph: torch.cuda.CUDAGraph
+    inputs: Batch
+    look_ahead: Tensor
+    gain: Tensor
+
+
 class Learner:
     """Steps of one network on batches of any supply."""
 
@@ -63,7 +71,7 @@ class Learner:
         self.average = {key: value.detach().clone().float() for key, value in self.network.state_dict().items()}
         self.optimisers = make_optimisers(self.network, config)
         self._floor = torch.tensor(FLOOR, device=device)
-        self._captured: dict[Any, tuple[torch.cuda.CUDAGraph, Batch, Tensor, Tensor]] = {}
+        self._captured: dict[Any, Captured] = {}
         self._autocast = device.type == "cuda" or torch.backends.cpu.get_cpu_capability().startswith("AVX512")
 
     def forward(self, network: StreamNetwork, batch: Batch, look_ahead: Tensor | None, rehearse: bool) -> Tensor:
@@ -81,7 +89,7 @@ class Learner:
         return clip + residual.float()
 
     def step(self, batch: Batch, look_ahead: Tensor, rehearse: bool, rate: float, floor: float = FLOOR) -> Tensor:
-        """One step of the optimisers at `rate` (0..1) of the learning rate; the batch's mean gain in dB, on the device."""
+        """One step of the optimisers at `rate` (0..1) of the learning rate; the batch's mean gain in dB."""
         self._floor.fill_(floor)
         rise = min(1.0, (self.steps + 1) / self.config.warm_up)
         for optimiser in self.optimisers:
@@ -116,7 +124,7 @@ class Learner:
         graph.replay()
         return gain.clone()
 
-    def _capture(self, batch: Batch, look_ahead: Tensor, rehearse: bool) -> tuple[torch.cuda.CUDAGraph, Batch, Tensor, Tensor]:
+    def _capture(self, batch: Batch, look_ahead: Tensor, rehearse: bool) -> Captured:
         """Gradients of every graph lie in the same tensors, zeroed at the start of each."""
         inputs, sees = Batch(*(x.clone() for x in batch)), look_ahead.clone()
         for weight in self.network.parameters():
@@ -134,7 +142,7 @@ class Learner:
                 assert weight.grad is not None
                 weight.grad.zero_()
             gain = self._backward(inputs, sees, rehearse)
-        return graph, inputs, sees, gain
+        return Captured(graph, inputs, sees, gain)
 
     def _backward(self, batch: Batch, look_ahead: Tensor, rehearse: bool) -> Tensor:
         sharp = to_network(batch.sharp)
@@ -145,7 +153,7 @@ class Learner:
 
     @torch.no_grad()
     def validate(self, batch: Batch) -> dict[str, float]:
-        """Mean gain of the averaged weights, dB, on (n, t) frames: carried, reset at each frame, and by the worst clip."""
+        """Gain of the averaged weights in dB: mean, of the worst clip, and with the state reset at each frame."""
         network = build(self.config.kind, self.config.model).to(self.device).eval()
         network.to(memory_format=torch.channels_last).load_state_dict(self.average)  # type: ignore[call-overload]
         carried, alone, before = [], [], []
@@ -184,7 +192,7 @@ class Learner:
         parts = {"average": self.average, "weights": self.network.state_dict(), "moments": moments}
         for part, tensors in parts.items():
             kind = torch.bfloat16 if part == "moments" else dtype
-            kept = {k: (v.detach().to(kind) if v.dim() else v.detach().float()).cpu().contiguous() for k, v in tensors.items()}
+            kept = {k: v.detach().to(kind if v.dim() else torch.float).cpu().contiguous() for k, v in tensors.items()}
             path = folder / f"{self.name}-{part}.safetensors"
             save_file(kept, str(path.with_suffix(".part")))
             path.with_suffix(".part").replace(path)
@@ -230,6 +238,3 @@ def make_optimisers(network: StreamNetwork, config: LearnerConfig) -> list[torch
         Muon([muon], lr=config.learning_rate, weight_decay=config.weight_decay),
         torch.optim.AdamW([adam], lr=config.learning_rate, weight_decay=config.weight_decay, fused=True),
     ]
-
-
-Check = Callable[[], None]

@@ -60,7 +60,7 @@ def sensor_noise(rng: np.random.Generator, linear: Tensor, generator: torch.Gene
 
 
 def compress(planes: Tensor, step: float) -> Tensor:
-    """Planes (..., h, w) in 0..1 through an 8x8 DCT whose coefficients are rounded to `step` (of 255) and coarser above.
+    """Planes (..., h, w) in 0..1 through an 8x8 DCT whose coefficients are rounded to `step` (of 255) and coarser.
 
     What intra-coded blocks lose (ITU-T T.81), without a codec: `step` 2 to 12 is about H.264's CRF 18 to 30.
     """

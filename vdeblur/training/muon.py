@@ -49,7 +49,7 @@ class Muon(torch.optim.Optimizer):
                         self.state[weight]["momentum"] = torch.zeros_like(weight)
                     shapes[weight.flatten(1).shape].append(weight)
             for (rows, columns), weights in shapes.items():
-                gradients = [weight.grad for weight in weights]
+                gradients = [weight.grad for weight in weights if weight.grad is not None]
                 momenta = [self.state[weight]["momentum"] for weight in weights]
                 torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
                 ahead = torch._foreach_lerp(gradients, momenta, group["momentum"])  # Nesterov

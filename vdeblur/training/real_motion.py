@@ -1,8 +1,8 @@
 """Real motion as blur: sub-frames interpolated along the optical flow of sharp footage, averaged in linear light.
 
-A camera path over a photograph moves whole planes; people, cars and leaves do not move so. Neighbouring frames of halved
-footage (which hides its own blur and compression) are warped towards each other along DIS flow (Kroeger et al. 2016),
-and the exposures of a slower camera, each several source frames long, are averaged from them.
+A camera path over a photograph moves whole planes; people, cars and leaves do not move so. Neighbouring frames of
+halved footage (which hides its own blur and compression) are warped towards each other along DIS flow (Kroeger et al.
+2016), and the exposures of a slower camera, each several source frames long, are averaged from them.
 """
 
 from __future__ import annotations
@@ -103,7 +103,8 @@ def expose_run(rng: np.random.Generator, run: Run, light: Light, config: SceneCo
     frames_at_once = config.frames if device.type == "cuda" else 1
     blurred = []
     for start in range(0, config.frames, frames_at_once):
-        at, moment = before[start : start + frames_at_once].flatten(), part[start : start + frames_at_once].view(-1, 1, 1, 1)
+        span = slice(start, start + frames_at_once)
+        at, moment = before[span].flatten(), part[span].view(-1, 1, 1, 1)
         there, back = (flow[window][at].float() for flow in (run.there, run.back))
         one, two = (light.decode(run.frames[window][k]) for k in (at, at + 1))
         # The flow at the moment itself from that of both frames at the same pixel (Jiang et al. 2018, eq. 3).

@@ -1,4 +1,4 @@
-"""Clips rendered on the device that trains, many at once: sharp photographs seen by a moving camera with an open shutter.
+"""Clips rendered on the device that trains: sharp photographs seen by a moving camera with an open shutter.
 
 Planes and things that move by themselves are composited in every sub-frame, so that edges of occlusion mix as they do
 on a sensor; rows are exposed one after another (rolling shutter); averaging happens in linear light with highlights
@@ -24,7 +24,7 @@ from .light import Light
 from .shapes import draw_shape
 
 TEXELS = 2
-"""Texture samples per pixel of a clip: sampled between its samples, a texture of its own size would soften everything."""
+"""Texture samples per pixel of a clip: a texture of its size, sampled between its samples, would soften everything."""
 BORDER = 96
 """Pixels of texture around a clip; what lies further is mirrored."""
 COUNTS = (1, 9, 17, 33, 65)
@@ -91,9 +91,7 @@ class Scene:
     """Sub-frames per exposure."""
 
 
-def draw_scene(
-    rng: np.random.Generator, photographs: Sequence[Tensor], light: Light, config: SceneConfig
-) -> Scene:
+def draw_scene(rng: np.random.Generator, photographs: Sequence[Tensor], light: Light, config: SceneConfig) -> Scene:
     """A scene from photographs (3, h, w) of uint8, on whatever device they are."""
     kind = rng.random()
     static, identity = kind < config.static, config.static <= kind < config.static + config.identity

@@ -63,7 +63,10 @@ class Renderers:
             self._processes.append(process)
 
     def take(self, device: torch.device, wait: float) -> Batch | None:
-        """The next batch of the stage, or None where none comes within `wait` seconds; RuntimeError where every process stopped."""
+        """The next batch of the stage, or None where none comes within `wait` seconds.
+
+        Raises RuntimeError where every process stopped.
+        """
         while True:
             try:
                 number, slot, stage = self._ready.get(timeout=wait) if wait else self._ready.get_nowait()
@@ -77,7 +80,8 @@ class Renderers:
                 continue
             batch = None
             if stage == self.stage.value:
-                batch = Batch(*(torch.from_numpy(self._map(number, slot, stage, part, "r+")).to(device) for part in Batch._fields))
+                parts = (self._map(number, slot, stage, part, "r+") for part in Batch._fields)
+                batch = Batch(*(torch.from_numpy(part).to(device) for part in parts))
                 if device.type == "cpu":
                     batch = Batch(*(part.clone() for part in batch))
             self._free[number].put(slot)
@@ -127,7 +131,7 @@ def _render(
             index += 1
     except KeyboardInterrupt:
         pass
-    except BaseException as error:  # noqa: BLE001 - told to the process that trains
+    except BaseException as error:
         import traceback
 
         renderers._ready.put((number, -1, f"{type(error).__name__}: {error} {traceback.format_exc()[-600:]}"))

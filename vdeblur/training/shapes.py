@@ -31,7 +31,9 @@ def draw_shape(rng: np.random.Generator, size: int, kind: str) -> NDArray[np.flo
     elif choice == 2:
         inside = np.minimum(rng.uniform(0.04, 0.5) - np.abs(u), 0.9 - np.abs(v))
     elif choice == 3:
-        inside = np.minimum(np.cos(rng.uniform(5, 25) * u) - rng.uniform(-0.3, 0.8), 1 - np.maximum(np.abs(u), np.abs(v)))
+        inside = np.minimum(
+            np.cos(rng.uniform(5, 25) * u) - rng.uniform(-0.3, 0.8), 1 - np.maximum(np.abs(u), np.abs(v))
+        )
     else:
         corners = np.sort(rng.uniform(0, 2 * math.pi, int(rng.integers(3, 9))))
         radii = rng.uniform(0.4, 0.95, len(corners))
@@ -39,11 +41,11 @@ def draw_shape(rng: np.random.Generator, size: int, kind: str) -> NDArray[np.flo
         canvas = np.zeros((size, size), np.uint8)
         fixed = np.round((points + 1) / 2 * (size - 1) * 256).astype(np.int32)
         cv2.fillPoly(canvas, [fixed], 255, cv2.LINE_AA, 8)
-        return canvas.astype(np.float32) / 255
+        return np.asarray(canvas, np.float32) / np.float32(255)
     edge = np.minimum(0.95 - np.abs(x), 0.95 - np.abs(y))
     return _coverage(np.minimum(inside, edge), size)
 
 
-def _coverage(inside: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+def _coverage(inside: NDArray[np.floating], size: int) -> NDArray[np.float32]:
     """Signed distance in half sizes, about -> coverage."""
-    return np.clip(inside * size / 2 + 0.5, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(inside * size / 2 + 0.5, 0, 1), np.float32)

@@ -94,21 +94,22 @@ class Supply:
             if rng.random() < config.plain:
                 colour = torch.from_numpy(rng.integers(0, 256, 3, np.uint8)).to(self.device)
                 both[:, i] = colour[[0, 0, 0, 0, 1, 2], None, None]
-        return Batch(both[0], both[1], self._motion(both[0]))
+        return Batch(both[0], both[1], motion_of(to_network(both[0]), self._pool).half())
 
-    def _motion(self, blurred: Tensor) -> Tensor:
-        """Flow between neighbouring frames, both ways."""
-        luma = blurred[:, :, :4].float().mean(2).round().byte().cpu().numpy()
-        n, t, h, w = luma.shape
-        flows = np.zeros((n, t, 2, 2, h, w), np.float32)
 
-        def fill(i: int) -> None:
-            for k in range(t - 1):
-                flows[i, k, 1] = flow_between(luma[i, k], luma[i, k + 1])
-                flows[i, k + 1, 0] = flow_between(luma[i, k + 1], luma[i, k])
+def motion_of(clips: Tensor, pool: ThreadPoolExecutor | None = None) -> Tensor:
+    """Flow between neighbouring frames of clips (n, t, 6, h, w), floats as networks take them -> (n, t, 4, h, w)."""
+    luma = (clips[:, :, :4].mean(2) * 255).round().clamp(0, 255).byte().cpu().numpy()
+    n, t, h, w = luma.shape
+    flows = np.zeros((n, t, 2, 2, h, w), np.float32)
 
-        list(self._pool.map(fill, range(n)))
-        return torch.from_numpy(flows).to(self.device).flatten(2, 3).half()
+    def fill(i: int) -> None:
+        for k in range(t - 1):
+            flows[i, k, 1] = flow_between(luma[i, k], luma[i, k + 1])
+            flows[i, k + 1, 0] = flow_between(luma[i, k + 1], luma[i, k])
+
+    list((pool.map if pool else map)(fill, range(n)))
+    return torch.from_numpy(flows).to(clips.device).flatten(2, 3)
 
 
 def _fold(pair: Tensor, weights: tuple[float, float], step: float) -> Tensor:

@@ -15,6 +15,7 @@ import torch
 from ..backends import checkpoints
 from ..backends.symmetries import SYMMETRIES, turn, undo
 from .packed import Bytes, fold, from_network, planes_of, psnr_of, to_network, unfold
+from .supply import motion_of
 
 
 @dataclass(frozen=True)
@@ -49,5 +50,6 @@ class Teacher:
         blurred = to_network(torch.from_numpy(fold(planes_of(packed))).to(self._device))[None]
         residual = torch.zeros_like(blurred)
         for network, symmetry in self._views:
-            residual += undo(network.forward(turn(blurred, symmetry))[0], symmetry)
+            turned = turn(blurred, symmetry)
+            residual += undo(network.forward(turned, motion_of(turned))[0], symmetry)
         return unfold(from_network(blurred + residual / len(self._views))[0].cpu().numpy())

@@ -25,13 +25,14 @@ from ..backends.pytorch import choose_precision
 from ..backends.symmetries import SYMMETRIES
 from ..errors import DeviceError, InputError, UsageError
 from ..files import replacing
-from ..models import StreamNetwork, build
+from ..models import Motion, StreamNetwork, build
 from ..signals import Stopped
 from .blur import BlurConfig
 from .clips import ClipMaker, FreshClips, Pool, Sources
 from .log import TrainingLog
 from .muon import Muon
 from .packed import augment, to_network
+from .supply import motion_of
 from .teacher import Teaching
 
 FLOOR = 1e-4
@@ -177,13 +178,13 @@ class Trainer:
 
     def forward(self, network: StreamNetwork, blurred: Tensor, burn_in: int, look_ahead: Tensor | None) -> Tensor:
         """(n, burn_in + t, 6, h, w) -> restored (n, t, 6, h, w)."""
-        clip = blurred[:, burn_in:]
+        clip, motion = blurred[:, burn_in:], motion_of(blurred)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
             state = None
             if burn_in:
                 with torch.no_grad():
-                    state = network(blurred[:, :burn_in], None, look_ahead)[1]
-            residual = network(clip, state, look_ahead)[0]
+                    state = network(blurred[:, :burn_in], motion[:, :burn_in], None, look_ahead)[1]
+            residual = network(clip, motion[:, burn_in:], state, look_ahead)[0]
         return clip + residual.float()
 
     def take_step(self, clips: Pool | FreshClips) -> dict[str, float]:
@@ -240,11 +241,10 @@ class Trainer:
 
     def _alone(self, network: StreamNetwork, blurred: Tensor, i: int) -> Tensor:
         """Frame i restored with a fresh state; its neighbours are still seen."""
-        last = blurred.shape[1] - 1
-        around = range(i - network.past, i + network.future + 1)
+        future = blurred[:, i + 1] if network.future and i + 1 < blurred.shape[1] else None
+        motion = motion_of(blurred[:, i : i + 2])[:, 0]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            window = [network.encode(blurred[:, min(max(j, 0), last)]) for j in around]
-            residual, _ = network.restore(window, None)
+            residual, _ = network.restore(blurred[:, i], future, Motion(motion[:, :2], motion[:, 2:]), None)
         return blurred[:, i] + residual.float()
 
     def save(self, folder: Path) -> None:

@@ -35,23 +35,8 @@ from vdeblur.training.renderers import Renderers
 from vdeblur.training.supply import Batch, Supply, SupplyConfig, augmented, cut_up
 
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
-    "fast": ("convlstm", {"quarter": 48, "eighth": 64, "sixteenth": 128, "hidden": 32, "retention": 0.9}),
-    "quality": (
-        "convlstm",
-        {
-            "quarter": 64,
-            "eighth": 128,
-            "sixteenth": 192,
-            "quarter_blocks": 1,
-            "encoder_blocks": 3,
-            "sixteenth_blocks": 4,
-            "trunk_blocks": 3,
-            "decoder_blocks": 2,
-            "hidden": 64,
-            "retention": 0.9,
-        },
-    ),
-    "cnn": ("cnn", {"quarter": 48, "eighth": 80, "sixteenth": 128}),
+    "fast": ("convlstm", {"quarter": 48, "eighth": 80, "hidden": 32, "narrow": 24, "retention": 0.8}),
+    "cnn": ("cnn", {"quarter": 48, "eighth": 80}),
 }
 KEPT = 64
 """Batches that may be used again, turned and mirrored, when no new one lies ready."""
@@ -111,9 +96,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--start", type=Path, help="folder of checkpoints to go on from")
     parser.add_argument("--minutes", type=float, default=9)
-    parser.add_argument("--only", default="fast,quality,cnn")
+    parser.add_argument("--only", default="fast,cnn")
     parser.add_argument("--stages", default="0:160:8:48,0.35:224:10:24", help="from:size:frames:clips, ...")
-    parser.add_argument("--every", default="fast=1,quality=1,cnn=2", help="a network's step on every so many batches")
+    parser.add_argument("--every", default="fast=1,cnn=2", help="a network's step on every so many batches")
     parser.add_argument("--rate", type=float, default=1.0)
     parser.add_argument("--cool-down", type=float, default=0.35, help="last share of the time, in which the rate falls")
     parser.add_argument("--most-frames", type=int, default=240)

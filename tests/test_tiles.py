@@ -16,7 +16,7 @@ from torch import Tensor
 
 from support.commands import environment_of_tests
 from support.in_memory import picture
-from support.networks import CONFIGS, TINY, difference, restored, tiny
+from support.networks import CONFIGS, TINY, awakened, difference, restored, tiny
 from support.starved import SIZE, wide
 from vdeblur.backends import tiles
 from vdeblur.backends.pytorch import TorchRestorer
@@ -69,13 +69,17 @@ def test_the_state_does_not_part_along_seams_however_long_the_stream() -> None:
 
 
 @pytest.mark.parametrize(
-    "config", [{}, {"quarter_blocks": 1, "encoder_blocks": 2, "trunk_blocks": 3, "decoder_blocks": 2}]
+    "config",
+    [
+        {},
+        {"sixteenth": 0},
+        {"sixteenth_blocks": 0, "quarter_blocks": 1, "encoder_blocks": 2, "trunk_blocks": 3, "decoder_blocks": 2},
+    ],
 )
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_reach_is_enough_and_no_more_than_a_cell_too_wide(kind: str, config: dict[str, int]) -> None:
     torch.manual_seed(0)
-    network = build(kind, CONFIGS.get(kind, TINY) | config).eval()
-    torch.nn.init.normal_(network.decoder.head.weight, std=0.1)
+    network = awakened(build(kind, CONFIGS.get(kind, TINY) | config))
     length = 2 * network.reach + 9  # cells
     strip = torch.rand(1, 6, CELL // 2, length * CELL // 2)
     strip[..., : CELL // 2] += 1e3  # in the first cell

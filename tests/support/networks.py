@@ -24,13 +24,19 @@ CONFIGS = {"convlstm": TINY | {"hidden": 8}, "cnn": TINY}
 def tiny(kind: str, seed: int = 0, residual: float = 1.0) -> StreamNetwork:
     """A network whose residual is about 0.1 times `residual`; 0 leaves the head at zero, as training finds it."""
     torch.manual_seed(seed)
-    network = build(kind, CONFIGS.get(kind, TINY))
+    return awakened(build(kind, CONFIGS.get(kind, TINY)), residual)
+
+
+def awakened(network: StreamNetwork, residual: float = 1.0) -> StreamNetwork:
+    """The network with weights in all places where training starts from zero; see `tiny`."""
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if name.startswith("decoder.head"):
                 parameter.normal_(std=0.02 * residual)
             elif "peephole" in name:
                 parameter.normal_(std=0.5)
+            elif name.endswith("weight") and not parameter.any():
+                parameter.normal_(std=0.2)
     return network.eval()
 
 

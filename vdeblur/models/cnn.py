@@ -18,7 +18,7 @@ class CNN(StreamNetwork):
     def __init__(self, config: LadderConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = Encoder(config, frames=1, motion=0)
+        self.encoder = Encoder(config)
         self.decoder = Decoder(config)
         initialise(self)
 

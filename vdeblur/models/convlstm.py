@@ -8,13 +8,14 @@ alike. So the state arrives where the scene has moved to, and detail that was on
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .ladder import Decoder, Encoder, LadderConfig, initialise, radius, space_to_depth
+from .ladder import Decoder, Encoder, LadderConfig, activate, initialise, radius, space_to_depth
 from .network import Motion, StreamNetwork
 
 MOTION_SCALE = 1 / 16
@@ -29,7 +30,9 @@ class ConvLSTMConfig(LadderConfig):
 
     hidden: int = 32
     """Channels of h and c, at 1/8 scale."""
-    retention: float = 0.9
+    narrow: int = 24
+    """Channels of the second, activated view of the features that the cell's input is made of."""
+    retention: float = 0.8
     """Largest share of the cell that a step may keep, 0..1: the forget gate's ceiling. Under 1 what a frame left in
     the state is bound to fade, so that a run begun anywhere comes to the same frames after a while."""
 
@@ -99,7 +102,9 @@ class ConvLSTM(StreamNetwork):
     def __init__(self, config: ConvLSTMConfig) -> None:
         super().__init__()
         self.config: ConvLSTMConfig = config
-        self.encoder = Encoder(config, frames=3, motion=4)
+        self.encoder = Encoder(config, beside=2)
+        self.narrow = nn.Conv2d(config.eighth, config.narrow, 1)
+        self.fuse = nn.Conv2d(config.eighth + config.narrow, config.eighth, 3, padding=1)
         self.cell = PeepholeCell(config.eighth, config.hidden, config.retention)
         self.recall = nn.Conv2d(config.hidden, config.eighth, 1)
         self.decoder = Decoder(config)
@@ -112,7 +117,7 @@ class ConvLSTM(StreamNetwork):
     @property
     def reach(self) -> int:
         """Cells."""
-        return self.encoder.reach + radius(self.cell.from_hidden) + self.decoder.reach
+        return self.encoder.reach + ceil((radius(self.fuse) + radius(self.cell.from_hidden)) / 2) + self.decoder.reach
 
     def align(
         self, centre: Tensor, future: Tensor | None, motion: Motion | None, state: RecurrentState | None
@@ -137,7 +142,8 @@ class ConvLSTM(StreamNetwork):
     def compute(self, *aligned: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The parts of `Aligned` -> residual (n, 6, h, w), and the next h and c."""
         frames, motion, h, c = aligned
-        skip, features = self.encoder(frames, motion)
+        skip, deep = self.encoder(frames, motion)
+        features = activate(self.fuse(torch.cat([deep, activate(self.narrow(deep))], dim=1)))
         h, c = self.cell.step(features, h, c)
         return self.decoder(features + self.recall(h.to(features.dtype)), skip), h, c
 

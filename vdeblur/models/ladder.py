@@ -1,4 +1,4 @@
-"""The ladder of features that both networks climb: frames folded to 1/4 scale, down to 1/8 and 1/16 and back.
+"""The ladder of features that both networks climb: frames folded to 1/4 scale, down to 1/8 (and 1/16) and back.
 
 Only plain convolutions and LeakyReLU: no normalisation and no global pooling (both leak between distant pixels, which
 shows as coloured mosaics on dark frames and makes tiles differ from the whole), no transposed convolution
@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 SLOPE = 0.1
 CELL = 16
-"""Pixels per sample of the coarsest features; sizes and tiles are multiples of it."""
+"""Pixels per sample of the coarsest features that there may be; sizes and tiles are multiples of it."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,14 @@ class LadderConfig:
     """Channels at 1/4 of the frame's size."""
     eighth: int = 80
     """Channels at 1/8."""
-    sixteenth: int = 128
-    """Channels at 1/16."""
+    sixteenth: int = 0
+    """Channels at 1/16, which sees long streaks whole; 0 goes no further than 1/8."""
     quarter_blocks: int = 0
     """Residual blocks at 1/4 scale on the way down."""
     encoder_blocks: int = 1
     """Residual blocks at 1/8 scale on the way down."""
     sixteenth_blocks: int = 1
-    """Residual blocks at 1/16 scale; they see long streaks whole."""
+    """Residual blocks at 1/16 scale."""
     trunk_blocks: int = 1
     """Residual blocks at 1/8 scale on the way up (after the recurrent cell, where there is one)."""
     decoder_blocks: int = 1
@@ -86,36 +86,64 @@ def residual_blocks(channels: int, count: int) -> nn.Sequential:
 
 
 class Encoder(nn.Module):
-    """Folded frames -> features at 1/4 scale (the skip) and, with what 1/16 scale sees, at 1/8."""
+    """Folded frames -> features at 1/4 scale (the skip) and at 1/8.
 
-    def __init__(self, config: LadderConfig, frames: int, motion: int) -> None:
-        """`frames` are stacked, 24 channels each; `motion` channels at 1/8 scale join on the way down."""
+    The centre goes through a 3x3 convolution. Frames beside it have been warped to where it shows the same things, so
+    a 1x1 convolution of whole 4x4 pixels is enough for them; it and what reads the motion begin as zero, which leaves
+    a network without neighbours.
+    """
+
+    def __init__(self, config: LadderConfig, beside: int = 0) -> None:
+        """`beside` is how many warped frames are stacked behind the centre, 24 channels each."""
         super().__init__()
-        self.stem = nn.Conv2d(24 * frames, config.quarter, 3, padding=1)
+        self.stem = nn.Conv2d(24, config.quarter, 3, padding=1)
+        self.beside = _zero(nn.Conv2d(24 * beside, config.quarter, 1, bias=False)) if beside else None
         self.quarter_blocks = residual_blocks(config.quarter, config.quarter_blocks)
         self.down = nn.Conv2d(config.quarter, config.eighth, 3, stride=2, padding=1)
-        self.motion = nn.Conv2d(motion, config.eighth, 1, bias=False) if motion else None
+        self.motion = _zero(nn.Conv2d(2 * beside, config.eighth, 1, bias=False)) if beside else None
         self.blocks = residual_blocks(config.eighth, config.encoder_blocks)
-        self.down_again = nn.Conv2d(config.eighth, config.sixteenth, 3, stride=2, padding=1)
-        self.coarse = residual_blocks(config.sixteenth, config.sixteenth_blocks)
-        self.up = nn.Conv2d(config.sixteenth, 4 * config.eighth, 1)
+        self.coarse = Coarse(config) if config.sixteenth else None
 
     @property
     def reach(self) -> int:
         """Cells; a convolution at 1/4 scale looks a quarter of a cell far, one at 1/8 half a cell."""
         quarter = radius(self.stem) + radius(self.quarter_blocks) + radius(self.down)
-        eighth = radius(self.blocks) + radius(self.down_again)
-        return ceil(quarter / 4 + eighth / 2) + radius(self.coarse)
+        coarse = 0.5 + radius(self.coarse.blocks) if self.coarse else 0
+        return ceil(quarter / 4 + radius(self.blocks) / 2 + coarse)
 
     def forward(self, frames: Tensor, motion: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """(n, 24 frames, h/2, w/2), (n, motion, h/4, w/4) -> (n, quarter, h/2, w/2), (n, eighth, h/4, w/4)."""
-        skip = self.quarter_blocks(activate(self.stem(frames)))
+        """(n, 24 (1 + beside), h/2, w/2), flow (n, 2 beside, h/4, w/4) -> the skip (n, quarter, h/2, w/2) and the
+        features (n, eighth, h/4, w/4).
+        """
+        skip = self.stem(frames[:, :24])
+        if self.beside is not None:
+            skip = skip + self.beside(frames[:, 24:])
+        skip = self.quarter_blocks(activate(skip))
         deep = self.down(skip)
         if self.motion is not None:
             deep = deep + self.motion(motion)
         deep = self.blocks(activate(deep))
-        coarse = self.coarse(activate(self.down_again(deep)))
-        return skip, activate(deep + depth_to_space(self.up(coarse)))
+        return skip, deep if self.coarse is None else deep + self.coarse(deep)
+
+
+class Coarse(nn.Module):
+    """Features at 1/8 scale, what is seen of them at 1/16, and back to 1/8. It starts out as zero."""
+
+    def __init__(self, config: LadderConfig) -> None:
+        super().__init__()
+        self.down = nn.Conv2d(config.eighth, config.sixteenth, 3, stride=2, padding=1)
+        self.blocks = residual_blocks(config.sixteenth, config.sixteenth_blocks)
+        self.up = _zero(nn.Conv2d(config.sixteenth, 4 * config.eighth, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, eighth, h, w) -> the same."""
+        return depth_to_space(self.up(activate(self.blocks(activate(self.down(x))))))
+
+
+def _zero(convolution: nn.Conv2d) -> nn.Conv2d:
+    for parameter in convolution.parameters():
+        nn.init.zeros_(parameter)
+    return convolution
 
 
 class Decoder(nn.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 from av.codec.context import Flags
 from numpy.typing import NDArray
 
-from support.videos import YUV420, Recipe, copy, frames, noise, write
+from support.videos import YUV420, Recipe, copy, frames, noise, packets, write
 from vdeblur.errors import InputError, OutputError
 from vdeblur.frames import MATRIX_BT470BG, Color, Layout, StreamInfo
 from vdeblur.media.encoders import encoder_settings
@@ -475,3 +476,40 @@ def test_copied_streams_keep_the_name_of_their_encoder(tmp_path: Path, name: str
         tags = [{key.upper(): value for key, value in stream.metadata.items()} for stream in got.streams]
     assert tags[1]["ENCODER"] == "the maker of this sound"
     assert tags[0].get("ENCODER") != "an encoder of yesterday"
+
+
+# -- sequences and sound that is called experimental ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ([1, 2, 3, 4, 5], None),
+        ([10, 20, 30, 40], None),
+        ([1, 2, 4, 5, 8], "3 of its numbers are missing, the first after f_0002.png"),
+        ([10, 20, 40, 50], "1 of its numbers are missing, the first after f_0020.png"),
+        ([3, 1700, 2955, 9001], None),
+        ([1, 9], None),
+    ],
+)
+def test_a_sequence_with_gaps_is_told(tmp_path: Path, numbers: list[int], said: str | None) -> None:
+    for number in numbers:
+        cv2.imwrite(str(tmp_path / f"f_{number:04d}.png"), disc(number % 6))
+    with open_source(str(tmp_path)) as source:
+        assert len(list(source)) == len(numbers)
+        assert [said in line for line in source.warnings] == [True] if said else source.warnings == []
+
+
+@pytest.mark.needs("ffmpeg")  # PyAV's wheel has no encoder of TrueHD and DTS
+@pytest.mark.parametrize("name", ["b.mp4", "b.mkv"])
+@pytest.mark.parametrize("codec", ["truehd", "dca"])
+def test_truehd_and_dts_stay_in_mp4(tmp_path: Path, codec: str, name: str) -> None:
+    plain, path = write(tmp_path / "plain.mp4", Recipe(frames(10))), str(tmp_path / "a.mp4")
+    sound = ["-f", "lavfi", "-i", "sine=d=0.4:r=48000", "-ac", "2", "-c:a", codec, "-strict", "-2"]
+    subprocess.run(["ffmpeg", "-v", "error", "-i", plain, *sound, "-c:v", "copy", path], check=True, timeout=60)
+    source = open_source(path)
+    sink = open_sink(str(tmp_path / name), source)
+    copy(source, sink)
+    assert sink.warnings == []
+    before, after = ([data for _, data in packets(file, "audio")] for file in (path, str(tmp_path / name)))
+    assert before == after != []

@@ -94,10 +94,22 @@ def can_hold(container: str, stream: Any) -> bool:
 
 
 def holds_chapters(stream: Any) -> bool:
-    """Whether a stream is the track in which MP4 and MOV keep chapters, of an input that was just opened.
+    """Whether a stream is the track in which MP4 and MOV keep chapters, which FFmpeg gives as chapters too.
 
-    FFmpeg gives them as chapters and sets the track aside.
+    It sets the track aside, which the streams of an input that was just opened show.
     """
+    return is_set_aside(stream) and codec_name(stream) == "bin_data" and bool(stream.container.chapters())
+
+
+def repeats_timecode(stream: Any) -> bool:
+    """Whether a stream is a time code track that says what a video stream's tag says too."""
+    if stream.type != "data" or "timecode" not in stream.metadata:
+        return False
+    return any("timecode" in video.metadata for video in stream.container.streams.video)
+
+
+def is_set_aside(stream: Any) -> bool:
+    """Whether FFmpeg reads nothing of a stream (of an input that was just opened): chapters, a camera's own records."""
     return bool(stream.type == "data" and stream.discard == Discard.all)
 
 
@@ -120,8 +132,13 @@ def can_encode(container: str, encoder: str) -> bool:
     return _rehearse(container, lambda output: output.add_mux_stream(codec, rate=25, width=64, height=48), header)
 
 
+def strictness(container: str) -> dict[str, str]:
+    """Options with which a muxer takes what FFmpeg calls experimental there: TrueHD in MP4, which players know."""
+    return {"strict": "-2"} if container in ("mp4", "mov") else {}
+
+
 def _rehearse(container: str, add: Any, header: bool = True) -> bool:
-    rehearsal: OutputContainer = av.open(io.BytesIO(), "w", format=container)
+    rehearsal: OutputContainer = av.open(io.BytesIO(), "w", format=container, container_options=strictness(container))
     try:
         add(rehearsal)
         if header:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from glob import escape, glob
+from itertools import pairwise
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from .planes import Decoded, convert, native_format, planes_of, video_frame
 DEFAULT_RATE = Fraction(25)
 JPEG_QUALITY = 97
 """With full chroma resolution: above 95 the error of a second encoding falls under the picture's own noise."""
+MANY_IMAGES = 4
+"""Fewer images than this make no sequence of which one could be missing."""
 PNG_LEVEL = 3
 """Deflate effort: a third of the default's time for files a few per cent larger."""
 
@@ -46,6 +49,8 @@ class ImageSource:
         files = image_files(path)
         if not files:
             raise InputError(f"{path}: holds no PNG or JPEG images")
+        if missing := missing_images(files):
+            self.warnings.append(f"{path}: {missing}; those that are there follow each other")
         rate = options.frame_rate or DEFAULT_RATE
         first = ceil(Fraction(str(options.start_seconds or 0)) * rate)
         last = None if options.end_seconds is None else ceil(Fraction(str(options.end_seconds)) * rate)
@@ -207,6 +212,21 @@ def image_files(path: str) -> list[Path]:
     else:
         found = [Path(name) for name in glob(str(Path(escape(str(given.parent))) / given.name))]
     return sorted((f for f in found if f.suffix.lower() in IMAGE_SUFFIXES), key=_natural)
+
+
+def missing_images(files: Sequence[Path]) -> str | None:
+    """What an even numbering of the names leaves out, in words; None where nothing is missing, or nothing is even."""
+    found = [re.findall(r"\d+", file.stem) for file in files]
+    if len(files) < MANY_IMAGES or not all(found):
+        return None
+    numbers = [int(digits[-1]) for digits in found]
+    steps = [b - a for a, b in pairwise(numbers)]
+    usual = max(set(steps), key=steps.count)
+    holes = [number for number, step in zip(numbers, steps, strict=False) if step > usual > 0 == step % usual]
+    if not holes or steps.count(usual) + len(holes) < len(steps):
+        return None
+    count = (numbers[-1] - numbers[0]) // usual + 1 - len(numbers)
+    return f"{count} of its numbers are missing, the first after {files[numbers.index(holes[0])].name}"
 
 
 def _natural(file: Path) -> list[tuple[int, int, str]]:

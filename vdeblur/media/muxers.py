@@ -9,6 +9,7 @@ from typing import Any
 from av.stream import Disposition
 
 from ..frames import Color
+from .containers import strictness
 from .matroska import Incomplete
 from .tags import STALE_TAGS
 from .video_source import VideoSource
@@ -49,6 +50,7 @@ def _mp4_options(color: Color, media: VideoSource | None, is_pipe: bool) -> dict
     if not all(tagged) and (any(tagged) or color.full_range is not None):
         flags.append("write_colr")  # else the muxer drops tags that are incomplete
     settings = {"movflags": "+" + "+".join(flags)} if flags else {}
+    settings |= strictness("mp4")
     # An edit list counts the start of a stream in ticks of the movie: with the common multiple of all time bases
     # no start is rounded.
     bases = [stream.time_base for stream in media.container.streams if stream.time_base] if media else []

@@ -10,7 +10,7 @@ import av
 from av.container import OutputContainer
 from av.stream import Disposition
 
-from .containers import can_hold, codec_name, describe, holds_chapters, text_codec
+from .containers import can_hold, codec_name, describe, holds_chapters, is_set_aside, repeats_timecode, text_codec
 from .tags import copied_tags, lasting, track_tags
 from .video_source import VideoSource
 
@@ -46,10 +46,13 @@ class OtherStreams:
 
     def add(self, stream: Any) -> None:
         """Copy, convert or drop one stream of the input."""
-        if stream.type == "data" and "timecode" in stream.metadata and "timecode" in self._media.video.metadata:
-            return  # the video's tag says the same: MP4 and MOV make this very track of it, Matroska keeps the tag
+        if repeats_timecode(stream):
+            return  # MP4 and MOV make this very track of the video's tag, Matroska keeps the tag
         if holds_chapters(stream):
             return  # they are written as chapters
+        if is_set_aside(stream):
+            self._warnings.append(f"{self._name}: {describe(stream)} is not read by FFmpeg: dropped")
+            return
         if self._format == "matroska" and stream.disposition & Disposition.attached_pic:
             self._attach_cover(stream)
         elif can_hold(self._format, stream):

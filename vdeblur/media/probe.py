@@ -7,7 +7,16 @@ from typing import Any
 
 from ..blurriness import blur_length
 from ..frames import StreamInfo
-from .containers import can_hold, codec_name, format_of, holds_chapters, pipe_format, text_codec
+from .containers import (
+    can_hold,
+    codec_name,
+    format_of,
+    holds_chapters,
+    is_set_aside,
+    pipe_format,
+    repeats_timecode,
+    text_codec,
+)
 from .images import bytes_of
 from .paths import default_output
 from .side_data import kinds, words
@@ -28,7 +37,7 @@ class Kept:
     codec: str | None
     language: str | None
     fate: str
-    """"restored", "copied", "kept as chapters", "converted to NAME" or "dropped"."""
+    """"restored", "copied", "kept as chapters" or "as time code", "converted to NAME" or "dropped"."""
     details: str = ""
     """For people: bit rate, channels, time code, or who made it."""
 
@@ -86,6 +95,10 @@ def _kept(stream: Any, is_picture: bool, output: str) -> Kept:
         fate = "restored"
     elif holds_chapters(stream):
         fate = "kept as chapters"
+    elif repeats_timecode(stream):
+        fate = "kept as time code"
+    elif is_set_aside(stream):
+        fate = "dropped"
     elif can_hold(container, stream):
         fate = "copied"
     else:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -12,8 +14,10 @@ import time
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any, ClassVar
 
 import av
+import numpy as np
 import pytest
 
 from support.commands import ROOT, run
@@ -28,9 +32,11 @@ from vdeblur.live.file_camera import FileCamera
 from vdeblur.live.meter import percentile
 from vdeblur.live.newest import Newest
 from vdeblur.live.pace import Step
-from vdeblur.live.recording import open_recording
+from vdeblur.live.recording import Recording, open_recording
 from vdeblur.live.session import Live, run_unseen
 from vdeblur.live.stream import LiveStream, Rung
+from vdeblur.live.v4l2 import listed_sizes, sizes_of
+from vdeblur.media.planes import video_frame
 from vdeblur.restorer import State
 from vdeblur.windows import Window
 
@@ -261,10 +267,78 @@ def test_without_a_display_it_is_one_line_and_exit_4(clip: Path) -> None:
 
 
 @pytest.mark.needs("linux")
+@pytest.mark.parametrize("session", [{"DISPLAY": "", "WAYLAND_DISPLAY": "wayland-0"}, {"DISPLAY": ":4711"}])
+def test_doctor_says_of_the_display_what_live_says(clip: Path, session: dict[str, str]) -> None:
+    (line,) = run("live", "--camera", str(clip), "-m", "unsharp", **session).stderr.splitlines()
+    found = json.loads(run("doctor", "--json", **session).stdout)
+    assert found["display"] is False
+    assert found["no_display"]
+    assert found["no_display"] in line
+
+
+@pytest.mark.needs("linux")
 def test_a_display_that_does_not_answer_is_exit_4(clip: Path) -> None:
     result = run("live", "--camera", str(clip), "-m", "unsharp", DISPLAY=":4711")
     assert result.exit_code == 4
     assert result.stderr.count("\n") == 1
+
+
+class Camcorder:
+    """A Video4Linux device that lists what it can do, in the structures of linux/videodev2.h."""
+
+    sizes: ClassVar = {0x47504A4D: [(1920, 1080), (640, 480)], 0x56595559: [(640, 480)]}
+    rates: ClassVar = {(1920, 1080): [(1, 30), (1, 15)], (640, 480): [(1001, 60000)]}
+
+    def __call__(self, _: int, request: int, data: bytearray) -> int:
+        fields = struct.unpack_from("=5I", data)
+        try:
+            if request == 0xC0405602:  # VIDIOC_ENUM_FMT
+                struct.pack_into("=I", data, 44, list(self.sizes)[fields[0]])
+            elif request == 0xC02C564A:  # VIDIOC_ENUM_FRAMESIZES
+                struct.pack_into("=3I", data, 8, 1, *self.sizes[fields[1]][fields[0]])
+            else:
+                assert request == 0xC034564B  # VIDIOC_ENUM_FRAMEINTERVALS
+                struct.pack_into("=3I", data, 16, 1, *self.rates[fields[2], fields[3]][fields[0]])
+        except IndexError:
+            raise OSError(errno.EINVAL, "no more") from None
+        return 0
+
+
+def test_a_camera_is_listed_with_its_sizes() -> None:
+    sizes = listed_sizes(0, Camcorder())
+    assert sizes == {(1920, 1080): 30, (640, 480): Fraction(60000, 1001)}
+    text = listing.FoundCamera("0", "Sharp Eye", sizes).to_text()
+    assert text == "0         Sharp Eye\n          1920x1080 at 30 fps, 640x480 at 59.9401 fps"
+
+    def deaf(*_: object) -> None:
+        raise OSError(errno.ENOTTY, "not a camera")
+
+    assert listed_sizes(0, deaf) == {}
+    assert sizes_of("/dev/null") == sizes_of("/dev/no-such-camera") == {}
+
+
+def test_two_recordings_share_no_buffer(clip: Path) -> None:
+    class Kept:
+        warnings: ClassVar[list[str]] = []
+
+        def __init__(self) -> None:
+            self.pictures: list[av.VideoFrame] = []
+
+        def write(self, frame: Frame) -> None:
+            self.pictures.append(video_frame(frame))
+
+        def close(self) -> None:
+            pass
+
+    sinks: Any = [Kept(), Kept()]
+    with Live(FileCamera(str(clip)), stream_of(0.0)) as live:
+        for index, sink in enumerate(sinks):
+            live.record(Recording(str(index), sink))
+        run_unseen(live)
+    assert sinks[0].pictures
+    for one, other in zip(sinks[0].pictures, sinks[1].pictures, strict=True):
+        assert np.array_equal(one.to_ndarray(), other.to_ndarray())
+        assert one.planes[0].buffer_ptr != other.planes[0].buffer_ptr
 
 
 def test_a_stop_leaves_a_whole_recording(clip: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import sys
 import types
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -97,3 +97,51 @@ def test_the_command_ends_with_one_line(
     assert result.exit_code == code
     (line,) = result.stderr.splitlines()
     assert "virtual" in line
+
+
+@pytest.mark.needs("virtual-camera")
+def test_the_library_hands_a_driver_every_frame(tmp_path: Path) -> None:
+    import pyvirtualcam
+
+    class Driver:
+        """Registered with the library as those of OBS and v4l2loopback are."""
+
+        sent: ClassVar[list[Any]] = []
+        opened: ClassVar[dict[str, Any]] = {}
+
+        def __init__(self, **settings: Any) -> None:
+            type(self).opened.update(settings)
+
+        def send(self, picture: Any) -> None:
+            self.sent.append(picture.copy())
+
+        def close(self) -> None:
+            self.opened["closed"] = True
+
+        def device(self) -> str:
+            return "tests"
+
+        def native_fourcc(self) -> int | None:
+            return None
+
+    pyvirtualcam.register_backend("tests", Driver)
+    (frame,) = frames(1)
+    try:
+        with VirtualCamera(info_of((64, 48))) as camera:
+            camera.write(frame)
+    finally:
+        del pyvirtualcam.camera.BACKENDS["tests"]
+    assert (Driver.opened["width"], Driver.opened["height"], Driver.opened["fps"]) == (64, 48, 25.0)
+    assert Driver.opened["closed"]
+    (sent,) = Driver.sent
+    assert np.array_equal(np.ravel(sent), np.concatenate([plane.ravel() for plane in frame.planes]))
+
+
+@pytest.mark.needs("virtual-camera", "linux")
+@pytest.mark.skipif(bool(list(Path("/dev").glob("video*"))), reason="here is a camera to be had")
+def test_without_a_driver_the_library_is_one_line_with_the_remedy(tmp_path: Path) -> None:
+    clip = footage(tmp_path / "clip.mp4")
+    result = run("live", "--camera", str(clip), "-m", "unsharp", "--preview", "none", "--virtual-camera")
+    assert result.exit_code == 4
+    (line,) = result.stderr.splitlines()
+    assert "modprobe v4l2loopback" in line

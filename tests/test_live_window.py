@@ -38,6 +38,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 from vdeblur.live import window as live_window
+from vdeblur.live.screen import screen_size
 from vdeblur.live.cameras import CameraOptions, FileCamera
 from vdeblur.live.session import Live
 from vdeblur.live.stream import LiveStream, Rung
@@ -52,7 +53,8 @@ class White:
 
 camera = FileCamera(sys.argv[1], CameraOptions(loop=True))
 with Live(camera, LiveStream([Rung(Step("white"), White(), 1.0)])) as live:
-    live_window.LiveWindow(live, live_window.Look(shows_figures=False), folder=Path(sys.argv[2])).run(60)
+    look = live_window.Look(shows_figures=False)
+    live_window.LiveWindow(live, look, folder=Path(sys.argv[2]), screen=screen_size()).run(60)
 print("ended", live.meter.captured)
 """
 
@@ -74,10 +76,13 @@ def window(tmp_path: Path) -> Iterator[tuple[dict[str, str], subprocess.Popen[st
 
 
 def bright_columns(environment: dict[str, str]) -> tuple[int, int]:
-    """(first bright column, columns) of the picture's lowest lines, where no text stands."""
-    shot: NDArray[np.uint8] = screenshot(environment)[88:94, :160].mean(axis=(0, 2))
+    """(first bright column, columns) of the picture's lowest lines, where no text stands.
+
+    The picture is 160x96, its window three quarters of the screen's width.
+    """
+    shot: NDArray[np.uint8] = screenshot(environment)[170:178, :300].mean(axis=(0, 2))
     bright = np.flatnonzero(shot > 200)
-    return (int(bright[0]) if bright.size else 160, int(bright.size))
+    return (int(bright[0]) if bright.size else 300, int(bright.size))
 
 
 def wait_for(look: Callable[[], T], is_right: Callable[[T], bool] = bool, seconds: float = 60) -> None:
@@ -91,11 +96,15 @@ def wait_for(look: Callable[[], T], is_right: Callable[[T], bool] = bool, second
 def test_the_divider_follows_the_mouse_and_the_keys_work(tmp_path: Path) -> None:
     with window(tmp_path) as (environment, process):
         columns = partial(bright_columns, environment)
-        wait_for(columns, lambda seen: seen == (80, 80))
-        press(environment, "mousemove", 40, 80)
-        wait_for(columns, lambda seen: abs(seen[0] - 40) <= 2)
-        press(environment, "mousemove", 125, 80)
-        wait_for(columns, lambda seen: abs(seen[0] - 125) <= 2)
+        wait_for(columns, lambda seen: abs(seen[0] - 150) <= 2 and abs(seen[1] - 150) <= 2)
+        assert screenshot(environment)[182:, :].max() == 0  # nothing of the window is below it
+        press(environment, "mousemove", 75, 80)
+        wait_for(columns, lambda seen: abs(seen[0] - 75) <= 3)
+        press(environment, "mousemove", 235, 80)
+        wait_for(columns, lambda seen: abs(seen[0] - 235) <= 3)
+        press(environment, "key", "question")
+        wait_for(lambda: screenshot(environment)[60:120, 200:230].mean(), lambda seen: seen < 120)  # the help's ground
+        press(environment, "key", "question")
         press(environment, "key", "s")
         wait_for(lambda: any((tmp_path / "made").glob("*.png")))
         press(environment, "key", "r")
@@ -105,7 +114,7 @@ def test_the_divider_follows_the_mouse_and_the_keys_work(tmp_path: Path) -> None
         wait_for(lambda: any((tmp_path / "made").glob("*.mkv")))
         press(environment, "key", "c")
         press(environment, "key", "c")  # restored alone
-        wait_for(columns, lambda seen: seen == (0, 160))
+        wait_for(columns, lambda seen: seen == (0, 300))
         press(environment, "key", "q")
         assert process.wait(10) == 0
         assert process.stdout is not None
@@ -121,6 +130,7 @@ def test_the_command_opens_its_window_although_pyav_is_used(tmp_path: Path) -> N
     clip = write_flat(tmp_path / "flat.mp4", 60, count=25)
     words = [sys.executable, "-m", "vdeblur", "live", "--camera", str(clip), "-m", "unsharp"]
     with display() as environment:
+        environment |= {"XDG_CACHE_HOME": str(tmp_path / "cache")}
         done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert "frames restored" in done.stderr
@@ -171,7 +181,9 @@ def test_keys_change_model_strength_view_and_pause(tmp_path: Path) -> None:
     assert "strength 1.0" in press_key("+")
     assert "paused" in press_key(" ")
     assert "paused" not in press_key(" ")
-    assert "next model" in press_key("h")
+    for key in "h?":
+        press_key(key)
+    assert not window.look.shows_help
     assert "latency" not in press_key("i")
     for view in ("side", "restored", "split"):
         press_key("c")
@@ -180,7 +192,8 @@ def test_keys_change_model_strength_view_and_pause(tmp_path: Path) -> None:
 
 
 def test_views_and_figures() -> None:
-    from vdeblur.live.window import Look, draw, figures, write_lines
+    from vdeblur.live.overlay import figures, write_lines
+    from vdeblur.live.window import Look, draw
 
     before, after = moving(2)
     shown = Shown(Captured(before, 0.0, 0), after)
@@ -198,4 +211,59 @@ def test_views_and_figures() -> None:
         assert part in text
     assert "no picture" not in text
     assert "no picture from the camera for 4 s" in figures(replace(stats, is_lost=False, silent_seconds=4.2))
-    assert not np.array_equal(write_lines(whole, ["x"]), whole)
+    assert not np.array_equal(write_lines(whole, ["x"], 20), whole)
+
+
+def test_text_follows_the_screen_and_fits_into_its_window() -> None:
+    from vdeblur.live.overlay import HELP, line_height, write_help, write_lines
+    from vdeblur.live.window import size_on_screen
+
+    assert 22 <= line_height(1080, 810) < line_height(2160, 1620) <= 56
+    assert line_height(2160, 180) <= 10
+    for width, height in ((96, 64), (320, 180), (1440, 810)):
+        blank = np.full((height, width, 3), 200, np.uint8)
+        line = line_height(1080, height)
+        written = write_lines(blank, ["wide " * 40], line)
+        assert (written[:line] != 200).any()
+        assert (written[line:] == 200).all()
+        letters = np.flatnonzero(
+            (written[:line] > 100).all(axis=2).any(axis=0) & ~(written[:line] == 200).all(axis=(0, 2))
+        )
+        assert letters.max() < width - line // 8  # the last word is whole
+        helped = write_help(blank, line)
+        if width > 96:
+            assert (helped[:, 0] == 200).all()
+            assert (helped[:, -1] == 200).all()
+        assert (helped != 200).any(axis=(1, 2)).sum() <= (len(HELP) + 1) * line
+    assert size_on_screen(1920, 1080, (1920, 1080)) == (1440, 810)
+    assert size_on_screen(3840, 2160, (1280, 800)) == (960, 540)
+    assert size_on_screen(320, 180, (3840, 2160)) == (960, 540)  # not a mosaic of huge pixels
+    assert size_on_screen(1080, 1920, (1920, 1080)) == (456, 810)
+
+
+@needs_x
+def test_the_screen_tells_its_size_and_the_first_window_its_keys(tmp_path: Path) -> None:
+    clip = write_flat(tmp_path / "flat.mp4", 60, count=25)
+    words = [sys.executable, "-m", "vdeblur", "live", "--camera", str(clip), "-m", "unsharp", "--loop"]
+    with display((500, 375)) as environment:
+        environment |= {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+        listed = subprocess.run(
+            [sys.executable, "-m", "vdeblur", "live", "--list"],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert listed.stdout.split() == ["screen", "this", "screen", "500x375"]
+        for is_first in (True, False):
+            process = subprocess.Popen(words, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+            try:  # the middle of the window is grey, or dark under the help
+                wait_for(lambda: screenshot(environment)[215:220, 100:180].mean(), lambda seen: seen > 40, 120)
+                dark = screenshot(environment)[105:110, 170:200].mean() < 40
+                assert dark == is_first
+                press(environment, "key", "q")
+                assert process.wait(10) == 0
+            finally:
+                process.kill()
+                process.wait()

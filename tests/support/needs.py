@@ -66,6 +66,7 @@ NEEDS = {
     "shared": Need(SHARED.is_dir, "the developers' footage in ../shared"),
     "user": Need(lambda: os.geteuid() != 0, "any user but root, who may write anywhere"),
     "vapoursynth": Need(VAPOURSYNTH.is_dir, "tests/make-vapoursynth, where there is a Python 3.12"),
+    "virtual-camera": Need(lambda: find_spec("pyvirtualcam") is not None, "pip install '.[virtual-camera]'"),
     "x11": Need(lambda: all(map(shutil.which, ("Xvfb", "xdotool"))), "apt-get install xvfb xdotool"),
 }
 

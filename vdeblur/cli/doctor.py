@@ -8,7 +8,7 @@ from importlib import metadata
 from typing import Any
 
 from ..errors import ModelError
-from ..live.display import display_problem
+from ..live.display import window_problem
 from ..media.encoder_trial import encodes
 from ..version import __version__
 
@@ -34,6 +34,9 @@ class Diagnosis:
     weights: dict[str, bool]
     """Whether each published file has the hash that its manifest states."""
     display: bool
+    """Whether the live window can be shown."""
+    no_display: str
+    """Why not, in words."""
     problems: tuple[str, ...]
 
 
@@ -43,7 +46,10 @@ def diagnose() -> Diagnosis:
     encoders = {name: encodes(name) for name in (*SOFTWARE_ENCODERS, *HARDWARE_ENCODERS)}
     if not encoders["libx264"]:
         problems.append("libx264 does not encode: install av again (pip install --force-reinstall av)")
-    return Diagnosis(_versions(), _ffmpeg(), _devices(), encoders, weights, display_problem() is None, tuple(problems))
+    no_display = window_problem()
+    return Diagnosis(
+        _versions(), _ffmpeg(), _devices(), encoders, weights, not no_display, no_display or "", tuple(problems)
+    )
 
 
 def _versions() -> dict[str, str]:
@@ -106,6 +112,7 @@ def to_text(diagnosis: Diagnosis) -> str:
     lines += [
         f"weights {name:<8}{'intact' if good else 'MISSING OR ALTERED'}" for name, good in diagnosis.weights.items()
     ]
-    lines.append(f"display         {'present' if diagnosis.display else 'none (live needs one; files do not)'}")
+    missing = f"none: {diagnosis.no_display}; the window of `vdeblur live` needs one, nothing else does"
+    lines.append(f"display         {'present' if diagnosis.display else missing}")
     lines += [f"PROBLEM: {problem}" for problem in diagnosis.problems] or ["all well"]
     return "\n".join(lines)

@@ -125,7 +125,7 @@ def _list_cameras() -> None:
 
     cameras = list_cameras()
     for found in cameras:
-        click.echo(f"{found.spec:<10}{found.name}")
+        click.echo(found.to_text())
     if not cameras:
         say("no camera and no screen is here; --camera takes a URL or a file as well")
 

@@ -21,20 +21,24 @@ def display_problem() -> str | None:
     return "DISPLAY is not set"
 
 
-def require_display() -> None:
-    """Raise DeviceError unless a window of OpenCV's really opens here, which a process of its own tries."""
+def window_problem() -> str | None:
+    """Why no window can be shown; None where one of OpenCV's really opens, which a process of its own tries."""
     if problem := display_problem():
-        raise DeviceError(f"no display here: {problem}; {REMEDY}", settings=("preview", "record"))
+        return problem
     trial = "import cv2; cv2.namedWindow('vdeblur'); cv2.waitKey(1); cv2.destroyAllWindows()"
     try:
         result = subprocess.run(
             [sys.executable, "-c", trial], capture_output=True, text=True, timeout=TRIAL_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
-        raise DeviceError(
-            f"no display here: the window system does not answer; {REMEDY}", settings=("preview", "record")
-        ) from None
-    if result.returncode:
-        said = [line for line in result.stderr.splitlines() if "display" in line.lower() or "error" in line.lower()]
-        reason = said[0].strip() if said else "OpenCV cannot open a window"
-        raise DeviceError(f"no display here: {reason}; {REMEDY}", settings=("preview", "record"))
+        return "the window system does not answer"
+    if result.returncode == 0:
+        return None
+    said = [line for line in result.stderr.splitlines() if "display" in line.lower() or "error" in line.lower()]
+    return said[0].strip() if said else "OpenCV cannot open a window"
+
+
+def require_display() -> None:
+    """Raise DeviceError unless a window can be shown."""
+    if problem := window_problem():
+        raise DeviceError(f"no display here: {problem}; {REMEDY}", settings=("preview", "record"))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
+from ..files import user_cache
 from ..loading import ModelOptions
 from ..signals import Stopped
 from .display import require_display
@@ -44,6 +45,15 @@ class LiveJob:
     overwrite: bool = False
 
 
+def is_first_run() -> bool:
+    """Whether this user has never been shown the live window; from now on it counts as shown."""
+    try:
+        (user_cache() / "live").mkdir(parents=True)
+    except OSError:  # it is there; or nothing can be kept, and nobody wants the help every time
+        return False
+    return True
+
+
 def run_live(job: LiveJob, on_stats: Callable[[Stats], None] | None = None) -> tuple[Stats, Stopped | None]:
     """Run until the stream ends, the user quits, the time is up or a signal comes; all recordings are whole then.
 
@@ -53,6 +63,7 @@ def run_live(job: LiveJob, on_stats: Callable[[Stats], None] | None = None) -> t
     if job.window:
         require_display()
         from . import window as live_window  # before all that imports PyAV: see there
+        from .screen import screen_size
     from ..backends.published import published
     from .camera import CameraOptions
     from .cameras import open_camera
@@ -80,7 +91,8 @@ def run_live(job: LiveJob, on_stats: Callable[[Stats], None] | None = None) -> t
             live.start()
             if job.window:
                 names = tuple(dict.fromkeys([*(model.name for model in published()), rungs[0].step.model, "unsharp"]))
-                window = live_window.LiveWindow(live, live_window.Look(job.view), names, load, on_stats=on_stats)
+                look = live_window.Look(job.view, shows_help=is_first_run())
+                window = live_window.LiveWindow(live, look, names, load, on_stats=on_stats, screen=screen_size())
                 window.run(job.seconds)
             else:
                 run_unseen(live, job.seconds or math.inf, on_stats)

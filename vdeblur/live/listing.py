@@ -1,16 +1,21 @@
-"""The cameras and screens of this machine, by index and name."""
+"""The cameras and screens of this machine, by index and name, with the sizes that they offer."""
 
 from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 
 import av
 
 from ..errors import DeviceError
 from .display import display_problem
+from .screen import screen_size
+from .v4l2 import sizes_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,14 @@ class FoundCamera:
     spec: str
     """What `--camera` takes."""
     name: str
+    sizes: Mapping[tuple[int, int], Fraction | None] = field(default_factory=dict)
+    """(width, height) -> the highest rate in frames per second, largest first; empty where the system does not tell."""
+
+    def to_text(self) -> str:
+        """For people: what to ask for, its name, and below them what sizes it can give."""
+        offers = [f"{w}x{h}" + (f" at {float(rate):g} fps" if rate else "") for (w, h), rate in self.sizes.items()]
+        below = textwrap.wrap(", ".join(offers), 90)
+        return f"{self.spec:<10}{self.name}" + "".join(f"\n{'':<10}{line}" for line in below)
 
 
 def list_cameras() -> list[FoundCamera]:
@@ -41,7 +54,8 @@ def _linux_cameras() -> list[FoundCamera]:
     for folder in sorted(Path("/sys/class/video4linux").glob("video*"), key=_number):
         index = folder / "index"
         if not index.exists() or index.read_text().strip() == "0":
-            found.append(FoundCamera(str(_number(folder)), (folder / "name").read_text().strip()))
+            number, name = _number(folder), (folder / "name").read_text().strip()
+            found.append(FoundCamera(str(number), name, sizes_of(f"/dev/video{number}")))
     return found
 
 
@@ -51,7 +65,10 @@ def _number(path: Path) -> int:
 
 
 def _screens() -> list[FoundCamera]:
-    return [] if display_problem() else [FoundCamera("screen", "this screen")]
+    if display_problem():
+        return []
+    size = screen_size()
+    return [FoundCamera("screen", "this screen", {size: None} if size else {})]
 
 
 def camera_number(spec: str) -> int:

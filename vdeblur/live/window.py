@@ -7,25 +7,21 @@ Linux. So whoever wants a window imports this module before any other part that 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import OutputError, VdeblurError
 from ..media.planes import convert, video_frame
 from ..restorers.blend import side_by_side_planes, split_planes
 from .meter import Stats
+from .overlay import HINT, Picture, figures, line_height, write_help, write_lines
 from .recording import open_recording
 from .session import REPORT_SECONDS, Live, Shown
 from .stream import Rung
-
-Picture = NDArray[np.uint8]
-"""(height, width, 3), B, G, R."""
 
 TITLE = "vdeblur live"
 VIEWS: tuple[Literal["split", "side", "restored"], ...] = ("split", "side", "restored")
@@ -33,21 +29,20 @@ STRENGTH_STEP, DIVIDER_STEP = 0.1, 0.02
 OVERLAY_SECONDS = 0.5
 """The figures change this often, so that they can be read."""
 NOTICE_SECONDS = 3.0
-SILENT_SECONDS = 1.5
-"""A camera that gives nothing for so long is said to."""
-LARGEST = 1280
-"""Pixels of the longer side that a window takes by itself."""
+HINT_SECONDS = 8.0
+"""How long the window says at first how to see the keys."""
+USUAL_SCREEN = (1280, 800)
+"""Where the screen does not tell its size."""
+SHARE_OF_SCREEN = 0.75
+"""Of the screen's width and height, that a window takes by itself at most..."""
+MOST_ENLARGED = 3.0
+"""... without showing a pixel of the camera larger than this."""
+ROUNDING = 3
+"""Pixels that a window may differ from what was asked for without anybody having changed it."""
+SETTLE_SECONDS = 5.0
+"""A busy window system may take so long until a window has the size that it was asked for."""
 IDLE_MS = 8
 """How long the window waits for keys and mouse between two looks for a picture."""
-HELP = (
-    "mouse, left, right  move the divider",
-    "c  compare: split, side by side, restored",
-    "space  pause      s  snapshot",
-    "r  record         m  next model",
-    "+ -  strength     f  full screen",
-    "i  figures        h  this help",
-    "q or Esc  quit",
-)
 LEFT, RIGHT = (65361, 2424832, 63234), (65363, 2555904, 63235)
 """Arrow keys as X, Windows and macOS number them."""
 
@@ -76,15 +71,25 @@ class LiveWindow:
         load: Callable[[str], list[Rung]] = lambda _: [],
         folder: Path = Path(),
         on_stats: Callable[[Stats], None] | None = None,
+        screen: tuple[int, int] | None = None,
     ) -> None:
-        """`models` are those that the key m goes through, `load` makes the ladder of one; snapshots go to `folder`."""
+        """`models` are those that the key m goes through, `load` makes the ladder of one; snapshots go to `folder`.
+
+        `screen` is (width, height) in pixels, None where nothing tells.
+        """
         self.look = look
         self._live, self._models, self._load, self._folder = live, models, load, folder
         self._on_stats, self._report_due = on_stats, 0.0
         self._shown: Shown | None = None
         self._picture: Picture | None = None
-        self._scene: tuple[int, Look, list[str]] | None = None
-        self._notice, self._notice_until = "h for help", time.perf_counter() + NOTICE_SECONDS
+        self._screen = screen or USUAL_SCREEN
+        self._size = (0, 0)
+        """(width, height) of what the window shows, in pixels of the screen."""
+        self._room: Sequence[int] = (0, 0)
+        """(width, height) that the window system said the window has for it, when that last changed."""
+        self._settles_until = 0.0
+        self._scene: tuple[int, Look, list[str], tuple[int, int]] | None = None
+        self._notice, self._notice_until = HINT, time.perf_counter() + HINT_SECONDS
         self._figures: list[str] = []
         self._figures_due = 0.0
         self._keys: dict[int, Callable[[], None]] = {
@@ -99,6 +104,7 @@ class LiveWindow:
             ord("f"): self._full_screen,
             ord("i"): self._toggle_figures,
             ord("h"): self._toggle_help,
+            ord("?"): self._toggle_help,
         }
 
     def run(self, seconds: float | None = None) -> None:
@@ -134,31 +140,59 @@ class LiveWindow:
         if key in LEFT or key in RIGHT:
             self._move_divider(self.look.divider + (DIVIDER_STEP if key in RIGHT else -DIVIDER_STEP))
         elif key != -1 and (action := self._keys.get(key & 0xFF)):
+            is_help = action == self._toggle_help
             action()
+            if not is_help:
+                self.look.shows_help = False
         return True
 
     def _show(self, shown: Shown) -> None:
         lines = self._lines()
-        scene = (id(shown), replace(self.look), lines)
+        self._follow_window()
+        scene = (id(shown), replace(self.look), lines, self._size)
         if scene == self._scene:  # drawing the same again would take its time from the model
             return
-        self._scene = scene
         picture = draw(shown, self.look)
-        cv2.imshow(TITLE, write_lines(picture, lines))
-        if self._picture is None or self._picture.shape != picture.shape:
-            self._fit(picture)  # only once it has a picture does the window keep its proportions
+        is_new = self._picture is None or self._picture.shape != picture.shape
         self._picture = picture
+        if is_new:
+            self._size = size_on_screen(picture.shape[1], picture.shape[0], self._screen)
+        self._scene = (*scene[:3], self._size)
+        cv2.imshow(TITLE, self._written(_resized(picture, self._size), lines))
+        if is_new:  # only once it has a picture does the window keep its proportions
+            cv2.resizeWindow(TITLE, *self._size)
+            self._settles_until = time.perf_counter() + SETTLE_SECONDS
 
-    def _fit(self, picture: Picture) -> None:
-        height, width = picture.shape[:2]
-        share = min(1.0, LARGEST / max(width, height))
-        cv2.resizeWindow(TITLE, round(width * share), round(height * share))
+    def _follow_window(self) -> None:
+        """Draw as large as the user has made the window.
+
+        What the window system says of its size is a pixel or two off what it was asked for; to follow that would make
+        the window smaller with every frame.
+        """
+        if self._picture is None:
+            return
+        room = cv2.getWindowImageRect(TITLE)[2:]
+        if time.perf_counter() < self._settles_until:  # it has not become what it was asked for yet
+            if _differ(room, self._size):
+                cv2.resizeWindow(TITLE, *self._size)
+                return
+            self._settles_until, self._room = 0.0, room
+        if min(room) > 0 and _differ(room, self._room):
+            self._room = room
+            height, width = self._picture.shape[:2]
+            share = min(room[0] / width, room[1] / height)
+            self._size = (max(round(width * share), 1), max(round(height * share), 1))
+
+    def _written(self, canvas: Picture, lines: list[str]) -> Picture:
+        line = line_height(self._screen[1], canvas.shape[0])
+        canvas = write_lines(canvas, lines, line)
+        return write_help(canvas, line) if self.look.shows_help else canvas
 
     # -- keys and mouse -----------------------------------------------------------------------------------------------
 
     def _on_mouse(self, event: int, x: int, _y: int, _flags: int, _: Any) -> None:
         if event in (cv2.EVENT_MOUSEMOVE, cv2.EVENT_LBUTTONDOWN) and self._picture is not None:
-            self._move_divider(x / self._picture.shape[1])
+            self._move_divider(x / max(self._size[0], 1))
 
     def _move_divider(self, place: float) -> None:
         self.look.divider = min(max(place, 0.0), 1.0)
@@ -243,8 +277,6 @@ class LiveWindow:
             lines.append("REC")
         if self.look.is_paused:
             lines.append("paused: space goes on")
-        if self.look.shows_help:
-            lines += HELP
         if now < self._notice_until:
             lines.append(self._notice)
         return lines
@@ -260,39 +292,19 @@ def draw(shown: Shown, look: Look) -> Picture:
     return cast(Picture, convert(video_frame(replace(after, origin=None)), "bgr24").to_ndarray())
 
 
-def figures(stats: Stats, strength: float = 1.0) -> list[str]:
-    """The overlay: rates, latency, what was left out, and what does the work."""
-    doing = stats.step + (f" (stepped down {stats.stepped_down})" if stats.stepped_down else "")
-    lines = [
-        f"camera {stats.capture_fps:.1f} fps, restored {stats.restored_fps:.1f} fps, dropped {stats.dropped}",
-        f"latency {stats.latency_p50_ms:.0f} ms, p95 {stats.latency_p95_ms:.0f} ms",
-        f"{doing} on {stats.device}" + (f", strength {strength:.1f}" if strength != 1 else ""),
-    ]
-    if stats.is_lost:
-        lines.append("stream lost, calling again")
-    elif stats.silent_seconds > SILENT_SECONDS:
-        lines.append(f"no picture from the camera for {stats.silent_seconds:.0f} s")
-    return lines
+def size_on_screen(width: int, height: int, screen: tuple[int, int]) -> tuple[int, int]:
+    """(width, height) of a window for such a picture: most of the screen, if that does not enlarge it too much."""
+    share = min(SHARE_OF_SCREEN * screen[0] / width, SHARE_OF_SCREEN * screen[1] / height, MOST_ENLARGED)
+    return max(round(width * share), 1), max(round(height * share), 1)
 
 
-def write_lines(picture: Picture, lines: list[str]) -> Picture:
-    """A copy with lines of text at the top left, each on a dark ground, sized to the picture."""
-    picture = np.ascontiguousarray(picture).copy()
-    size = max(picture.shape[0] / 900, 0.35)
-    height = round(34 * size)
-    for index, line in enumerate(lines):
-        (width, _), _ = cv2.getTextSize(line, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
-        top = index * height
-        ground = picture[top : top + height, : width + height // 2]
-        ground[:] = ground // 4
-        cv2.putText(
-            picture,
-            line,
-            (height // 4, top + round(24 * size)),
-            cv2.FONT_HERSHEY_SIMPLEX,
-            size,
-            (255, 255, 255),
-            1,
-            cv2.LINE_AA,
-        )
-    return picture
+def _differ(one: Sequence[int], other: Sequence[int]) -> bool:
+    return max(abs(one[0] - other[0]), abs(one[1] - other[1])) > ROUNDING
+
+
+def _resized(picture: Picture, size: tuple[int, int]) -> Picture:
+    """The picture at the size of its window, so that what is written on it stays sharp."""
+    if (picture.shape[1], picture.shape[0]) == size:
+        return picture
+    how = cv2.INTER_AREA if size[0] < picture.shape[1] else cv2.INTER_LINEAR
+    return cast(Picture, cv2.resize(picture, size, interpolation=how))

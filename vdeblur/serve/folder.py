@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import OutputError, reason_of
+from ..files import user_cache
 
 LOCK_FILE = "in-use"
 
@@ -41,13 +41,7 @@ def private_folder(path: Path | None) -> Iterator[Path]:
 
 def kept_folder() -> Path:
     """Where videos and the queue lie for a user who names no other place."""
-    if sys.platform == "win32":
-        parent = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
-    elif sys.platform == "darwin":
-        parent = Path.home() / "Library/Caches"
-    else:
-        parent = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return parent / "vdeblur" / "serve"
+    return user_cache() / "serve"
 
 
 def _hold(file: int) -> bool:

@@ -177,10 +177,10 @@ def measure(model: str, frames: int, width: int, height: int) -> Measured:
         folder = Path(name)
         clip = make_clip(folder / "clip.mp4", frames, width, height)
         job = Job(str(clip), str(folder / "whole.mp4"), ModelOptions(model))
-        restorer = load_restorer(job.model)
+        load_restorer(job.model)  # once, before the clock starts
         warming = Job(str(clip), str(folder / "first.mp4"), ModelOptions("unsharp"))
         restore_whole(warming)  # codecs and caches are warm after this
-        whole = restore_whole(job, loaded=restorer)
+        whole = restore_whole(job)
 
         output = str(folder / "pieces.mp4")
         start = time.perf_counter()
@@ -191,7 +191,7 @@ def measure(model: str, frames: int, width: int, height: int) -> Measured:
         manifests = []
         for segment in cut.segments:
             metadata.counts = segment.index == 1  # the first one imports
-            manifests.append(restore_segment(cut, segment.index, restorer))
+            manifests.append(restore_segment(cut, segment.index))
         metadata.counts = False
         warm = (len(manifests) - 1) * warm_up_of(ModelOptions(model))
         beyond = sum(m.seconds for m in manifests) - whole.seconds * (frames + warm) / frames

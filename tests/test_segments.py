@@ -28,7 +28,7 @@ from vdeblur.jobs.plan import Cutting, _segments, cut
 from vdeblur.jobs.restore import prepare, restore
 from vdeblur.jobs.segment import restore_segment
 from vdeblur.jobs.whole import restore_whole
-from vdeblur.loading import ModelOptions, default_model, load_restorer, warm_up_of
+from vdeblur.loading import ModelOptions, default_model, warm_up_of
 from vdeblur.media.options import SinkOptions, SourceOptions
 from vdeblur.models.convlstm import ConvLSTM
 
@@ -140,13 +140,12 @@ def differences(tmp_path: Path, model: str, precision: str, times: str, warm_ups
     recipe = videos.Recipe(frames, options={"g": "11"}, bframes=3, audio="aac", audio_seconds=4)
     source = videos.write(tmp_path / "in.mp4", recipe)
     job = Job(source, str(tmp_path / "whole.mkv"), ModelOptions(model, "cpu", precision), sink=LOSSLESS)
-    restorer = load_restorer(job.model)
-    whole = restore_whole(job, loaded=restorer).output
+    whole = restore_whole(job).output
     found = []
     for warm_up in warm_ups:
         output = str(tmp_path / f"pieces{warm_up}.mkv")
         cutting = replace(SHORT, warm_up=warm_up)
-        restore(replace(job, output=output), loaded=restorer, cutting=cutting)
+        restore(replace(job, output=output), cutting=cutting)
         found.append(largest_difference(decoded(whole), decoded(output)))
         assert videos.packets(output, "audio") == videos.packets(whole, "audio")
     return found
@@ -248,19 +247,17 @@ def folder(tmp_path: Path) -> JobFolder:
 
 
 def test_a_segment_is_the_same_however_often_it_is_restored(folder: JobFolder) -> None:
-    restorer = load_restorer(folder.job.model)
-    first = restore_segment(folder, 1, restorer)
-    assert restore_segment(folder, 1, restorer) == first  # that is there already
+    first = restore_segment(folder, 1)
+    assert restore_segment(folder, 1) == first  # that is there already
     folder.video(1).with_suffix(".json").unlink()
-    again = restore_segment(JobFolder.open(folder.path), 1, restorer)
+    again = restore_segment(JobFolder.open(folder.path), 1)
     assert (again.pts, again.sha256) == (first.pts, first.sha256)
     assert sorted(p.name for p in folder.path.iterdir()) == ["00001.json", "00001.mkv", "job.json", "times.json"]
 
 
 def test_a_segment_that_is_passed_through_holds_the_sources_frames(folder: JobFolder) -> None:
-    restorer = load_restorer(folder.job.model)
     for segment in folder.segments:
-        restore_segment(folder, segment.index, restorer, pass_through=segment.index == 1)
+        restore_segment(folder, segment.index, pass_through=segment.index == 1)
     join(folder)
     whole, source = decoded(folder.output), decoded(folder.job.input)
     manifest = folder.manifest(1)
@@ -273,28 +270,26 @@ def test_a_segment_that_is_passed_through_holds_the_sources_frames(folder: JobFo
 
 
 def test_joining_refuses_what_is_missing_or_altered(folder: JobFolder) -> None:
-    restorer = load_restorer(folder.job.model)
     for segment in folder.segments[:-1]:
-        restore_segment(folder, segment.index, restorer)
+        restore_segment(folder, segment.index)
     with pytest.raises(OutputError, match="run the same command again"):
         join(folder)
-    restore_segment(folder, folder.segments[-1].index, restorer)
+    restore_segment(folder, folder.segments[-1].index)
     data = bytearray(folder.video(0).read_bytes())
     data[len(data) // 2] ^= 1
     folder.video(0).write_bytes(data)
     with pytest.raises(OutputError, match="altered on the disk"):
         join(folder)
     assert not Path(folder.output).exists()
-    restore_segment(folder, 0, restorer)
+    restore_segment(folder, 0)
     assert join(folder).frames == 40
 
 
 def test_joining_refuses_frames_that_do_not_tile_the_source(folder: JobFolder) -> None:
     import json
 
-    restorer = load_restorer(folder.job.model)
     for segment in folder.segments:
-        restore_segment(folder, segment.index, restorer)
+        restore_segment(folder, segment.index)
     path = folder.video(1).with_suffix(".json")
     manifest = json.loads(path.read_text())
     for pts, said in ((manifest["pts"][1:], "lack 1 frames"), (manifest["pts"][::-1], "frames of others")):

@@ -16,7 +16,6 @@ from ..jobs.plan import Cutting
 from ..jobs.restore import prepare
 from ..jobs.samples import Sampled
 from ..jobs.whole import restore_whole
-from ..loading import load_restorer
 from ..restorer import Restorer
 
 REPORT_SECONDS = 0.5
@@ -96,19 +95,13 @@ def do(unit: Unit, device: str, on_frames: OnFrames) -> UnitResult:
         case Prepare():
             return _prepare(unit)
         case Restore():
-            folder = JobFolder.open(Path(unit.folder))
-            restorer = _restorer(folder.job, device)
-            on_frame = _counted(on_frames)
-            manifest = restore_piece(folder, unit.index, restorer, on_frame, pass_through=unit.pass_through)
+            folder = JobFolder.open(Path(unit.folder)).on(device)
+            manifest = restore_piece(folder, unit.index, _counted(on_frames), pass_through=unit.pass_through)
             return manifest.frames if manifest else 0
         case Join():
-            return _join(JobFolder.open(Path(unit.folder)), device, on_frames)
+            return _join(JobFolder.open(Path(unit.folder)).on(device), on_frames)
         case Whole():
             return _whole(unit.job, device, on_frames)
-
-
-def _restorer(job: Job, device: str) -> Restorer:
-    return load_restorer(replace(job.model, device=device))
 
 
 def _prepare(unit: Prepare) -> Prepared:
@@ -119,13 +112,13 @@ def _prepare(unit: Prepare) -> Prepared:
     return Prepared(tuple(segment.frames for segment in folder.segments), done, folder.input_sha256)
 
 
-def _join(folder: JobFolder, device: str, on_frames: OnFrames) -> Finished:
+def _join(folder: JobFolder, on_frames: OnFrames) -> Finished:
     manifests = [manifest for s in folder.segments if (manifest := folder.manifest(s.index)) is not None]
     held = sum(manifest.frames for manifest in manifests)
     on_frame = _counted(lambda frames: on_frames(frames - held))  # those that count as done are done anew
     said: list[str] = []
-    whole, job = Around(), replace(folder.job, model=replace(folder.job.model, device=device))
-    summary = finish(folder, job, lambda: _restorer(job, device), said.append, on_frame, whole)
+    whole = Around()
+    summary = finish(folder, said.append, on_frame, whole)
     if said:
         finished = whole.finished(replace(summary, warnings=(*said, *summary.warnings)))
     else:
@@ -150,7 +143,8 @@ def _most_blurred(manifests: list[Manifest]) -> tuple[str, str] | None:
 
 def _whole(job: Job, device: str, on_frames: OnFrames) -> Finished:
     around = Around()
-    return around.finished(restore_whole(job, _counted(on_frames), _restorer(job, device), around))
+    job = replace(job, model=replace(job.model, device=device))
+    return around.finished(restore_whole(job, _counted(on_frames), around))
 
 
 class Around:

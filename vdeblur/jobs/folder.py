@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -57,6 +57,8 @@ class Manifest:
     thumbnails: tuple[str, str] | None
     """JPEG pictures in base64, before and after."""
     warnings: tuple[str, ...]
+    retreats: tuple[str, ...]
+    """How the network went on where memory ran out."""
 
     @property
     def frames(self) -> int:
@@ -81,6 +83,11 @@ class JobFolder:
     def fingerprint(self) -> str:
         """Of all that determines the frames."""
         return f"{self.input_sha256}-{self.model_sha256}-{self.settings}"
+
+    def on(self, device: str | None) -> JobFolder:
+        """The same job done on a device of its own; None leaves it as it was asked for."""
+        model = self.job.model
+        return replace(self, job=replace(self.job, model=replace(model, device=device or model.device)))
 
     @classmethod
     def create(cls, path: Path, job: Job, output: str, plan: Plan, settings: str, input_sha256: str) -> JobFolder:
@@ -143,7 +150,7 @@ class JobFolder:
         try:
             made = json.loads(self.video(index).with_suffix(".json").read_text(encoding="utf-8"))
             thumbnails = made["thumbnails"]
-            lists = {key: tuple(made[key]) for key in ("pts", "blur_before", "blur_after", "warnings")}
+            lists = {key: tuple(made[key]) for key in ("pts", "blur_before", "blur_after", "warnings", "retreats")}
             manifest = Manifest(**made | lists | {"thumbnails": tuple(thumbnails) if thumbnails else None})
         except (OSError, ValueError, KeyError, TypeError):
             return None

@@ -69,6 +69,7 @@ def summary_of(folder: JobFolder, manifests: Sequence[Manifest], warnings: tuple
         damaged=any(m.damaged for m in manifests),
         output=folder.output,
         warnings=warnings,
+        retreats=tuple(dict.fromkeys(retreat for m in manifests for retreat in m.retreats)),
     )
 
 

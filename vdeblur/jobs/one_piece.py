@@ -14,7 +14,7 @@ from ..errors import NotInSegments
 from ..frames import StreamInfo
 from ..restorer import Restorer
 from .folder import JobFolder, Manifest
-from .job import Job, OnFrame, Summary
+from .job import OnFrame, Summary
 from .joining import join
 from .segment import restore_segment
 from .whole import restore_whole
@@ -23,7 +23,6 @@ from .whole import restore_whole
 def restore_piece(
     folder: JobFolder,
     index: int,
-    restorer: Restorer,
     on_frame: OnFrame | None = None,
     *,
     pass_through: bool = False,
@@ -35,7 +34,7 @@ def restore_piece(
     if folder.refusal is not None:
         return None
     try:
-        return restore_segment(folder, index, restorer, on_frame, pass_through=pass_through)
+        return restore_segment(folder, index, on_frame, pass_through=pass_through)
     except NotInSegments as error:
         folder.refuse(str(error))
         return None
@@ -43,16 +42,13 @@ def restore_piece(
 
 def finish(
     folder: JobFolder,
-    job: Job,
-    load: Callable[[], Restorer],
     say: Callable[[str], object],
     on_frame: OnFrame | None = None,
     around: Callable[[Restorer, StreamInfo], Restorer] | None = None,
 ) -> Summary:
     """Join the segments; what they cannot make up is restored in one piece, and `say` gets the reason in a line.
 
-    `job` is the folder's, on the device of whoever asks; `load` gives its restorer where that is needed after all, and
-    `on_frame` and `around` are for it as in `restore_whole`. No one else may be at work on this folder. Raises what
+    `on_frame` and `around` are for that as in `restore_whole`. No one else may be at work on this folder. Raises what
     `join` raises but for NotInSegments, and what `restore_whole` raises.
     """
     try:
@@ -62,5 +58,6 @@ def finish(
         folder.refuse(str(error))
     say(f"{folder.refusal}; going on in one piece")
     folder.remove_temporaries()
+    job = folder.job
     sink = replace(job.sink, partial_folder=str(folder.path))  # a kill leaves nothing elsewhere
-    return restore_whole(replace(job, output=folder.output, sink=sink), on_frame, load(), around)
+    return restore_whole(replace(job, output=folder.output, sink=sink), on_frame, around)

@@ -9,10 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..frames import StreamInfo
-from ..loading import load_restorer
 from ..media.partial import Partial
 from ..media.paths import is_image_input, is_image_output, output_of
-from ..restorer import Restorer
 from ..signals import NOTICE
 from .fingerprints import input_sha256, model_identity
 from .folder import JobFolder, folder_of, settings_with
@@ -30,7 +28,6 @@ def restore(
     job: Job | str | os.PathLike[str],
     on_frame: OnFrame | None = None,
     *,
-    loaded: Restorer | None = None,
     resume: bool = True,
     keep_segments: bool = False,
     cutting: Cutting = DEFAULT_CUTTING,
@@ -39,8 +36,8 @@ def restore(
 
     A long file is done in segments, and a second call goes on with those that a stopped one left. What is short, or
     cannot be cut (see `plan.cut`), or turns out not to be made up of its segments, goes through in one piece; so does
-    everything with `resume` False, which removes what an earlier run left. `loaded` is the job's restorer, where the
-    caller has it already. `keep_segments` leaves them beside the output.
+    everything with `resume` False, which removes what an earlier run left. `keep_segments` leaves
+    them beside the output.
 
     Raises what `restore_whole` raises; then, and after a signal, finished segments stay for the next call.
     """
@@ -49,12 +46,12 @@ def restore(
     path = folder_of(output)
     if not resume:
         JobFolder.remove_at(path)
-        return restore_whole(job, on_frame, loaded)
+        return restore_whole(job, on_frame)
     if output != "-" and not is_image_output(output, is_image_input(job.input)):
         Partial(output, job.sink.overwrite, (job.input,)).discard()  # refuses now what would be refused in the end
     folder = prepare(job, output, path, cutting)
     if folder is None:
-        return restore_whole(job, on_frame, loaded)
+        return restore_whole(job, on_frame)
 
     folder.remove_temporaries()  # a kill leaves the segment that it met
     start = time.perf_counter()
@@ -64,23 +61,15 @@ def restore(
     if len(missing) < len(folder.segments):
         done = len(folder.segments) - len(missing)
         log.log(NOTICE, "%s: resuming, %d of %d segments are done", output, done, len(folder.segments))
-    retreats: list[str] = []
-    restorer = loaded or (load_restorer(job.model, on_retreat=retreats.append) if missing else None)
     seconds = sum(segment.seconds for segment in missing)
-
-    def load() -> Restorer:
-        return restorer or load_restorer(job.model, on_retreat=retreats.append)
-
     try:
         for segment in missing:
-            assert restorer is not None
             restore_piece(
                 folder,
                 segment.index,
-                restorer,
                 on_frame and (lambda info, frame: on_frame(remaining(info, seconds), frame)),
             )
-        summary = finish(folder, job, load, log.warning, on_frame)
+        summary = finish(folder, log.warning, on_frame)
     except Exception:  # a signal among them, also one that a library made another exception of
         folder.remove_temporaries()
         if folder.refusal is None and any(folder.manifest(segment.index) for segment in folder.segments):
@@ -93,7 +82,7 @@ def restore(
     if not keep_segments:
         folder.remove()
     took = time.perf_counter() - start
-    return replace(summary, seconds=took, earlier=earlier, retreats=(*summary.retreats, *retreats))
+    return replace(summary, seconds=took, earlier=earlier)
 
 
 def prepare(job: Job, output: str, path: Path, cutting: Cutting = DEFAULT_CUTTING) -> JobFolder | None:
@@ -116,7 +105,7 @@ def prepare(job: Job, output: str, path: Path, cutting: Cutting = DEFAULT_CUTTIN
             if before != now
         ]
         if not changed:
-            return standing
+            return replace(standing, job=replace(job, output=output))  # under the names of this call
         said = " and ".join(changed)
         log.warning("%s: %s changed since the last run; its segments are thrown away and it starts anew", output, said)
     JobFolder.remove_at(path)

@@ -21,12 +21,13 @@ from types import TracebackType
 from ..errors import InputError, NotInSegments, OutputError, reason_of
 from ..files import file_sha256, write_json
 from ..frames import Frame
+from ..loading import load_restorer
 from ..media.sinks import open_sink
 from ..media.sources import open_source
 from ..media.video_source import VideoSource
 from ..pipeline import restore_stream
 from ..protocols import Sink
-from ..restorer import Restorer, State, Wrapper
+from ..restorer import State, Wrapper
 from ..restorers.blend import side_by_side_info
 from ..scenes import SceneCuts
 from ..threads import prefetch, write_behind
@@ -40,7 +41,6 @@ from .wrapped import as_asked, with_fallback
 def restore_segment(
     folder: JobFolder,
     index: int,
-    restorer: Restorer,
     on_frame: OnFrame | None = None,
     *,
     pass_through: bool = False,
@@ -53,26 +53,26 @@ def restore_segment(
     if (done := folder.manifest(index)) is not None:
         return done
     try:
-        return _restored(folder, index, restorer, on_frame, pass_through)
+        return _restored(folder, index, on_frame, pass_through)
     except InputError as error:  # damage can leave a stretch without a frame
         open_source(folder.job.input, folder.job.source).close()  # raises where it is not this stretch alone
         raise NotInSegments(f"{error} in its segment {index}") from error
 
 
-def _restored(
-    folder: JobFolder, index: int, restorer: Restorer, on_frame: OnFrame | None, pass_through: bool
-) -> Manifest:
+def _restored(folder: JobFolder, index: int, on_frame: OnFrame | None, pass_through: bool) -> Manifest:
     job, segment, target = folder.job, folder.segments[index], folder.video(index)
     reading = replace(
         job.source, start_seconds=None, end_seconds=None, pts_range=(segment.read_from, segment.read_until)
     )
     writing = replace(job.sink, overwrite=True, container="matroska", picture_only=True)
+    retreats: list[str] = []
+    restorer = load_restorer(job.model, on_retreat=retreats.append)
     start = time.perf_counter()
     file = open_source(job.input, reading)
     with prefetch(file) as source:
         assert isinstance(file, VideoSource)
         info = side_by_side_info(file.info) if job.compare == "side" else file.info
-        fallback = with_fallback(PassThrough(restorer) if pass_through else restorer)
+        fallback = with_fallback(PassThrough(restorer) if pass_through else restorer, retreats.append)
         sampled = Sampled(as_asked(job, fallback, info), segment.start, segment.end, segment.frames)
         with write_behind(open_sink(str(target), file, writing, info)) as sink:
             kept = Trimmed(sink, segment.start, segment.end, lambda frame: on_frame and on_frame(file.info, frame))
@@ -100,6 +100,7 @@ def _restored(
         blur_after=tuple(sampled.blur_after),
         thumbnails=sampled.thumbnails,
         warnings=tuple(file.warnings),
+        retreats=tuple(retreats),
     )
     try:
         write_json(target.with_suffix(".json"), asdict(manifest))

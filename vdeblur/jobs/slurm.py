@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import UsageError
-from ..loading import load_restorer
 from .folder import JobFolder, folder_of
 from .job import Job, Summary
 from .one_piece import finish, restore_piece
@@ -38,7 +37,7 @@ def restore_one(path: str, index: int, device: str | None) -> str:
         raise UsageError(f"{path}: has segments 0 to {len(folder.segments) - 1}, there is no {index}")
     if folder.manifest(index) is not None:
         return f"{folder.output}: segment {index} is done already"
-    manifest = restore_piece(folder, index, load_restorer(_on(folder, device).model))
+    manifest = restore_piece(folder.on(device), index)
     if manifest is None:
         return _refused(folder)
     return f"{folder.output}: segment {index} is done, {manifest.frames} frames in {manifest.seconds:.1f} s"
@@ -49,16 +48,10 @@ def join_job(path: str, device: str | None) -> Summary:
 
     Raises OutputError where a segment is missing, and what `restore_whole` raises.
     """
-    folder = open_job(path)
-    job = _on(folder, device)
-    summary = finish(folder, job, lambda: load_restorer(job.model), log.warning)
+    folder = open_job(path).on(device)
+    summary = finish(folder, log.warning)
     folder.remove()
     return summary
-
-
-def _on(folder: JobFolder, device: str | None) -> Job:
-    model = folder.job.model
-    return replace(folder.job, model=replace(model, device=device or model.device))
 
 
 def _refused(folder: JobFolder) -> str:

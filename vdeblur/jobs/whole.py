@@ -25,12 +25,11 @@ from .wrapped import Watched, as_asked, with_fallback
 def restore_whole(
     job: Job,
     on_frame: OnFrame | None = None,
-    loaded: Restorer | None = None,
     around: Callable[[Restorer, StreamInfo], Restorer] | None = None,
 ) -> Summary:
     """Restore one file, pattern or pipe in one go. The output appears under its name only when it is whole.
 
-    `loaded` is the job's restorer, where the caller has it already; `around` may wrap what is made of it. Raises what
+    `around` may wrap the restorer, with all that the job asks for around it. Raises what
     `open_source`, `open_sink` and `load_restorer` raise for wrong input, output and model; whatever is raised, also by
     `on_frame`, leaves neither a thread nor an output.
     """
@@ -42,7 +41,7 @@ def restore_whole(
         sink = stack.enter_context(write_behind(open_sink(output, file, job.sink, info)))
 
         retreats: list[str] = []
-        loaded = loaded or load_restorer(job.model, on_retreat=retreats.append)
+        loaded = load_restorer(job.model, on_retreat=retreats.append)
         fallback = with_fallback(loaded, retreats.append)
         restorer = as_asked(job, fallback, info)
         if around is not None:

@@ -309,7 +309,7 @@ def test_a_job_survives_its_way_through_json() -> None:
 
 
 def test_a_folder_that_is_no_job_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no folder of a job"):
+    with pytest.raises(InputError, match="holds no job"):
         JobFolder.open(tmp_path)
 
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from support.commands import ROOT
-from support.shaken import psnr, shaken_clip
-from vdeblur import pipeline
+from support.in_memory import restored_by
+from support.shaken import luma_psnr, shaken_clip
 from vdeblur.backends.published import published
 from vdeblur.frames import Frame
 from vdeblur.loading import ModelOptions, load_restorer
@@ -28,15 +28,18 @@ LEAST_GAIN_DB = 0.5
 """A model that gains less on these clips is not worth publishing; weights without an effect gain nothing."""
 
 
-def restored(model: str, seed: int, precision: str = "fp32") -> list[Frame]:
+def restored_clip(model: str, seed: int, precision: str = "fp32") -> list[Frame]:
     restorer = load_restorer(ModelOptions(model, "cpu", precision))
-    return [result.after for result in pipeline.restored(shaken_clip(seed)[0], restorer)]
+    return restored_by(restorer, shaken_clip(seed)[0])
 
 
 def gains(model: str, precision: str = "fp32") -> list[float]:
     """Of each seed's clip over its blurred input, in dB."""
     clips = ((seed, *shaken_clip(seed)) for seed in SEEDS)
-    return [psnr(restored(model, seed, precision), sharp) - psnr(blurred, sharp) for seed, blurred, sharp in clips]
+    return [
+        luma_psnr(restored_clip(model, seed, precision), sharp) - luma_psnr(blurred, sharp)
+        for seed, blurred, sharp in clips
+    ]
 
 
 def stacked(frame: Frame) -> NDArray[np.uint8]:
@@ -52,7 +55,7 @@ def main() -> None:
         found[model.name] = {"sha256": model.sha256, "gains_db": [round(gain, 3) for gain in gains(model.name)]}
         if (mean := float(np.mean(found[model.name]["gains_db"]))) < LEAST_GAIN_DB:
             sys.exit(f"{model.name} gains {mean:.2f} dB, less than the {LEAST_GAIN_DB} that are worth publishing")
-        cv2.imwrite(str(FOLDER / f"{model.name}.png"), stacked(restored(model.name, 0)[-1]))
+        cv2.imwrite(str(FOLDER / f"{model.name}.png"), stacked(restored_clip(model.name, 0)[-1]))
         print(f"{model.name}: {mean:.2f} dB")
     for stale in FOLDER.glob("*.png"):
         if stale.stem not in found:

@@ -22,7 +22,7 @@ from click.testing import Result
 from skimage import data
 
 from support import videos
-from support.batches import JOB, OPTIONS, SETTINGS, SHORT, Here, batch_of, run_batch, statuses
+from support.batches import JOB, OPTIONS, SETTINGS, SHORT, Here, batch_command, batch_of, statuses
 from support.commands import ROOT, run
 from support.videos import count_frames, decoded, footage, largest_difference
 from vdeblur.batch.collect import collect
@@ -349,7 +349,7 @@ def test_two_bars_show_all_files_and_the_current_one(folder: Path, capsys: pytes
 
 
 def test_the_command_reports_and_exits_with_7(folder: Path, tmp_path: Path) -> None:
-    result = run_batch(folder, "-o", tmp_path / "out", *SETTINGS, "--recursive", "--json", "--jobs", "1")
+    result = batch_command(folder, "-o", tmp_path / "out", *SETTINGS, "--recursive", "--json", "--jobs", "1")
     assert result.exit_code == 7
     report = json.loads(result.stdout)
     assert report["counts"]["done"] == 4
@@ -359,11 +359,11 @@ def test_the_command_reports_and_exits_with_7(folder: Path, tmp_path: Path) -> N
     assert page.count("data:image/jpeg;base64,") == 8
     assert "broken.mp4" in page
     (folder / "broken.mp4").unlink()
-    assert run_batch(folder, "-o", tmp_path / "out", *SETTINGS, "--recursive").exit_code == 0
+    assert batch_command(folder, "-o", tmp_path / "out", *SETTINGS, "--recursive").exit_code == 0
 
 
 def test_a_dry_run_estimates_and_writes_no_output(folder: Path, tmp_path: Path) -> None:
-    result = run_batch(folder, "-o", tmp_path / "out", *SETTINGS, "--dry-run", "--json", "--jobs", "1")
+    result = batch_command(folder, "-o", tmp_path / "out", *SETTINGS, "--dry-run", "--json", "--jobs", "1")
     plan = json.loads(result.stdout)
     assert result.exit_code == 0
     assert plan["frames"] == 12 + 9 + 40

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support.batches import JOB, OPTIONS, SETTINGS, Here, batch_of, run_batch, statuses, write_sequence
+from support.batches import JOB, OPTIONS, SETTINGS, Here, batch_command, batch_of, statuses, write_sequence
 from support.commands import ROOT
 from support.videos import count_frames, footage
 from vdeblur.batch.collect import collect
@@ -120,6 +120,6 @@ def test_a_kill_leaves_no_half_folder_and_the_same_command_finishes(tmp_path: Pa
         os.killpg(process.pid, signal.SIGKILL)
     assert 3 <= len(list(out.glob(".in.vdeblur/*/*.png"))) < 90
     assert not (out / "in").exists()
-    assert run_batch(*words).exit_code == 0
+    assert batch_command(*words).exit_code == 0
     assert len(list((out / "in").glob("*.png"))) == 90
     assert sorted(path.name for path in out.iterdir()) == [".vdeblur-batch", "in", "report.html", "report.json"]

@@ -25,7 +25,7 @@ COUNT = 5
 
 
 @dataclass(frozen=True)
-class Part:
+class Stretch:
     """What a stretch of an input is."""
 
     layout: Layout = YUV420
@@ -35,21 +35,21 @@ class Part:
 
 
 TEN_BIT, CHROMA_422, CHROMA_444 = Layout("yuv", 10, (1, 1)), Layout("yuv", 8, (1, 0)), Layout("yuv", 8, (0, 0))
-CHANGES: dict[str, tuple[Part, Part]] = {
-    "matrix": (Part(), Part(color=Color(1, 1, 6, False))),
-    "range": (Part(), Part(color=Color(1, 1, 1, True))),
-    "matrix and range": (Part(), Part(color=Color(6, 6, 6, True))),
-    "back to limited": (Part(color=Color(6, 6, 6, True)), Part()),
-    "BT.2020": (Part(layout=TEN_BIT), Part(layout=TEN_BIT, color=Color(9, 1, 9, False))),
-    "depth": (Part(), Part(layout=TEN_BIT)),
-    "depth down": (Part(layout=TEN_BIT), Part()),
-    "chroma": (Part(), Part(layout=CHROMA_422)),
-    "chroma down": (Part(layout=CHROMA_444), Part()),
-    "all samples": (Part(), Part(layout=Layout("yuv", 10, (0, 0)), color=Color(6, 6, 6, True))),
-    "size": (Part(), Part(size=(48, 32))),
-    "size and shape": (Part(), Part(size=(48, 96))),
-    "pixel ratio": (Part(aspect=Fraction(1)), Part(aspect=Fraction(4, 3))),
-    "pixel ratio back": (Part(aspect=Fraction(4, 3)), Part(aspect=Fraction(1))),
+CHANGES: dict[str, tuple[Stretch, Stretch]] = {
+    "matrix": (Stretch(), Stretch(color=Color(1, 1, 6, False))),
+    "range": (Stretch(), Stretch(color=Color(1, 1, 1, True))),
+    "matrix and range": (Stretch(), Stretch(color=Color(6, 6, 6, True))),
+    "back to limited": (Stretch(color=Color(6, 6, 6, True)), Stretch()),
+    "BT.2020": (Stretch(layout=TEN_BIT), Stretch(layout=TEN_BIT, color=Color(9, 1, 9, False))),
+    "depth": (Stretch(), Stretch(layout=TEN_BIT)),
+    "depth down": (Stretch(layout=TEN_BIT), Stretch()),
+    "chroma": (Stretch(), Stretch(layout=CHROMA_422)),
+    "chroma down": (Stretch(layout=CHROMA_444), Stretch()),
+    "all samples": (Stretch(), Stretch(layout=Layout("yuv", 10, (0, 0)), color=Color(6, 6, 6, True))),
+    "size": (Stretch(), Stretch(size=(48, 32))),
+    "size and shape": (Stretch(), Stretch(size=(48, 96))),
+    "pixel ratio": (Stretch(aspect=Fraction(1)), Stretch(aspect=Fraction(4, 3))),
+    "pixel ratio back": (Stretch(aspect=Fraction(4, 3)), Stretch(aspect=Fraction(1))),
 }
 WORDS = {
     "matrix": ["colour from BT.709 "],
@@ -102,7 +102,7 @@ def rgb(frame: Frame) -> NDArray[np.float64]:
     return np.stack([red, (luma - kr * red - kb * blue) / (1 - kr - kb), blue], axis=-1)
 
 
-def spliced(folder: Path, parts: tuple[Part, ...]) -> str:
+def spliced(folder: Path, parts: tuple[Stretch, ...]) -> str:
     """Transport streams one after the other in one file, as a recorder makes it where a programme changes."""
     data = b""
     for number, part in enumerate(parts):
@@ -115,7 +115,7 @@ def spliced(folder: Path, parts: tuple[Part, ...]) -> str:
     return str(path)
 
 
-def inner(part: Part, opened: Part) -> tuple[int, int]:
+def inner(part: Stretch, opened: Stretch) -> tuple[int, int]:
     """(width, height) in which a frame is to be shown within the opened one."""
     shape = part.size[0] * (part.aspect or 1) / part.size[1]
     room = opened.size[0] * (opened.aspect or 1) / opened.size[1]
@@ -173,7 +173,7 @@ def test_a_change_there_and_back_is_told_once(tmp_path: Path) -> None:
 
 
 def test_tags_that_are_left_out_later_are_those_of_the_first(tmp_path: Path) -> None:
-    path = spliced(tmp_path, (Part(), Part(color=Color())))
+    path = spliced(tmp_path, (Stretch(), Stretch(color=Color())))
     source = open_source(path)
     sink = open_sink(str(tmp_path / "out.mkv"), source, SinkOptions(codec="ffv1"))
     given = copy(source, sink)

@@ -44,7 +44,7 @@ def gray(picture: Picture, pts: int = 0, bits: int = 8) -> Frame:
     return Frame((picture,), Layout("gray", bits), Color(), pts, Fraction(1, 25))
 
 
-def restore(name: str, frames: list[Frame]) -> list[Frame]:
+def filtered(name: str, frames: list[Frame]) -> list[Frame]:
     restorer = CLASSICAL[name]()
     return [restorer.restore(window, None)[0] for window in windows(frames, restorer.past, restorer.future)]
 
@@ -66,7 +66,7 @@ def panning_clip(length: int = 5, step: float = 6.0, exposure: float = 0.6) -> t
 
 def mean_gain(name: str) -> float:
     blurred, sharp = panning_clip()
-    restored = restore(name, [gray(picture, pts) for pts, picture in enumerate(blurred)])
+    restored = filtered(name, [gray(picture, pts) for pts, picture in enumerate(blurred)])
     scores = [
         psnr(np.asarray(out.planes[0], np.uint8)[..., None], truth[..., None])
         - psnr(before[..., None], truth[..., None])
@@ -83,7 +83,7 @@ def test_any_size_and_layout_comes_back_with_its_time_and_chroma(
     name: str, layout: Layout, width: int, height: int, seed: int
 ) -> None:
     frames = [random_frame(layout, width, height, seed + pts, pts) for pts in range(3)]
-    for before, after in zip(frames, restore(name, frames), strict=True):
+    for before, after in zip(frames, filtered(name, frames), strict=True):
         assert (after.pts, after.time_base, after.duration, after.origin) == (
             before.pts,
             before.time_base,
@@ -101,15 +101,15 @@ def test_any_size_and_layout_comes_back_with_its_time_and_chroma(
 @pytest.mark.parametrize("code", [0, 1, 200, 65535])
 def test_a_flat_picture_comes_back_as_it_is(name: str, code: int) -> None:
     frames = [gray(np.full((24, 32), code, np.uint16), pts, bits=16) for pts in range(3)]
-    for after in restore(name, frames):
+    for after in filtered(name, frames):
         np.testing.assert_array_equal(after.planes[0], frames[0].planes[0])
 
 
 @pytest.mark.parametrize("name", CLASSICAL)
 def test_sixteen_bits_say_the_same_as_eight(name: str) -> None:
     blurred, _ = panning_clip(length=3)
-    eight = restore(name, [gray(picture) for picture in blurred])
-    sixteen = restore(name, [gray(picture.astype(np.uint16) * 257, bits=16) for picture in blurred])
+    eight = filtered(name, [gray(picture) for picture in blurred])
+    sixteen = filtered(name, [gray(picture.astype(np.uint16) * 257, bits=16) for picture in blurred])
     for low, high in zip(eight, sixteen, strict=True):
         np.testing.assert_allclose(high.planes[0] / 257, low.planes[0], atol=0.51)
 
@@ -120,7 +120,7 @@ def test_rgb_changes_in_luma_alone(name: str) -> None:
     grays = [picture.astype(np.uint16) * 100 for picture in blurred]
     tinted = [np.stack([picture + 12_000, picture + 6_000, picture + 9_000]) for picture in grays]
     frames = [Frame(tuple(rgb), Layout("rgb", 16), Color(), pts, Fraction(1, 25)) for pts, rgb in enumerate(tinted)]
-    for before, after in zip(tinted, restore(name, frames), strict=True):
+    for before, after in zip(tinted, filtered(name, frames), strict=True):
         red, green, blue = (plane.astype(int) for plane in after.planes)
         assert np.any(green != before[1])
         np.testing.assert_array_equal(red - green, before[0].astype(int) - before[1])
@@ -129,13 +129,13 @@ def test_rgb_changes_in_luma_alone(name: str) -> None:
 
 def test_unsharp_mask_steepens_edges() -> None:
     step = cv2.GaussianBlur(np.repeat(np.array([[20_000] * 16 + [40_000] * 16], np.uint16), 16, axis=0), (0, 0), 2)
-    (after,) = restore("unsharp", [gray(step, bits=16)])
+    (after,) = filtered("unsharp", [gray(step, bits=16)])
     assert np.diff(after.planes[0].astype(int)).max() > np.diff(step.astype(int)).max()
 
 
 def test_nonlocal_means_takes_noise_away() -> None:
     noisy = np.random.default_rng(0).normal(20_000, 100, (40, 40)).astype(np.uint16)
-    (after,) = restore("nlm", [gray(noisy, bits=16)])
+    (after,) = filtered("nlm", [gray(noisy, bits=16)])
     assert after.planes[0].std() < 0.5 * noisy.std()
 
 
@@ -145,7 +145,7 @@ def test_richardson_lucy_undoes_motion_blur_better_than_a_mask() -> None:
 
 def test_richardson_lucy_leaves_what_stands_still() -> None:
     picture = panning_clip(length=1)[1][0]
-    for after in restore("richardson-lucy", [gray(picture.copy(), pts) for pts in range(4)]):
+    for after in filtered("richardson-lucy", [gray(picture.copy(), pts) for pts in range(4)]):
         np.testing.assert_allclose(after.planes[0].astype(int), picture, atol=1)
 
 

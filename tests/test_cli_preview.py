@@ -49,7 +49,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return blurred_between(tmp_path_factory.mktemp("clip") / "clip.mp4", 12, 6, 9)
 
 
-def shown_size(path: Path) -> tuple[int, int]:
+def size_of_frames(path: Path) -> tuple[int, int]:
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         return stream.width, stream.height
@@ -63,7 +63,7 @@ def test_it_shows_the_most_blurred_seconds_before_and_after(clip: Path, tmp_path
     assert 5.7 <= said["start_seconds"] <= 7.3
     assert said["seconds"] == 2
     assert said["frames"] == count_frames(out) == 2 * RATE
-    assert shown_size(out) == (480, 160)
+    assert size_of_frames(out) == (480, 160)
     assert said["blur_px"] > 2 * most_blurred(str(clip), SourceOptions(end_seconds=5), 2).blur_px
     with av.open(str(out)) as container:
         first = next(container.decode(video=0)).to_ndarray(format="gray")
@@ -113,7 +113,7 @@ def test_split_options_and_image_sequences_work_as_without_it(clip: Path, tmp_pa
     words = ("--compare", "split", "--codec", "ffv1", "--pix-fmt", "yuv444p", "--ss", "1", "-t", "3")
     result = run(clip, "--preview", "1", "-o", out, *FILTER, *words, "--json")
     assert result.exit_code == 0, result.stderr
-    assert shown_size(out) == (240, 160)
+    assert size_of_frames(out) == (240, 160)
     assert 1 <= json.loads(result.stdout)["start_seconds"] <= 3
     frames = tmp_path / "frames"
     assert run(clip, "-o", frames / "%03d.png", *FILTER, "-t", "1").exit_code == 0

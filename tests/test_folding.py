@@ -18,7 +18,7 @@ from vdeblur.errors import NonFiniteResult
 from vdeblur.frames import Color, Frame, Layout
 
 
-def frame_of(planes: list[NDArray[np.int64]], layout: Layout, color: Color | None = None) -> Frame:
+def frame_from(planes: list[NDArray[np.int64]], layout: Layout, color: Color | None = None) -> Frame:
     samples: Any = tuple(plane.astype(layout.dtype) for plane in planes)
     return Frame(samples, layout, color or Color(), 0, Fraction(1, 25))
 
@@ -37,7 +37,7 @@ def test_levels_of_luma_and_chroma(bits: int, full: bool, black: int, white: int
     y[:, 4:] = white
     middle = 1 << (bits - 1)
     cb, cr = np.full((4, 4), middle), np.full((4, 4), middle + span // 4)
-    folded = fold32(frame_of([y, cb, cr], Layout("yuv", bits, (1, 1)), Color(full_range=full)))
+    folded = fold32(frame_from([y, cb, cr], Layout("yuv", bits, (1, 1)), Color(full_range=full)))
     assert folded.shape == (6, 4, 4)
     np.testing.assert_allclose(folded[:4, :, :2], 0, atol=1e-6)
     np.testing.assert_allclose(folded[:4, :, 2:], 1, atol=1e-6)
@@ -47,7 +47,7 @@ def test_levels_of_luma_and_chroma(bits: int, full: bool, black: int, white: int
 
 def test_phases_lie_in_reading_order_and_chroma_on_its_own_grid() -> None:
     y, c = np.arange(64).reshape(8, 8), np.arange(16).reshape(4, 4)
-    folded = fold32(frame_of([y, c, 2 * c], Layout("yuv", 8, (1, 1)), Color(full_range=True))) * 255
+    folded = fold32(frame_from([y, c, 2 * c], Layout("yuv", 8, (1, 1)), Color(full_range=True))) * 255
     for phase, (dy, dx) in enumerate([(0, 0), (0, 1), (1, 0), (1, 1)]):
         np.testing.assert_allclose(folded[phase], y[dy::2, dx::2], atol=1e-4)
     np.testing.assert_allclose(folded[4], c - 128, atol=1e-4)
@@ -66,7 +66,7 @@ def test_finer_chroma_is_averaged_for_the_network(shift: tuple[int, int]) -> Non
 def test_coarser_chroma_lies_where_it_was() -> None:
     """4:1:1's columns are spread over two each, about the same centres."""
     ramp = np.tile(np.arange(8) * 8 + 60, (8, 1))
-    frame = frame_of([np.zeros((8, 32), int), ramp, ramp], Layout("yuv", 8, (2, 0)), Color(full_range=True))
+    frame = frame_from([np.zeros((8, 32), int), ramp, ramp], Layout("yuv", 8, (2, 0)), Color(full_range=True))
     folded = fold32(frame)[4] * 255 + 128
     assert folded.shape == (4, 16)
     np.testing.assert_allclose(folded.reshape(4, 8, 2).mean(2)[:, 1:-1], ramp[::2, 1:-1], atol=1e-3)
@@ -84,7 +84,7 @@ def test_edges_repeat_up_to_a_multiple_of_eight() -> None:
 
 def test_the_residual_is_added_in_native_units_and_rounded_once() -> None:
     layout, color = Layout("yuv", 10, (1, 1)), Color(full_range=False)
-    frame = frame_of([np.full((8, 8), 500), np.full((4, 4), 512), np.full((4, 4), 512)], layout, color)
+    frame = frame_from([np.full((8, 8), 500), np.full((4, 4), 512), np.full((4, 4), 512)], layout, color)
     residual = np.zeros((1, 6, 4, 4), np.float32)
     residual[0, 1] = 10.4 / 876  # the phase at odd columns of even rows
     residual[0, 4], residual[0, 5] = -3.6 / 896, 0.4 / 896
@@ -99,7 +99,7 @@ def test_the_residual_is_added_in_native_units_and_rounded_once() -> None:
 @pytest.mark.parametrize("matrix", [1, 5, 9])
 def test_rgb_gets_what_its_luma_and_colour_differences_get(matrix: int) -> None:
     color = Color(matrix=matrix, full_range=True)
-    frame = frame_of([np.full((8, 8), v) for v in (20000, 30000, 40000)], Layout("rgb", 16), color)
+    frame = frame_from([np.full((8, 8), v) for v in (20000, 30000, 40000)], Layout("rgb", 16), color)
     change = (0.01, -0.004, 0.006)
     residual = np.zeros((1, 6, 4, 4), np.float32)
     residual[0, :4], residual[0, 4], residual[0, 5] = change
@@ -111,7 +111,7 @@ def test_rgb_gets_what_its_luma_and_colour_differences_get(matrix: int) -> None:
 
 def test_gray_has_no_chroma_and_alpha_is_not_touched() -> None:
     residual = np.full((1, 6, 4, 4), 0.1, np.float32)
-    gray = frame_of([np.full((8, 8), 100)], Layout("gray", 8))
+    gray = frame_from([np.full((8, 8), 100)], Layout("gray", 8))
     assert not fold32(gray)[4:].any()
     np.testing.assert_array_equal(unfold(gray, residual).planes[0], 126)  # 100 + 0.1 * 255, rounded to even
     layout = Layout("rgb", 8, alpha=True)
@@ -129,7 +129,7 @@ def test_gray_has_no_chroma_and_alpha_is_not_touched() -> None:
 )
 def test_samples_stay_in_their_range_or_where_they_were(code: int, change: float, full: bool) -> None:
     layout, color = Layout("yuv", 8, (1, 1)), Color(full_range=full)
-    frame = frame_of([np.full((8, 8), code), *[np.full((4, 4), code)] * 2], layout, color)
+    frame = frame_from([np.full((8, 8), code), *[np.full((4, 4), code)] * 2], layout, color)
     restored = unfold(frame, np.full((1, 6, 4, 4), change, np.float32))
     for plane, high in zip(restored.planes, (235, 240, 240), strict=True):
         low, top = (0, 255) if full else (16, high)

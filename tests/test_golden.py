@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from make_golden import FOLDER, GAINS, LEAST_GAIN_DB, gains, restored, stacked
+from make_golden import FOLDER, GAINS, LEAST_GAIN_DB, gains, restored_clip, stacked
 from vdeblur.backends.published import published
 
 pytestmark = pytest.mark.arithmetic
@@ -27,7 +27,7 @@ def test_the_golden_frames_are_of_the_weights_that_ship() -> None:
 def test_the_golden_frame_comes_back(model: str, precision: str, levels: int) -> None:
     golden = cv2.imread(str(FOLDER / f"{model}.png"), cv2.IMREAD_GRAYSCALE)
     assert golden is not None
-    frame = stacked(restored(model, 0, precision)[-1])
+    frame = stacked(restored_clip(model, 0, precision)[-1])
     assert int(np.abs(frame.astype(int) - golden).max()) <= levels
 
 

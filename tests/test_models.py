@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from support.in_memory import picture, pictures
+from support.in_memory import picture, pictures, restored_by
 from support.networks import tiny
 from vdeblur.backends.flow import flow_between, half_luma
 from vdeblur.backends.folding import fold, unfold
@@ -23,8 +23,6 @@ from vdeblur.frames import Color, Frame, Layout
 from vdeblur.models import CELL, MODELS, Motion, StreamNetwork
 from vdeblur.models.convlstm import PeepholeCell
 from vdeblur.models.ladder import depth_to_space, space_to_depth
-from vdeblur.pipeline import restored
-from vdeblur.restorer import Restorer
 from vdeblur.windows import windows
 
 pytestmark = pytest.mark.arithmetic
@@ -92,7 +90,7 @@ def test_the_restorer_over_a_stream_equals_the_network_over_the_clip(kind: str) 
     with torch.inference_mode():
         residuals, _ = network(folded(frames), flow_of(frames))
     expected = [unfold(frame, residual.numpy()) for frame, residual in zip(frames, residuals.unbind(1), strict=True)]
-    restored = restore(TorchRestorer("tiny", network, "cpu", "fp32"), frames)
+    restored = restored_by(TorchRestorer("tiny", network, "cpu", "fp32"), frames)
     assert [frame.pts for frame in restored] == [frame.pts for frame in frames]
     for got, wanted, given_frame in zip(restored, expected, frames, strict=True):
         for a, b, c in zip(got.planes, wanted.planes, given_frame.planes, strict=True):
@@ -115,11 +113,7 @@ def flow_of(frames: Sequence[Frame], look_ahead: bool = True) -> Tensor:
     return torch.from_numpy(motion)
 
 
-def restore(restorer: Restorer, frames: Sequence[Frame]) -> list[Frame]:
-    return [result.after for result in restored(frames, restorer)]
-
-
-def bytes_of(frames: Sequence[Frame]) -> list[bytes]:
+def raw_planes(frames: Sequence[Frame]) -> list[bytes]:
     return [plane.tobytes() for frame in frames for plane in frame.planes]
 
 
@@ -144,7 +138,7 @@ def test_without_look_ahead_the_centre_stands_for_the_future(kind: str) -> None:
     frames = pictures(4)
     with torch.inference_mode():
         residuals, _ = network(folded(frames), flow_of(frames, look_ahead=False), None, torch.tensor([False]))
-    for got, frame, residual in zip(restore(restorer, frames), frames, residuals.unbind(1), strict=True):
+    for got, frame, residual in zip(restored_by(restorer, frames), frames, residuals.unbind(1), strict=True):
         for a, b in zip(got.planes, unfold(frame, residual.numpy()).planes, strict=True):
             assert np.abs(a.astype(int) - b).max() <= 1
 
@@ -179,7 +173,7 @@ def test_the_state_arrives_where_the_scene_has_moved_to(kind: str) -> None:
 def test_interleaved_streams_do_not_touch_and_repeat_to_the_byte(kind: str) -> None:
     restorer = TorchRestorer("tiny", tiny(kind), "cpu", "fp32")
     one, two = pictures(5), [picture(100 + i) for i in range(5)]
-    alone = bytes_of(restore(restorer, one)), bytes_of(restore(restorer, two))
+    alone = raw_planes(restored_by(restorer, one)), raw_planes(restored_by(restorer, two))
     pairs = [windows(frames, restorer.past, restorer.future) for frames in (one, two)]
     states: list[Any] = [None, None]
     restored: list[list[Frame]] = [[], []]
@@ -187,7 +181,7 @@ def test_interleaved_streams_do_not_touch_and_repeat_to_the_byte(kind: str) -> N
         for i, window in enumerate(both):
             frame, states[i] = restorer.restore(window, states[i])
             restored[i].append(frame)
-    assert (bytes_of(restored[0]), bytes_of(restored[1])) == alone
+    assert (raw_planes(restored[0]), raw_planes(restored[1])) == alone
 
 
 @KINDS
@@ -198,7 +192,7 @@ def test_any_size_and_layout_comes_back_the_same_size(
 ) -> None:
     restorer = TorchRestorer("tiny", tiny(kind, residual=3), "cpu", "fp32")
     frames = [replace(picture(i, (width, height), layout), color=Color(full_range=full)) for i in range(2)]
-    for before, after in zip(frames, restore(restorer, frames), strict=True):
+    for before, after in zip(frames, restored_by(restorer, frames), strict=True):
         assert (after.layout, after.pts, after.color) == (before.layout, before.pts, before.color)
         for a, b in zip(after.planes, before.planes, strict=True):
             assert (a.shape, a.dtype) == (b.shape, b.dtype)
@@ -211,7 +205,7 @@ def test_any_size_and_layout_comes_back_the_same_size(
 def test_a_zero_residual_gives_every_bit_back(kind: str, layout: Layout, full_range: bool | None) -> None:
     restorer = TorchRestorer("tiny", tiny(kind, residual=0), "cpu", "fp32")
     frames = [replace(picture(i, (18, 13), layout), color=Color(full_range=full_range)) for i in range(2)]
-    assert bytes_of(restore(restorer, frames)) == bytes_of(frames)
+    assert raw_planes(restored_by(restorer, frames)) == raw_planes(frames)
 
 
 @KINDS
@@ -224,8 +218,8 @@ def test_training_starts_from_the_identity(kind: str) -> None:
 @KINDS
 def test_bf16_stays_near_fp32(kind: str) -> None:
     frames = pictures(3, (32, 24))
-    exact = restore(TorchRestorer("tiny", tiny(kind), "cpu", "fp32"), frames)
-    rounded = restore(TorchRestorer("tiny", tiny(kind), "cpu", "bf16"), frames)
+    exact = restored_by(TorchRestorer("tiny", tiny(kind), "cpu", "fp32"), frames)
+    rounded = restored_by(TorchRestorer("tiny", tiny(kind), "cpu", "bf16"), frames)
     for a, b in zip(exact, rounded, strict=True):
         assert np.abs(a.planes[0].astype(int) - b.planes[0]).mean() < 1
 

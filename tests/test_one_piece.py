@@ -30,7 +30,7 @@ def film(path: Path, codec: str) -> Path:
     return Path(write(path, Recipe(shot, codec=codec, rate=1 / EVERY, options={"g": "5", "bf": "0"})))
 
 
-def restored(path: Path, code: int) -> tuple[list[Frame], str]:
+def restored_file(path: Path, code: int) -> tuple[list[Frame], str]:
     out = path.with_name("out.mkv")
     result = run(str(path), "-o", str(out), "-m", "unsharp", "--codec", "ffv1")
     assert result.exit_code == code, result.stderr
@@ -50,7 +50,7 @@ STAMPS = [
 def test_times_that_damage_made_up(tmp_path: Path, numbers: Sequence[int], seconds: int, said: str) -> None:
     path = film(tmp_path / "in.ts", "mpeg2video")
     shift_stamps(path, numbers, seconds)
-    after, stderr = restored(path, 0)
+    after, stderr = restored_file(path, 0)
     assert len(after) == 80
     assert said in stderr
     assert "going on in one piece" in stderr
@@ -70,7 +70,7 @@ def blank(path: Path, numbers: range) -> None:
 def test_a_segment_of_which_nothing_is_left(tmp_path: Path, numbers: range) -> None:
     path = film(tmp_path / "in.mkv", "libx264")
     blank(path, numbers)
-    after, _ = restored(path, 6)
+    after, _ = restored_file(path, 6)
     assert len(after) >= 60
     assert after[-1].seconds >= 29
 
@@ -104,8 +104,8 @@ def test_a_batch_goes_on_in_one_piece(tmp_path: Path, numbers: Sequence[int], se
     batch = Batch(collect([str(path)], str(out), name="{stem}.mkv"), job, str(out), BatchOptions(min_free_bytes=0))
     hands = Here()
     batch.run(hands)
-    restored = [unit.index for unit in hands.units if isinstance(unit, Restore)]
-    assert len(restored) == len(set(restored)) > 1  # nothing was tried again
+    units = [unit.index for unit in hands.units if isinstance(unit, Restore)]
+    assert len(units) == len(set(units)) > 1  # nothing was tried again
     whole = in_one_piece(path, tmp_path / "whole.mkv")
     assert largest_difference(decoded(str(out / "in.mkv")), whole) == 0
     (file,) = to_json(batch)["files"]

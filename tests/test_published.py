@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from skimage import data
 
-from vdeblur import pipeline
+from support.in_memory import restored_by
 from vdeblur.backends.published import published
 from vdeblur.frames import Color, Frame, Layout
 from vdeblur.loading import ModelOptions, load_restorer
@@ -51,10 +51,6 @@ def photograph(shift: int, index: int) -> Frame:
     return frame((luma, *(plane.astype(np.uint8) for plane in colour)), index)
 
 
-def restored(restorer: Restorer, frames: list[Frame]) -> list[Frame]:
-    return [result.after for result in pipeline.restored(frames, restorer)]
-
-
 def change(a: Frame, b: Frame) -> tuple[int, ...]:
     """Largest difference of each plane."""
     return tuple(int(np.abs(x.astype(int) - y).max()) for x, y in zip(a.planes, b.planes, strict=True))
@@ -63,7 +59,7 @@ def change(a: Frame, b: Frame) -> tuple[int, ...]:
 @pytest.mark.parametrize("name", FLAT)
 def test_a_picture_of_one_colour_stays_what_it_is(restorer: Restorer, name: str) -> None:
     frames = [flat(FLAT[name], (40, 24), i) for i in range(16)]
-    for before, after in zip(frames, restored(restorer, frames), strict=True):
+    for before, after in zip(frames, restored_by(restorer, frames), strict=True):
         luma, cb, cr = change(before, after)
         assert luma <= 4, after.planes[0]
         assert max(cb, cr) <= 3
@@ -71,7 +67,7 @@ def test_a_picture_of_one_colour_stays_what_it_is(restorer: Restorer, name: str)
 
 def test_flashes_between_black_and_white_leave_no_colour(restorer: Restorer) -> None:
     frames = [flat(FLAT["white" if i % 3 == 0 else "black"], (40, 24), i) for i in range(18)]
-    for after in restored(restorer, frames):
+    for after in restored_by(restorer, frames):
         assert max(change(after, flat((0, 128, 128), (40, 24), 0))[1:]) <= 12
 
 
@@ -83,7 +79,7 @@ def test_noise_comes_back_as_noise(restorer: Restorer) -> None:
         frame(tuple(np.clip(rng.normal(128, 25, shape), 16, 235).astype(np.uint8) for shape in shapes), i)
         for i in range(12)
     ]
-    for before, after in zip(frames, restored(restorer, frames), strict=True):
+    for before, after in zip(frames, restored_by(restorer, frames), strict=True):
         for x, y in zip(before.planes, after.planes, strict=True):
             assert abs(float(x.mean()) - float(y.mean())) < 4
             assert float(np.abs(x.astype(int) - y).mean()) < 20
@@ -92,14 +88,14 @@ def test_noise_comes_back_as_noise(restorer: Restorer) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (2, 2), (3, 17)])
 def test_the_smallest_pictures(restorer: Restorer, size: tuple[int, int]) -> None:
     frames = [flat(FLAT["grey"], size, i) for i in range(5)]
-    for before, after in zip(frames, restored(restorer, frames), strict=True):
+    for before, after in zip(frames, restored_by(restorer, frames), strict=True):
         assert after.size == size
         assert max(change(before, after)) <= 4
 
 
 def test_a_picture_held_still_does_not_flicker(restorer: Restorer) -> None:
     frames = [photograph(0, i) for i in range(40)]
-    results = restored(restorer, frames)
+    results = restored_by(restorer, frames)
     for before, after in pairwise(results[24:-1]):  # the last has no future, so it may differ
         assert max(change(before, after)) <= 1
 
@@ -108,5 +104,5 @@ def test_what_was_seen_long_ago_is_forgotten(restorer: Restorer) -> None:
     """After another past of 12 frames and 48 frames in common, the pictures are the same within 1/255."""
     common = [photograph(3 * (i % 8), i) for i in range(48)]
     pasts = ([flat(FLAT["white"], common[0].size, i) for i in range(12)], [photograph(5 * i, i) for i in range(12)])
-    one, other = (restored(restorer, [*past, *common])[-1] for past in pasts)
+    one, other = (restored_by(restorer, [*past, *common])[-1] for past in pasts)
     assert max(change(one, other)) <= 1

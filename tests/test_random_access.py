@@ -10,37 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.averaging import WARM_UP, Averaging
+from support.in_memory import distance, restored_by
 from support.videos import frames as made
 from vdeblur.backends.published import published
 from vdeblur.frames import Frame
 from vdeblur.loading import ModelOptions, load_restorer, warm_up_of
-from vdeblur.pipeline import restore_stream, restored
 from vdeblur.random_access import RandomAccess
 
 COUNT = 40
 STREAM = made(COUNT, size=(16, 8))
 
 
-class Kept(list[Frame]):
-    def write(self, frame: Frame) -> None:
-        self.append(frame)
-
-
-def unbroken(restorer: Averaging, is_cut=None) -> list[Frame]:  # type: ignore[no-untyped-def]
-    sink = Kept()
-    restore_stream(STREAM, restorer, sink, is_cut)  # type: ignore[arg-type]
-    return sink
-
-
 def opened(restorer: Averaging, keep: int = 4, warm_up: int = WARM_UP, **more) -> RandomAccess[Frame]:  # type: ignore[no-untyped-def]
     return RandomAccess(
         STREAM.__getitem__, COUNT, restorer, warm_up=warm_up, keep=keep, finish=lambda frame: frame, **more
     )
-
-
-def distance(one: Frame, other: Frame) -> int:
-    assert one.pts == other.pts
-    return max(int(np.abs(a.astype(int) - b).max()) for a, b in zip(one.planes, other.planes, strict=True))
 
 
 @given(
@@ -50,7 +34,7 @@ def distance(one: Frame, other: Frame) -> int:
     keep=st.integers(1, 6),
 )
 def test_any_order_gives_the_frames_of_the_unbroken_stream(order: list[int], past: int, future: int, keep: int) -> None:
-    whole = unbroken(Averaging(past, future))
+    whole = restored_by(Averaging(past, future), STREAM)
     stream = opened(Averaging(past, future), keep)
     for number in order:
         assert distance(stream.frame(number), whole[number]) <= 1
@@ -62,7 +46,7 @@ def test_requests_that_overtake_each_other_cost_nothing_and_change_no_bit(seed: 
     order = np.argsort(np.arange(COUNT) + rng.uniform(0, spread + 0.01, COUNT)).tolist()
     restorer = Averaging()
     stream = opened(restorer, keep=2 * spread + 1)
-    whole = unbroken(Averaging())
+    whole = restored_by(Averaging(), STREAM)
     for number in order:
         assert distance(stream.frame(number), whole[number]) == 0
     assert restorer.restored == list(range(COUNT))
@@ -74,7 +58,7 @@ def test_the_models_that_ship_are_warm_after_their_measured_warm_up(name: str) -
     options = ModelOptions(name, "cpu", "fp32")
     restorer, warm_up = load_restorer(options), warm_up_of(options)
     stream = made(warm_up + 12, size=(96, 64))
-    whole = [result.after for result in restored(stream, restorer)]
+    whole = restored_by(restorer, stream)
     access = RandomAccess(
         stream.__getitem__, len(stream), restorer, warm_up=warm_up, keep=2, finish=lambda frame: frame
     )
@@ -98,21 +82,21 @@ def test_frames_of_a_warm_up_are_never_handed_out() -> None:
     restorer = Averaging()
     stream = opened(restorer, keep=8)
     stream.frame(30)
-    whole = unbroken(Averaging())
+    whole = restored_by(Averaging(), STREAM)
     for number in (29, 28, 21):
         assert distance(stream.frame(number), whole[number]) <= 1
 
 
 def test_without_its_warm_up_a_jump_would_show() -> None:
     """The memory of this restorer is long enough for the tests above to mean something."""
-    assert distance(opened(Averaging(), warm_up=0).frame(30), unbroken(Averaging())[30]) > 1
+    assert distance(opened(Averaging(), warm_up=0).frame(30), restored_by(Averaging(), STREAM)[30]) > 1
 
 
 def test_cuts_are_looked_for_in_every_run() -> None:
     def is_cut(previous: Frame, following: Frame) -> bool:
         return following.pts in (20, 33)
 
-    whole = unbroken(Averaging(), is_cut)
+    whole = restored_by(Averaging(), STREAM, is_cut)
     stream = opened(Averaging(), new_cuts=lambda: is_cut)
     for number in (39, 5, 20, 19, 33, 21):
         assert distance(stream.frame(number), whole[number]) <= 1
@@ -154,7 +138,7 @@ def test_after_an_error_the_same_frame_can_be_asked_for_again() -> None:
     with pytest.raises(OSError, match="unplugged"):
         stream.frame(11)
     fails = False
-    assert distance(stream.frame(11), unbroken(Averaging())[11]) <= 1
+    assert distance(stream.frame(11), restored_by(Averaging(), STREAM)[11]) <= 1
 
 
 @pytest.mark.parametrize("number", [-1, COUNT])

@@ -43,7 +43,7 @@ def view(canvas: NDArray[np.float64], x: float = 300, y: float = 180, blur: int 
     return mean
 
 
-def cuts(*shots: NDArray[np.float64], bits: int = 8) -> list[int]:
+def cuts_between(*shots: NDArray[np.float64], bits: int = 8) -> list[int]:
     """Indices of the pictures that start a scene."""
     layout = Layout("gray", bits)
     planes = [np.clip(np.rint(shot * 2 ** (bits - 8)), 0, 2**bits - 1).astype(layout.dtype) for shot in shots]
@@ -61,26 +61,28 @@ over_places = pytest.mark.parametrize("canvas", PLACES, ids=range(len(PLACES)))
 def test_a_cut_to_another_place_of_the_same_palette_is_found(one: int, other: int, bits: int) -> None:
     first, second = PLACES[one], PLACES[other]
     shots = [view(first, 300 + step) for step in range(3)] + [view(second, 300 + step) for step in range(3)]
-    assert cuts(*shots, bits=bits) == [3]
+    assert cuts_between(*shots, bits=bits) == [3]
 
 
 @over_places
 def test_a_cut_to_another_view_of_the_same_place_is_found(canvas: NDArray[np.float64]) -> None:
-    assert cuts(view(canvas, 0, 0), view(canvas, 2, 0), view(canvas, 600, 300), view(canvas, 602, 300)) == [2]
+    assert cuts_between(view(canvas, 0, 0), view(canvas, 2, 0), view(canvas, 600, 300), view(canvas, 602, 300)) == [2]
 
 
 @over_places
 @pytest.mark.parametrize("speed", [10, 40, 60])
 @pytest.mark.parametrize("blurred", [False, True])
 def test_a_fast_pan_is_no_cut(canvas: NDArray[np.float64], speed: int, blurred: bool) -> None:
-    assert cuts(*(view(canvas, 100 + speed * step, blur=speed if blurred else 1) for step in range(6))) == []
+    assert cuts_between(*(view(canvas, 100 + speed * step, blur=speed if blurred else 1) for step in range(6))) == []
 
 
 @over_places
 def test_a_shaking_camera_is_no_cut(canvas: NDArray[np.float64]) -> None:
     rng = np.random.default_rng(5)
     assert (
-        cuts(*(view(canvas, rng.uniform(180, 210), rng.uniform(180, 210), int(rng.integers(1, 20))) for _ in range(8)))
+        cuts_between(
+            *(view(canvas, rng.uniform(180, 210), rng.uniform(180, 210), int(rng.integers(1, 20))) for _ in range(8))
+        )
         == []
     )
 
@@ -89,22 +91,22 @@ def test_a_shaking_camera_is_no_cut(canvas: NDArray[np.float64]) -> None:
 def test_noise_is_no_cut(canvas: NDArray[np.float64]) -> None:
     rng = np.random.default_rng(6)
     for gain, noise in ((1.0, 25), (0.15, 6)):
-        assert cuts(*(view(canvas) * gain + rng.normal(0, noise, SIZE[::-1]) for _ in range(5))) == []
+        assert cuts_between(*(view(canvas) * gain + rng.normal(0, noise, SIZE[::-1]) for _ in range(5))) == []
 
 
 @over_places
 def test_flashes_and_fades_are_no_cut(canvas: NDArray[np.float64]) -> None:
     still = view(canvas)
-    assert cuts(still, still, np.clip(still * 2.5 + 20, 0, 255), still, still) == []
-    assert cuts(still, np.full_like(still, 255), still) == []
-    assert cuts(*(still * gain for gain in (1, 0.8, 0.5, 0.3, 0.1, 0.03, 0, 0, 0.03, 0.1, 0.3, 0.6, 1))) == []
+    assert cuts_between(still, still, np.clip(still * 2.5 + 20, 0, 255), still, still) == []
+    assert cuts_between(still, np.full_like(still, 255), still) == []
+    assert cuts_between(*(still * gain for gain in (1, 0.8, 0.5, 0.3, 0.1, 0.03, 0, 0, 0.03, 0.1, 0.3, 0.6, 1))) == []
 
 
 def test_another_scene_after_black_is_a_cut_when_it_can_be_made_out() -> None:
     black = np.zeros(SIZE[::-1])
-    found = cuts(view(PLACES[0]), black, black, view(PLACES[1]) * 0.5, view(PLACES[1]))
+    found = cuts_between(view(PLACES[0]), black, black, view(PLACES[1]) * 0.5, view(PLACES[1]))
     assert found == [3]
-    assert cuts(black, black, view(PLACES[0])) == []
+    assert cuts_between(black, black, view(PLACES[0])) == []
 
 
 @over_places
@@ -116,7 +118,7 @@ def test_a_passer_by_is_no_cut(canvas: NDArray[np.float64]) -> None:
         where = shot[40:, 40 * step : 40 * step + 90]
         where[:] = passer_by[: where.shape[0], : where.shape[1]]
         shots.append(shot)
-    assert cuts(*shots) == []
+    assert cuts_between(*shots) == []
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 400), (7, 7), (9, 200), (64, 64), (65, 17)])
@@ -132,7 +134,7 @@ def test_any_size_is_taken(size: tuple[int, int]) -> None:
 def test_streams_do_not_touch() -> None:
     black = np.zeros(SIZE[::-1])
     shots = [view(PLACES[0]), black, view(PLACES[1])]
-    assert cuts(*shots) == cuts(*shots) == [2]
+    assert cuts_between(*shots) == cuts_between(*shots) == [2]
 
 
 @pytest.mark.needs("shared")
@@ -146,6 +148,6 @@ def test_real_footage() -> None:
             return [frame.reformat(320, 180, format="gray").to_ndarray().astype(np.float64) for frame in frames]
 
     bikes = luma("bikes.mp4", 90)
-    assert cuts(*bikes) == [30, 76]
+    assert cuts_between(*bikes) == [30, 76]
     cups, juggle = luma("02_cups.mp4", 12), luma("05_default_juggle.mp4", 12)
-    assert cuts(*cups, *juggle, *bikes[:12], *cups) == [12, 24, 36]
+    assert cuts_between(*cups, *juggle, *bikes[:12], *cups) == [12, 24, 36]

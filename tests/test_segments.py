@@ -206,20 +206,20 @@ def test_segments_tile_time(times: list[int], keyed: set[int], warm_up: int, end
     keyframes = {times[i] for i in keyed if i < len(times)}
     cutting = Cutting(min_seconds=0.5, max_seconds=1.5)
     segments = _segments(times, keyframes, Fraction(1, 1000), cutting, warm_up, ends)
-    owners = [[s.index for s in segments if _holds(s.start, s.end, pts)] for pts in times]
+    owners = [[s.index for s in segments if inside_of(s.start, s.end, pts)] for pts in times]
     assert all(len(owner) == 1 for owner in owners)
     assert [owners.count([s.index]) for s in segments] == [s.frames for s in segments]
     assert [a.end for a in segments[:-1]] == [b.start for b in segments[1:]]
     for segment in segments:
         assert segment.frames > 0
-        inside = [pts for pts in times if _holds(segment.start, segment.end, pts)]
-        before = [pts for pts in times if pts < inside[0] and _holds(segment.read_from, segment.read_until, pts)]
+        inside = [pts for pts in times if inside_of(segment.start, segment.end, pts)]
+        before = [pts for pts in times if pts < inside[0] and inside_of(segment.read_from, segment.read_until, pts)]
         assert len(before) == min(warm_up, times.index(inside[0]))
         if segment is not segments[-1]:
             assert inside[-1] - inside[0] <= 1500
 
 
-def _holds(start: int | None, end: int | None, pts: int) -> bool:
+def inside_of(start: int | None, end: int | None, pts: int) -> bool:
     return (start is None or pts >= start) and (end is None or pts < end)
 
 

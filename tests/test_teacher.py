@@ -33,7 +33,7 @@ def turned(packed: Bytes, symmetry: int) -> Bytes:
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+def model_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
     folder = tmp_path_factory.mktemp("models")
     for kind in CONFIGS:
         network = tiny(kind)
@@ -71,29 +71,33 @@ def test_all_eight_symmetries_are_there() -> None:
 
 
 @pytest.mark.parametrize("symmetry", SYMMETRIES[1:])
-def test_the_mean_over_all_symmetries_turns_with_the_clip(models: tuple[str, ...], symmetry: int) -> None:
+def test_the_mean_over_all_symmetries_turns_with_the_clip(model_files: tuple[str, ...], symmetry: int) -> None:
     """One network alone does not."""
     for views, alike in ((8, True), (1, False)):
-        teacher = Teacher(Teaching(models[:1], views, worse_than=100.0))
+        teacher = Teacher(Teaching(model_files[:1], views, worse_than=100.0))
         one, other = turned(teacher(clip(1)), symmetry), teacher(turned(clip(1), symmetry))
         difference = np.abs(one.astype(int) - other).max()
         assert difference <= 1 if alike else difference > 1
 
 
-def test_teachers_take_turns(models: tuple[str, ...]) -> None:
+def test_teachers_take_turns(model_files: tuple[str, ...]) -> None:
     first, second, both = (
         Teacher(Teaching(names, views, worse_than=100.0))(clip(2)).astype(float)
-        for names, views in ((models[:1], 1), ((models[0], models[1]), 2), ((models[0], models[0]), 2))
+        for names, views in (
+            (model_files[:1], 1),
+            ((model_files[0], model_files[1]), 2),
+            ((model_files[0], model_files[0]), 2),
+        )
     )
     assert np.abs(first - second).max() > 1
     assert np.abs(first - both).max() > 1  # the second view is another, whoever looks
 
 
-def test_what_is_hardly_blurred_is_left_to_the_truth(models: tuple[str, ...]) -> None:
+def test_what_is_hardly_blurred_is_left_to_the_truth(model_files: tuple[str, ...]) -> None:
     pair = clip(3)
     limit = psnr_of(pair)
-    np.testing.assert_array_equal(Teacher(Teaching(models, 2, worse_than=limit - 0.1))(pair), pair[1])
-    assert np.any(Teacher(Teaching(models, 2, worse_than=limit + 0.1))(pair) != pair[1])
+    np.testing.assert_array_equal(Teacher(Teaching(model_files, 2, worse_than=limit - 0.1))(pair), pair[1])
+    assert np.any(Teacher(Teaching(model_files, 2, worse_than=limit + 0.1))(pair) != pair[1])
 
 
 def test_the_truth_as_its_own_teacher_changes_no_gradient() -> None:
@@ -105,9 +109,9 @@ def test_the_truth_as_its_own_teacher_changes_no_gradient() -> None:
 
 
 @pytest.fixture(scope="module")
-def taught(models: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
+def taught(model_files: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
     photographs = write_pictures(tmp_path_factory.mktemp("data") / "photographs", 2, (120, 90))
-    return replace(TINY, data=(str(photographs),), teacher=models, teacher_views=3)
+    return replace(TINY, data=(str(photographs),), teacher=model_files, teacher_views=3)
 
 
 def test_a_taught_run_goes_on_to_the_bit_where_it_was(taught: TrainConfig, tmp_path: Path) -> None:

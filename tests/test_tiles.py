@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from support.commands import environment_of_tests
-from support.in_memory import picture
-from support.networks import CONFIGS, TINY, awakened, difference, restored, tiny
+from support.in_memory import picture, restored_by
+from support.networks import CONFIGS, TINY, awakened, difference, tiny
 from support.starved import SIZE, wide
 from vdeblur.backends import tiles
 from vdeblur.backends.pytorch import TorchRestorer
@@ -42,8 +42,8 @@ LAYOUTS = [
 def test_tiled_equals_untiled(kind: str, layout: Layout) -> None:
     network = tiny(kind)
     frames = [picture(i, (331, 205), layout) for i in range(5)]
-    whole = restored(TorchRestorer("whole", network, "cpu", "fp32", tile=0), frames)
-    tiled = restored(TorchRestorer("tiled", network, "cpu", "fp32", tile=64), frames)
+    whole = restored_by(TorchRestorer("whole", network, "cpu", "fp32", tile=0), frames)
+    tiled = restored_by(TorchRestorer("tiled", network, "cpu", "fp32", tile=64), frames)
     assert difference(whole, frames) > 20
     assert difference(whole, tiled) <= 1
     assert [(f.size, f.layout, f.pts) for f in tiled] == [(f.size, f.layout, f.pts) for f in frames]
@@ -53,9 +53,9 @@ def test_tiled_equals_untiled(kind: str, layout: Layout) -> None:
 def test_tiles_of_any_size(width: int, height: int) -> None:
     network = tiny("convlstm")
     frames = [picture(i, (width, height)) for i in range(3)]
-    whole = restored(TorchRestorer("whole", network, "cpu", "fp32", tile=0), frames)
+    whole = restored_by(TorchRestorer("whole", network, "cpu", "fp32", tile=0), frames)
     for tile in (1, 50, 64, 4000):
-        tiled = restored(TorchRestorer("tiled", network, "cpu", "fp32", tile=tile), frames)
+        tiled = restored_by(TorchRestorer("tiled", network, "cpu", "fp32", tile=tile), frames)
         assert difference(whole, tiled) <= 1
 
 
@@ -63,8 +63,8 @@ def test_the_state_does_not_part_along_seams_however_long_the_stream() -> None:
     """With a state kept for each tile alone, what the margin lacks would come one cell nearer with every frame."""
     network = tiny("convlstm")
     frames = [picture(i, (200, 72)) for i in range(40)]
-    whole = restored(TorchRestorer("whole", network, "cpu", "fp32", tile=0), frames)
-    tiled = restored(TorchRestorer("tiled", network, "cpu", "fp32", tile=64), frames)
+    whole = restored_by(TorchRestorer("whole", network, "cpu", "fp32", tile=0), frames)
+    tiled = restored_by(TorchRestorer("tiled", network, "cpu", "fp32", tile=64), frames)
     assert difference(whole, tiled) <= 1
 
 
@@ -122,7 +122,7 @@ def test_a_gpu_too_small_for_any_tile_leaves_the_rest_to_the_cpu(monkeypatch: py
     said: list[str] = []
     network = tiny("convlstm")
     frames = [picture(i, (72, 40)) for i in range(6)]
-    expected = restored(TorchRestorer("whole", network, "cpu", "bf16", tile=0), frames)
+    expected = restored_by(TorchRestorer("whole", network, "cpu", "bf16", tile=0), frames)
     restorer = TorchRestorer("small", network, "cpu", "bf16", tile=64, on_retreat=said.append)
     monkeypatch.setattr(restorer, "device", "cuda:0")
     compute, calls = network.compute, iter(range(100))
@@ -133,7 +133,7 @@ def test_a_gpu_too_small_for_any_tile_leaves_the_rest_to_the_cpu(monkeypatch: py
         return compute(*aligned)
 
     monkeypatch.setattr(network, "compute", short_of_memory)
-    result = restored(restorer, frames)
+    result = restored_by(restorer, frames)
     assert restorer.device == "cpu"
     assert said == ["cuda:0: not enough memory for a 72x40 frame: the rest was done on the CPU"]
     assert difference(result, expected) <= 4
@@ -151,7 +151,7 @@ def test_out_of_memory_goes_on_in_tiles_and_says_so(tmp_path: Path) -> None:
             "cpu: not enough memory for a 800x600 frame: the rest was done in tiles of [0-9]+ pixels", line
         )
     assert "the rest is done in tiles of" in done.stderr
-    whole = restored(TorchRestorer("whole", wide(), "cpu", "fp32", tile=0), [picture(i, SIZE) for i in range(2)])
+    whole = restored_by(TorchRestorer("whole", wide(), "cpu", "fp32", tile=0), [picture(i, SIZE) for i in range(2)])
     with np.load(tmp_path / "planes.npz") as planes:
         tiled = list(planes.values())
     expected = [plane for frame in whole for plane in frame.planes]

@@ -218,7 +218,7 @@ def test_the_schedule_rises_stays_and_falls() -> None:
     assert rates == [0.5, *[1.0] * 8, 0.75, 0.5, 0.25]
 
 
-def cli(*arguments: object, **options: object) -> subprocess.Popen[str]:
+def started_training(*arguments: object, **options: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "vdeblur", "train", *map(str, arguments)]
     return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, **options)  # type: ignore[call-overload,no-any-return]
 
@@ -245,7 +245,7 @@ def test_a_signal_leaves_a_checkpoint(tmp_path: Path, photographs: Path, signum:
     (tmp_path / "recipe.toml").write_text(RECIPE.format(steps=10**6))
     run = tmp_path / "run"
     arguments = ["--config", tmp_path / "recipe.toml", "--data", photographs, "--run", run, "--progress", "json"]
-    process = cli(*arguments, "-d", "cpu", start_new_session=True)
+    process = started_training(*arguments, "-d", "cpu", start_new_session=True)
     while not (run / "pool" / "done.u8").exists():
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
@@ -263,13 +263,13 @@ def test_a_signal_leaves_a_checkpoint(tmp_path: Path, photographs: Path, signum:
 def test_the_command_trains_resumes_and_reports(tmp_path: Path, photographs: Path) -> None:
     (tmp_path / "recipe.toml").write_text(RECIPE.format(steps=100))
     arguments = ["--config", tmp_path / "recipe.toml", "--data", photographs, "--run", tmp_path / "run", "-d", "cpu"]
-    process = cli(*arguments)
+    process = started_training(*arguments)
     said = process.communicate(timeout=120)[1].splitlines()
     assert process.returncode == 0, said
     assert said[0].startswith("vdeblur: step 100/100: loss -")
     assert said[1] == f"vdeblur: 100 of 100 steps done; use it with -m {tmp_path / 'run' / 'model.safetensors'}"
     log = (tmp_path / "run" / "log.jsonl").read_text()
-    again = cli(*arguments)
+    again = started_training(*arguments)
     assert again.communicate(timeout=120)[1].splitlines() == said[1:]
     assert (tmp_path / "run" / "log.jsonl").read_text() == log
 

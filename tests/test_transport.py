@@ -38,7 +38,7 @@ def stream(folder: Path, codec: str = "libx264", bframes: int | None = 2, audio:
     return Path(write(folder / "in.ts", recipe)).read_bytes()
 
 
-def said(path: Path) -> tuple[bool, list[str]]:
+def told_of(path: Path) -> tuple[bool, list[str]]:
     with open_source(str(path)) as source:
         assert len(list(source)) > 20
         return source.damaged, source.warnings
@@ -52,10 +52,10 @@ def test_a_cut_in_a_packet_is_noticed_and_a_whole_stream_is_not_accused(
     data = stream(tmp_path, codec)
     path = tmp_path / "in.m2ts"
     path.write_bytes(kind(data))
-    assert said(path) == (False, [])
+    assert told_of(path) == (False, [])
     for packets in (len(data) // 188 * 7 // 10, len(data) // 188 * 9 // 10):
         path.write_bytes(kind(data)[: packets * size + 100])
-        damaged, warnings = said(path)
+        damaged, warnings = told_of(path)
         assert damaged
         assert any("is cut short, its last packet is not whole" in warning for warning in warnings)
 
@@ -69,7 +69,7 @@ def places_of(data: bytes, first: int) -> list[int]:
 def test_a_packet_of_sound_that_is_not_whole(tmp_path: Path) -> None:
     data, path = stream(tmp_path), tmp_path / "cut.ts"
     path.write_bytes(data[: places_of(data, 0xBD)[-1] + 188])
-    damaged, warnings = said(path)
+    damaged, warnings = told_of(path)
     assert damaged
     assert "the last packet of one of its streams is not whole" in warnings[-1]
 
@@ -79,7 +79,7 @@ def test_a_cut_between_pictures_shows_where_others_were_to_come_before_the_last(
     found = []
     for end in places_of(data, 0xE0)[-9:]:
         path.write_bytes(data[:end])
-        damaged, warnings = said(path)
+        damaged, warnings = told_of(path)
         found.append(damaged)
         assert damaged == any("frames are missing before its last one" in warning for warning in warnings)
     assert 4 <= sum(found) < 9  # with two B-frames in three, every third cut leaves no trace
@@ -90,7 +90,7 @@ def test_a_picture_without_stuffing_is_a_hint_and_no_proof(tmp_path: Path) -> No
     long = next(a for a, b in zip(places_of(data, 0xE0)[30:], places_of(data, 0xE0)[31:], strict=False) if b - a > 999)
     path.write_bytes(data[: long + 188])
     assert end_of(path.read_bytes()) == (False, "its last picture may not be whole")
-    assert any("does not say where it ends" in warning for warning in said(path)[1])
+    assert any("does not say where it ends" in warning for warning in told_of(path)[1])
 
 
 @pytest.mark.parametrize("tail", [b"", b"G", bytes(5000), b"G" * 187, b"no transport stream at all" * 999])

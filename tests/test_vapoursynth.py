@@ -15,11 +15,10 @@ import pytest
 
 from support.averaging import Averaging
 from support.commands import ROOT, run
+from support.in_memory import distance, restored_by
 from support.needs import VAPOURSYNTH
-from support.videos import footage
+from support.videos import decoded, footage
 from vdeblur.frames import Frame
-from vdeblur.media.sources import open_source
-from vdeblur.pipeline import restore_stream
 from vdeblur.scenes import SceneCuts
 
 COUNT, CUT = 60, 35
@@ -76,26 +75,10 @@ def vspipe(tmp_path: Path, environment: dict[str, str], clip: str) -> VSPipe:
     return VSPipe(tmp_path, environment, clip)
 
 
-def decoded(path: str) -> list[Frame]:
-    with open_source(path) as source:
-        return list(source)
-
-
-def distance(one: Frame, other: Frame) -> int:
-    return max(int(np.abs(a.astype(int) - b).max()) for a, b in zip(one.planes, other.planes, strict=True))
-
-
 @pytest.fixture(scope="module")
 def unbroken(clip: str) -> list[Frame]:
     """The clip restored in order by the restorer with a memory."""
-    kept = Kept()
-    restore_stream(decoded(clip), Averaging(), kept, SceneCuts())  # type: ignore[arg-type]
-    return kept
-
-
-class Kept(list[Frame]):
-    def write(self, frame: Frame) -> None:
-        self.append(frame)
+    return restored_by(Averaging(), decoded(clip), SceneCuts())
 
 
 @pytest.mark.parametrize("threads", [1, 4])
@@ -176,11 +159,11 @@ def mark(n, f):
 restored = deblurred(clip.std.ModifyFrame(clip, mark), Averaging(), warm_up=WARM_UP)
 restored.set_output()
 """
-    frames, kept = decoded(vspipe.input), Kept()
+    frames = decoded(vspipe.input)
     at = frames[20].pts
-    restore_stream(frames, Averaging(), kept, lambda previous, following: following.pts == at)  # type: ignore[arg-type]
+    expected = restored_by(Averaging(), frames, lambda previous, following: following.pts == at)
     served = vspipe.frames(script)
-    assert all(distance(one, other) == 0 for one, other in zip(served, kept, strict=True))
+    assert all(distance(one, other) == 0 for one, other in zip(served, expected, strict=True))
 
 
 FORMATS = """

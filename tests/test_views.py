@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from support.commands import run
-from support.in_memory import picture
-from support.networks import CONFIGS, difference, restored, tiny
+from support.in_memory import picture, restored_by
+from support.networks import CONFIGS, difference, tiny
 from support.videos import footage, packets
 from vdeblur.backends.pytorch import TorchRestorer
 from vdeblur.backends.symmetries import SYMMETRIES, turn, turn_flow, undo
@@ -72,7 +72,7 @@ def test_flow_turns_with_the_frames_that_it_is_between(symmetry: int) -> None:
 def test_views_in_tiles_equal_views_of_the_whole(kind: str) -> None:
     frames = [picture(i, (203, 138)) for i in range(4)]
     one, three, tiled = (
-        restored(TorchRestorer("views", tiny(kind), "cpu", "fp32", tile=tile, views=views), frames)
+        restored_by(TorchRestorer("views", tiny(kind), "cpu", "fp32", tile=tile, views=views), frames)
         for tile, views in ((0, 1), (0, 3), (64, 3))
     )
     assert difference(one, three) > 5

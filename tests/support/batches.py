@@ -26,7 +26,7 @@ JOB = Job("", None, ModelOptions("unsharp"), sink=SinkOptions(codec="ffv1"))
 OPTIONS = BatchOptions(back_off_seconds=0.01, min_free_bytes=0, cutting=SHORT)
 
 
-def run_batch(*words: str | Path) -> Result:
+def batch_command(*words: str | Path) -> Result:
     return commands.run("batch", *words)
 
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from vdeblur import pipeline
 from vdeblur.frames import Color, Frame, Layout, StreamInfo
-from vdeblur.restorer import State
-from vdeblur.windows import Window
+from vdeblur.restorer import Restorer, State
+from vdeblur.windows import IsCut, Window
 
 YUV420 = Layout("yuv", 8, (1, 1))
 MILLISECONDS = Fraction(1, 1000)
@@ -29,6 +30,15 @@ def picture(index: int, size: tuple[int, int] = (16, 12), layout: Layout = YUV42
 
 def pictures(count: int, size: tuple[int, int] = (16, 12)) -> list[Frame]:
     return [picture(index, size) for index in range(count)]
+
+
+def distance(one: Frame, other: Frame) -> int:
+    """The largest difference of two frames' samples."""
+    return max(int(np.abs(a.astype(int) - b).max()) for a, b in zip(one.planes, other.planes, strict=True))
+
+
+def restored_by(restorer: Restorer, frames: Iterable[Frame], is_cut: IsCut | None = None) -> list[Frame]:
+    return [result.after for result in pipeline.restored(frames, restorer, is_cut)]
 
 
 @dataclass

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
+from support.in_memory import distance
 from vdeblur.backends import published
-from vdeblur.backends.pytorch import TorchRestorer
 from vdeblur.frames import Frame
 from vdeblur.models import StreamNetwork, build
-from vdeblur.windows import windows
 
 TINY = {"quarter": 8, "eighth": 8, "sixteenth": 8}
 CONFIGS = {"convlstm": TINY | {"hidden": 8}, "cnn": TINY}
@@ -53,17 +50,6 @@ def publish_heavier(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "heavy"
 
 
-def restored(restorer: TorchRestorer, frames: list[Frame]) -> list[Frame]:
-    state: Any = None
-    result = []
-    for window in windows(frames, restorer.past, restorer.future):
-        frame, state = restorer.restore(window, state)
-        result.append(frame)
-    return result
-
-
 def difference(one: list[Frame], other: list[Frame]) -> float:
     """The largest, in units of 1/255."""
-    pairs = [(a, b) for f, g in zip(one, other, strict=True) for a, b in zip(f.planes, g.planes, strict=True)]
-    steps = max(int(np.abs(a.astype(np.int64) - b.astype(np.int64)).max()) for a, b in pairs)
-    return steps / (1 << (one[0].layout.bits - 8))
+    return max(map(distance, one, other)) / (1 << (one[0].layout.bits - 8))

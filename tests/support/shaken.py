@@ -70,7 +70,7 @@ def shaken_clip(seed: int, frames: int = 10) -> tuple[list[Frame], list[Frame]]:
     return blurred, sharp
 
 
-def psnr(frames: list[Frame], truth: list[Frame]) -> float:
+def luma_psnr(frames: list[Frame], truth: list[Frame]) -> float:
     """Of luma over the whole clip, dB."""
     errors = [np.square(a.planes[0].astype(float) - b.planes[0]).mean() for a, b in zip(frames, truth, strict=True)]
     return float(10 * np.log10(255**2 / np.mean(errors)))

@@ -8,8 +8,7 @@ import sys
 import numpy as np
 import torch
 
-from support.in_memory import picture
-from support.networks import restored
+from support.in_memory import picture, restored_by
 from vdeblur.backends.pytorch import TorchRestorer
 from vdeblur.models import StreamNetwork, build
 
@@ -28,11 +27,11 @@ def main(megabytes: int, result: str) -> None:
     torch.set_num_threads(1)
     restorer = TorchRestorer("tiled", wide(), "cpu", "fp32", tile=0, on_retreat=print)
     frames = [picture(i, SIZE) for i in range(2)]
-    restored(restorer, [picture(0, (64, 64))])  # what is loaded at the first use is there; memory to reuse is not
+    restored_by(restorer, [picture(0, (64, 64))])  # what is loaded at the first use is there; memory to reuse is not
     with open("/proc/self/statm") as file:
         pages = int(file.read().split()[0])
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (megabytes << 20),) * 2)
-    frames = restored(restorer, frames)
+    frames = restored_by(restorer, frames)
     np.savez(result, *[plane for frame in frames for plane in frame.planes])
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import av
 import numpy as np
 
+from support.in_memory import distance
 from vdeblur.frames import Color, Frame, Layout, Plane, StreamInfo
 from vdeblur.media.planes import encodable, native_format, video_frame
 from vdeblur.media.sources import open_source
@@ -288,5 +289,4 @@ def decoded(path: str) -> list[Frame]:
 def largest_difference(a: list[Frame], b: list[Frame]) -> int:
     """In sample values; frames must be as many and equally timed."""
     assert [frame.pts * frame.time_base for frame in a] == [frame.pts * frame.time_base for frame in b]
-    planes = [(x, y) for f, g in zip(a, b, strict=True) for x, y in zip(f.planes, g.planes, strict=True)]
-    return max(int(np.abs(x.astype(int) - y).max()) for x, y in planes)
+    return max(map(distance, a, b))

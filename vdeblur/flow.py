@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+import threading
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+Luma: TypeAlias = NDArray[np.uint8]
+"""(height, width)."""
 Flow: TypeAlias = NDArray[np.float32]
-"""(height, width, 2)."""
+"""(height, width, 2): x and y, in samples, from a place in one frame to the same thing in the other."""
+
+_estimators = threading.local()
+
+
+def dis(one: Luma, two: Luma, preset: Literal["fast", "medium"]) -> Flow:
+    """Flow from `one` to `two`, of at least 16 samples a side; "medium" is finer and takes several times as long."""
+    import cv2
+
+    if not hasattr(_estimators, preset):  # whose buffers are not to be shared between threads
+        number = {"fast": cv2.DISOPTICAL_FLOW_PRESET_FAST, "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM}[preset]
+        setattr(_estimators, preset, cv2.DISOpticalFlow.create(number))
+    start = np.zeros((*one.shape, 2), np.float32)
+    return np.asarray(getattr(_estimators, preset).calc(one, two, start), np.float32)
 
 
 def optical_flow(previous: NDArray[np.uint8], frame: NDArray[np.uint8]) -> Flow:
@@ -26,7 +42,5 @@ def optical_flow(previous: NDArray[np.uint8], frame: NDArray[np.uint8]) -> Flow:
     lumas = []
     for rgb in (previous, frame):
         luma = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) if rgb.shape[2] == 3 else np.ascontiguousarray(rgb[..., 0])
-        lumas.append(cv2.copyMakeBorder(luma, 0, bottom, 0, right, cv2.BORDER_REPLICATE))
-    estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    start = np.zeros((*lumas[0].shape, 2), np.float32)
-    return np.asarray(estimator.calc(lumas[0], lumas[1], start)[:height, :width], np.float32)
+        lumas.append(np.pad(np.asarray(luma, np.uint8), ((0, bottom), (0, right)), "edge"))
+    return dis(lumas[0], lumas[1], "medium")[:height, :width]

@@ -5,19 +5,16 @@ DIS (Kroeger et al. 2016) as OpenCV has it: no training, some milliseconds a fra
 
 from __future__ import annotations
 
-import threading
-
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from ..flow import dis
 
 Luma = NDArray[np.uint8]
 Flow = NDArray[np.float32]
 """(2, height, width): x and y, in samples, from a place in one frame to the same thing in the other."""
 SMALLEST = 16
 """Samples a side that DIS's patches need; smaller frames count as still."""
-
-_local = threading.local()
 
 
 def half_luma(folded: NDArray[np.float32]) -> Luma:
@@ -28,9 +25,6 @@ def half_luma(folded: NDArray[np.float32]) -> Luma:
 
 def flow_between(one: Luma, two: Luma) -> Flow:
     """Flow from `one` to `two`, both (height, width)."""
-    none = np.zeros((*one.shape, 2), np.float32)
     if min(one.shape) < SMALLEST:
-        return none.transpose(2, 0, 1)
-    if not hasattr(_local, "dis"):  # its buffers are not to be shared between threads
-        _local.dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    return np.asarray(_local.dis.calc(one, two, none), np.float32).transpose(2, 0, 1)
+        return np.zeros((2, *one.shape), np.float32)
+    return dis(one, two, "fast").transpose(2, 0, 1)

@@ -166,15 +166,23 @@ def _show_preview(
     """Write a preview; where a person has named no place for it, also open it."""
     if len(inputs) > 1 or job.output == "-":
         raise UsageError("--preview is of one input, and a file: name one, and an output with -o")
-    from ..jobs.preview import preview
+    from ..jobs.preview import preview, preview_output
 
+    begun = False
     with progress_of(progress) as shown:
 
         def on_frame(info: StreamInfo, frame: Frame) -> None:
+            nonlocal begun
+            begun = True
             stop.check()
             shown.update(info, frame)
 
-        made = preview(job, seconds, on_frame)
+        try:
+            made = preview(job, seconds, on_frame)
+        except VdeblurError as error:
+            if begun:
+                raise
+            raise _all_problems(replace(job, output=job.output or preview_output(job.input)), error) from error
     say(made.to_text())
     if as_json:
         say_json(made.to_json())

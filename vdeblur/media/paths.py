@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ..errors import UsageError
 from .containers import FORMATS
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -58,10 +59,12 @@ def default_output(path: str) -> str:
 def output_of(path: str, output: str | None) -> str:
     """Where the output of the input `path` goes, when `output` is what was asked for.
 
-    None is `default_output`; a folder for a media file takes a file of that name.
+    None is `default_output`; a folder for a media file takes a file of that name. Raises UsageError for an empty name.
     """
     if output is None:
         return default_output(path)
+    if not output:
+        raise UsageError("the output's name is empty", settings=("output",))
     names_folder = output.endswith(("/", os.sep)) or os.path.isdir(output)
     if names_folder and path != "-" and not is_image_input(path):
         return os.path.join(output, os.path.basename(default_output(path)))

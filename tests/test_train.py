@@ -23,6 +23,7 @@ from vdeblur.backends.published import published
 from vdeblur.errors import InputError, UsageError
 from vdeblur.loading import ModelOptions, load_restorer
 from vdeblur.models import build
+from vdeblur.training.learner import FIRST_FLOOR, FLOOR, LearnerConfig
 from vdeblur.training.log import to_svg, to_text
 from vdeblur.training.recipe import read_recipe
 from vdeblur.training.train import TrainConfig, train
@@ -42,7 +43,7 @@ def config(photographs: Path) -> TrainConfig:
 def whole(config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that was never interrupted."""
     folder = tmp_path_factory.mktemp("whole")
-    assert train(config, folder).step == config.steps
+    assert train(config, folder).step_count == config.steps
     return folder
 
 
@@ -51,18 +52,33 @@ def test_a_resumed_run_is_the_run_that_was_never_interrupted(
     config: TrainConfig, whole: Path, tmp_path: Path, at: int
 ) -> None:
     """The first part stops by its time limit, after a number of steps that the second must not know."""
-    halted = train(config, tmp_path, pool_folder=whole / "pool", max_minutes=0)
-    assert halted.step == 1
-    while halted.step < at:
-        halted = train(config, tmp_path, pool_folder=whole / "pool", max_minutes=0)
-    assert train(config, tmp_path, pool_folder=whole / "pool").step == config.steps
+    halted = train(config, tmp_path, max_minutes=0)
+    assert halted.step_count == 1
+    while halted.step_count < at:
+        halted = train(config, tmp_path, max_minutes=0)
+    assert train(config, tmp_path).step_count == config.steps
     assert same(tmp_path, whole)
+
+
+def test_a_run_is_the_same_however_many_render(config: TrainConfig, whole: Path, tmp_path: Path) -> None:
+    """And when processes that render take over in mid-run."""
+    for _ in range(3):
+        train(config, tmp_path, max_minutes=0)
+    assert train(config, tmp_path, renderers=2).step_count == config.steps
+    assert same(tmp_path, whole)
+
+
+def test_what_is_wrong_with_the_data_is_told_before_anything_is_written(config: TrainConfig, tmp_path: Path) -> None:
+    for renderers in (0, 1):
+        with pytest.raises(InputError, match="missing: no such folder; name a folder of sharp photographs"):
+            train(replace(config, data=("missing",)), tmp_path / "one", renderers=renderers)
+        with pytest.raises(UsageError, match="nothing to learn from"):
+            train(TINY, tmp_path / "one", renderers=renderers)
+    assert not (tmp_path / "one").exists()
 
 
 def test_what_ends_the_renderers_is_what_the_user_is_told(config: TrainConfig, tmp_path: Path) -> None:
     """Processes of their own find it; the run ends with its one line in place of theirs."""
-    with pytest.raises(InputError, match="missing: no such folder; name a folder of sharp photographs"):
-        train(replace(config, data=("missing",)), tmp_path / "one")
     broken = tmp_path / "broken" / "picture.png"
     broken.parent.mkdir()
     broken.write_bytes(b"not a picture")
@@ -73,19 +89,19 @@ def test_what_ends_the_renderers_is_what_the_user_is_told(config: TrainConfig, t
 def test_a_run_killed_between_checkpoints_loses_nothing_but_time(
     config: TrainConfig, whole: Path, tmp_path: Path
 ) -> None:
-    """SIGKILL in a real process, before its pool is full and some steps after its last checkpoint."""
+    """SIGKILL in a real process, some steps after its last checkpoint."""
     code = f"""
 import os, signal
 from pathlib import Path
 from dataclasses import replace
 from support.train_runs import TINY
-from vdeblur.training.train import train, Trainer
+from vdeblur.training.train import train
 if __name__ == "__main__":
     steps = 0
     def check():
         global steps
         steps += 1
-        if steps == 9:
+        if steps == 6:
             print("killed", flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
     config = replace(TINY, data=({str(config.data[0])!r},))
@@ -100,30 +116,21 @@ if __name__ == "__main__":
     assert (killed.returncode, killed.stdout) == (-signal.SIGKILL, "killed\n"), killed.stderr
     with safe_open(str(tmp_path / "resume.safetensors"), "pt") as stored:
         assert stored.metadata()["step"] == "1"
-    assert train(config, tmp_path).step == config.steps
+    assert train(config, tmp_path).step_count == config.steps
     assert same(tmp_path, whole)
-    assert bytes((tmp_path / "pool" / "clips.u8").read_bytes()) == (whole / "pool" / "clips.u8").read_bytes()
-
-
-def test_rendering_on_the_device_resumes_to_the_bit_too(config: TrainConfig, tmp_path: Path) -> None:
-    fresh = replace(config, render="device", steps=4)
-    train(fresh, tmp_path / "whole")
-    train(fresh, tmp_path / "parts", max_minutes=0)
-    assert train(fresh, tmp_path / "parts").step == 4
-    assert same(tmp_path / "whole", tmp_path / "parts")
-    assert not (tmp_path / "whole" / "pool").exists()
 
 
 @pytest.mark.parametrize("kind", ["convlstm", "cnn"])
 def test_the_loss_falls(config: TrainConfig, tmp_path: Path, kind: str) -> None:
-    model = TINY.model if kind == "convlstm" else {"quarter": 8, "eighth": 8, "sixteenth": 8}
-    longer = replace(config, kind=kind, model=model, steps=200, pool=2, pool_start=2, batch=4, burn_in=0)
-    longer = replace(longer, learning_rate=3e-3, plain=0, blur=replace(TINY.blur, noise=0, layers=0))
+    model = TINY.model if kind == "convlstm" else {"quarter": 8, "eighth": 8}
+    mix = replace(TINY.mix, noise=0, compressed=0, scene=replace(TINY.mix.scene, things=0, frames=2))
+    longer = replace(config, kind=kind, model=model, mix=mix, steps=200, batch=4, reuse=50, easy_start=0.5)
+    longer = replace(longer, learner=LearnerConfig(learning_rate=3e-3, warm_up=20))
     lines: list[dict[str, float]] = []
     train(longer, tmp_path, report=lines.append)
     assert [line["step"] for line in lines] == [100, 200]
-    assert lines[1]["loss"] < lines[0]["loss"] - 0.2
-    assert lines[1]["gain"] > 0.1
+    assert lines[1]["gain"] > lines[0]["gain"] + 0.05
+    assert lines[1]["gain"] > 0.05
     assert [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()] == lines
     ElementTree.parse(tmp_path / "plot.svg")
 
@@ -138,25 +145,24 @@ def test_fine_tuning_on_pairs_from_a_models_weights(whole: Path, tmp_path: Path)
     for kind, seed in (("blur", 1), ("sharp", 2)):
         write_pictures(tmp_path / "pairs" / "clip" / kind, 5, (40, 36), seed)
     config = replace(TINY, pairs=(str(tmp_path / "pairs"),), steps=3, init=str(whole / "model.safetensors"))
-    first = train(replace(config, learning_rate=0.0), tmp_path / "still")
+    first = train(replace(config, learner=LearnerConfig(learning_rate=0.0)), tmp_path / "still")
     given = checkpoints.load(whole / "model.safetensors").tensors
-    assert all(torch.equal(value, given[name]) for name, value in first.network.state_dict().items())
-    assert train(config, tmp_path / "run").step == 3
+    assert all(torch.equal(value, given[name].float()) for name, value in first.network.state_dict().items())
+    assert train(config, tmp_path / "run").step_count == 3
     assert checkpoints.load(tmp_path / "run" / "model.safetensors").provenance["data"] == ["pairs"]
 
 
 def test_pairs_that_are_too_short_or_too_small_are_named(tmp_path: Path) -> None:
     for kind in ("blur", "sharp"):
-        write_pictures(tmp_path / "short" / "clip" / kind, 3, (40, 36))
+        write_pictures(tmp_path / "short" / "clip" / kind, 2, (40, 36))
         write_pictures(tmp_path / "small" / "clip" / kind, 4, (40, 24))
-    for name, message in (("short", "longest clip has 3 frames"), ("small", "40x24 is smaller than blur.size")):
-        config = replace(TINY, pairs=(str(tmp_path / name),), render="device")
+    for name, message in (("short", "longest clip has 2 frames"), ("small", "40x24 is smaller than mix.scene.size")):
         with pytest.raises(InputError, match=message):
-            train(config, tmp_path / "run")
+            train(replace(TINY, pairs=(str(tmp_path / name),)), tmp_path / "run")
 
 
 def test_a_run_of_another_model_is_not_continued(config: TrainConfig, whole: Path) -> None:
-    with pytest.raises(InputError, match=r"resume\.safetensors: is of a convlstm .*another folder"):
+    with pytest.raises(InputError, match=r"resume\.safetensors: is of another model .*another folder"):
         train(replace(config, model=config.model | {"hidden": 4}), whole)
 
 
@@ -170,26 +176,26 @@ def test_a_damaged_checkpoint_is_named(config: TrainConfig, tmp_path: Path) -> N
 def test_checkpoints_move_between_cpu_and_gpu(config: TrainConfig, tmp_path: Path) -> None:
     train(config, tmp_path, max_minutes=0, device="cuda:0")
     train(config, tmp_path, max_minutes=0, device="cpu")
-    assert train(config, tmp_path, device="cuda:0").step == config.steps
+    assert train(config, tmp_path, device="cuda:0").step_count == config.steps
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("leaning_rate = 1e-3", r'recipe.toml: unknown key "leaning_rate"; did you mean "learning_rate"\?'),
-        ("[blur]\nblurpx = [1, 2]", r'unknown key "blur.blurpx"; did you mean "blur_px"\?'),
+        ("[learner]\nleaning_rate = 1e-3", r'unknown key "learner.leaning_rate"; did you mean "learning_rate"\?'),
+        ("[mix.scene]\nblurpx = [1, 2]", r'unknown key "mix.scene.blurpx"; did you mean "blur_px"\?'),
         ("[model]\neigth = 8", r'unknown key "model.eigth"; did you mean "eighth"\?'),
         ('kind = "cnn"\n[model]\nhidden = 8', r'unknown key "model.hidden"'),
         ('kind = "convlst"', r'unknown kind "convlst"; did you mean "convlstm"\?'),
         ('steps = "many"', r'"steps" is \'many\', but must be of type int'),
         ("steps = true", r'"steps" is True'),
         ("steps = 0", r'recipe.toml: "steps" must be at least 1'),
-        ("blur = 3", r'"blur" is 3'),
+        ("mix = 3", r'"mix" is 3'),
         ("data = 3", r'"data" is 3'),
-        ("[blur]\nblur_px = [1, 2, 3]", r'"blur.blur_px" is \[1, 2, 3\]'),
-        ("frames = 9", r'"frames" and "burn_in" make 15, but clips have 12'),
-        ("patch = 100", r'"patch" must be a multiple of 8'),
-        ('render = "gpu"', r'"render" is "gpu"; choose auto, pool or device'),
+        ("[mix.scene]\nblur_px = [1, 2, 3]", r'"mix.scene.blur_px" is \[1, 2, 3\]'),
+        ("[mix.scene]\nsize = 100", r'"mix.scene.size" must be a multiple of 16'),
+        ("short = 2", r'"short" must be 0 to 1'),
+        ("teacher_views = 9", r'"teacher_views" must be 1 to 8'),
         ("steps = ", r"recipe.toml: not valid TOML"),
     ],
 )
@@ -199,26 +205,27 @@ def test_settings_that_cannot_be(tmp_path: Path, text: str, message: str) -> Non
         read_recipe(tmp_path / "recipe.toml")
 
 
-def test_a_missing_recipe_and_nothing_to_learn_from(tmp_path: Path) -> None:
+def test_a_missing_recipe(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         read_recipe(tmp_path / "none.toml")
-    with pytest.raises(UsageError, match="nothing to learn from"):
-        train(replace(TINY, render="device"), tmp_path)
 
 
 def test_the_published_recipes_are_the_published_models() -> None:
     for model in published():
-        recipe = read_recipe(ROOT / "weights" / f"{model.name}.toml", data=("photos",))
+        recipe = read_recipe(ROOT / "weights" / f"{Path(model.file).stem}.toml", data=("photos",))
         config = build(recipe.kind, recipe.model).config
         assert (recipe.kind, asdict(config)) == (model.kind, asdict(build(model.kind, model.config).config)), model.name
 
 
-def test_the_schedule_rises_stays_and_falls() -> None:
-    rates = [TINY.rate(step) / TINY.learning_rate for step in range(TINY.steps)]
-    assert rates == [0.5, *[1.0] * 8, 0.75, 0.5, 0.25]
+def test_the_schedule_stays_and_falls() -> None:
+    config = replace(TINY, steps=12, cool_down=1 / 3, easy_start=0.5)
+    assert [config.rate(step) for step in range(config.steps)] == [*[1.0] * 9, 0.75, 0.5, 0.25]
+    floors = [config.floor(step) for step in range(config.steps)]
+    assert floors[0] == FIRST_FLOOR
+    assert floors[6:] == [FLOOR] * 6
 
 
-def started_training(*arguments: object, **options: object) -> subprocess.Popen[str]:
+def cli(*arguments: object, **options: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "vdeblur", "train", *map(str, arguments)]
     return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, **options)  # type: ignore[call-overload,no-any-return]
 
@@ -226,17 +233,14 @@ def started_training(*arguments: object, **options: object) -> subprocess.Popen[
 RECIPE = """
 steps = {steps}
 batch = 2
-frames = 2
-burn_in = 1
-patch = 24
-pool = 3
-pool_start = 3
 [model]
 quarter = 8
 eighth = 8
-[blur]
+[mix]
+footage = 0
+[mix.scene]
 size = 32
-frames = 4
+frames = 3
 """
 
 
@@ -245,11 +249,11 @@ def test_a_signal_leaves_a_checkpoint(tmp_path: Path, photographs: Path, signum:
     (tmp_path / "recipe.toml").write_text(RECIPE.format(steps=10**6))
     run = tmp_path / "run"
     arguments = ["--config", tmp_path / "recipe.toml", "--data", photographs, "--run", run, "--progress", "json"]
-    process = started_training(*arguments, "-d", "cpu", start_new_session=True)
-    while not (run / "pool" / "done.u8").exists():
+    process = cli(*arguments, "-d", "cpu", start_new_session=True)
+    while not (run / "log.jsonl").exists():
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
-    time.sleep(0.5)  # somewhere between the first renderer's start and the first hundred steps
+    time.sleep(0.5)  # somewhere between the renderer's start and the first hundred steps
     os.killpg(process.pid, signum)  # as a terminal does: the renderers get it, too
     said = process.communicate(timeout=60)[1].splitlines()
     assert process.returncode == 128 + signum
@@ -263,13 +267,13 @@ def test_a_signal_leaves_a_checkpoint(tmp_path: Path, photographs: Path, signum:
 def test_the_command_trains_resumes_and_reports(tmp_path: Path, photographs: Path) -> None:
     (tmp_path / "recipe.toml").write_text(RECIPE.format(steps=100))
     arguments = ["--config", tmp_path / "recipe.toml", "--data", photographs, "--run", tmp_path / "run", "-d", "cpu"]
-    process = started_training(*arguments)
+    process = cli(*arguments)
     said = process.communicate(timeout=120)[1].splitlines()
     assert process.returncode == 0, said
     assert said[0].startswith("vdeblur: step 100/100: loss -")
     assert said[1] == f"vdeblur: 100 of 100 steps done; use it with -m {tmp_path / 'run' / 'model.safetensors'}"
     log = (tmp_path / "run" / "log.jsonl").read_text()
-    again = started_training(*arguments)
+    again = cli(*arguments)
     assert again.communicate(timeout=120)[1].splitlines() == said[1:]
     assert (tmp_path / "run" / "log.jsonl").read_text() == log
 

@@ -10,23 +10,19 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from vdeblur.training.blur import BlurConfig
+from vdeblur.training.learner import LearnerConfig
+from vdeblur.training.scene import SceneConfig
+from vdeblur.training.supply import SupplyConfig
 from vdeblur.training.train import TrainConfig
 
+SCENE = SceneConfig(size=32, frames=3, things=1, planes=0, blur_px=(3, 6), identity=0, static=0, unsteady=0)
 TINY = TrainConfig(
-    model={"quarter": 8, "eighth": 8, "sixteenth": 8, "hidden": 8},
-    blur=BlurConfig(size=32, frames=4, layers=1, blur_px=(3, 6), cut=0, identity=0, static=0, unsteady=0),
+    model={"quarter": 8, "eighth": 8, "sixteenth": 8, "hidden": 8, "narrow": 4},
+    mix=SupplyConfig(SCENE, footage=0, cut=0, plain=0),
+    learner=LearnerConfig(warm_up=2),
     steps=12,
     batch=2,
-    frames=2,
-    burn_in=2,
-    patch=24,
-    warm_up=2,
-    cool_down=4,
-    pool=6,
-    pool_start=3,
-    pool_growth=0.3,
-    hard_psnr=100.0,
+    reuse=2,
 )
 
 

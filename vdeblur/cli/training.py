@@ -28,7 +28,7 @@ vdeblur input.mp4 -m fine-tuned/model.safetensors
 @option("--seed", type=click.IntRange(0), help="Of all that is random.  [default: as --config says]")
 @option("--max-minutes", type=click.FloatRange(0, min_open=True), help="Stop here; run the same command to resume.")
 @options.device
-@option("--renderers", type=click.IntRange(1), default=1, show_default=True, help="Processes that make clips.")
+@option("--renderers", type=click.IntRange(0), default=1, show_default=True, help="Processes that make clips; 0: none.")
 @run_option("--progress", type=click.Choice(["auto", "json", "none"]), default="auto", show_default=True)
 @options.computing_options
 @click.pass_context
@@ -76,7 +76,7 @@ def train(
     folder, stop = Path(run_folder), ctx.obj
     try:
         with stop.held():
-            trainer = run_training(
+            learner = run_training(
                 recipe,
                 folder,
                 device=choose_device(device),
@@ -88,4 +88,4 @@ def train(
     except Stopped as stopped:
         stopped.what_is_left = f"run the same command to resume from the checkpoint in {folder}"
         raise
-    say(f"{trainer.step} of {recipe.steps} steps done; use it with -m {folder / 'model.safetensors'}")
+    say(f"{learner.step_count} of {recipe.steps} steps done; use it with -m {folder / 'model.safetensors'}")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import Path
+import copy
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ..backends.pytorch import choose_precision
 from ..models import StreamNetwork, build
 from .muon import Muon
 from .supply import Batch, to_network
@@ -35,13 +37,18 @@ def loss_of(restored: Tensor, sharp: Tensor, floor: Tensor | float = FLOOR) -> T
     return (10 * torch.log10(error_of(restored, sharp) + floor)).mean()
 
 
+def taught_loss(restored: Tensor, sharp: Tensor, target: Tensor, floor: Tensor | float = FLOOR) -> Tensor:
+    """A loss that pulls towards `target` as strongly as `loss_of` pulls towards the truth; of the same gradient where
+    both are the same.
+    """
+    weight = 10 / math.log(10) / (error_of(restored, sharp).detach() + floor)
+    return (weight * error_of(restored, target)).mean()
+
+
 @dataclass(frozen=True)
 class LearnerConfig:
-    """What learns, and how fast."""
+    """How fast it learns."""
 
-    kind: str = "convlstm"
-    model: dict[str, Any] = field(default_factory=dict)
-    """Settings of the kind's configuration."""
     learning_rate: float = 1e-3
     muon_scale: float = 3.0
     """Learning rate of Muon over that of AdamW; see `make_optimisers`."""
@@ -51,28 +58,42 @@ class LearnerConfig:
     """Steps until the full learning rate."""
 
 
+class Example(NamedTuple):
+    """All that a step learns from."""
+
+    batch: Batch
+    look_ahead: Tensor
+    target: Tensor
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Its tensors in a row."""
+        return (*self.batch, self.look_ahead, self.target)
+
+
 class Captured(NamedTuple):
     """A step's gradients as a CUDA graph, with the tensors that it reads and writes."""
 
     graph: torch.cuda.CUDAGraph
-    inputs: Batch
-    look_ahead: Tensor
-    gain: Tensor
+    inputs: Example
+    told: Tensor
 
 
 class Learner:
     """Steps of one network on batches of any supply."""
 
-    def __init__(self, name: str, config: LearnerConfig, device: torch.device, seed: int = 0) -> None:
-        self.name, self.config, self.device, self.steps = name, config, device, 0
+    def __init__(
+        self, kind: str, model: dict[str, Any], config: LearnerConfig, device: torch.device, seed: int
+    ) -> None:
+        """A fresh network of this kind and these settings, the same for the same seed."""
+        self.kind, self.config, self.device, self.step_count = kind, config, device, 0
         torch.manual_seed(seed)
-        self.network = build(config.kind, config.model).to(device)
+        self.network = build(kind, model).to(device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = {key: value.detach().clone().float() for key, value in self.network.state_dict().items()}
         self.optimisers = make_optimisers(self.network, config)
         self._floor = torch.tensor(FLOOR, device=device)
         self._captured: dict[Any, Captured] = {}
-        self._autocast = device.type == "cuda" or torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+        self._autocast = choose_precision("auto", str(device)) == "bf16"  # elsewhere it is emulated, and slower
 
     def forward(self, network: StreamNetwork, batch: Batch, look_ahead: Tensor | None, rehearse: bool) -> Tensor:
         """Restored frames (n, t, 6, h, w). To `rehearse` is to run through the clip backwards first, for the state."""
@@ -88,45 +109,58 @@ class Learner:
             residual = network(clip, motion, state, look_ahead)[0]
         return clip + residual.float()
 
-    def step(self, batch: Batch, look_ahead: Tensor, rehearse: bool, rate: float, floor: float = FLOOR) -> Tensor:
-        """One step of the optimisers at `rate` (0..1) of the learning rate; the batch's mean gain in dB."""
+    def step(
+        self,
+        batch: Batch,
+        look_ahead: Tensor,
+        *,
+        target: Tensor | None = None,
+        rehearse: bool = False,
+        rate: float = 1.0,
+        floor: float = FLOOR,
+    ) -> Tensor:
+        """One step of the optimisers at `rate` (0..1) of the learning rate; loss and gain of the batch in dB, (2,).
+
+        `look_ahead` (n,) says which clips may see the future; `target` (n, t, 6, h, w) takes the place of the truth.
+        """
         self._floor.fill_(floor)
-        rise = min(1.0, (self.steps + 1) / self.config.warm_up)
+        rise = min(1.0, (self.step_count + 1) / self.config.warm_up)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = group["relative_lr"] * self.config.learning_rate * rate * rise
-        gain = self._gradients(batch, look_ahead, rehearse)
+        told = self._gradients(
+            Example(batch, look_ahead, to_network(batch.sharp) if target is None else target), rehearse
+        )
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
         for gradient in gradients:
             torch.nan_to_num_(gradient, 0.0, 0.0, 0.0)
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0, foreach=True)
         for optimiser in self.optimisers:
             optimiser.step()
-        self.steps += 1
-        decay = min(self.config.ema, (1 + self.steps) / (10 + self.steps))
+        self.step_count += 1
+        decay = min(self.config.ema, (1 + self.step_count) / (10 + self.step_count))
         current = self.network.state_dict()
         names = list(self.average)
         with torch.no_grad():
             torch._foreach_lerp_([self.average[n] for n in names], [current[n].float() for n in names], 1 - decay)
-        return gain
+        return told
 
-    def _gradients(self, batch: Batch, look_ahead: Tensor, rehearse: bool) -> Tensor:
+    def _gradients(self, example: Example, rehearse: bool) -> Tensor:
         if self.device.type != "cuda":
             self.network.zero_grad(set_to_none=True)
-            return self._backward(batch, look_ahead, rehearse)
-        key = (batch.blurred.shape, rehearse)
+            return self._backward(example, rehearse)
+        key = (example.batch.blurred.shape, rehearse)
         if key not in self._captured:
-            self._captured[key] = self._capture(batch, look_ahead, rehearse)
-        graph, inputs, sees, gain = self._captured[key]
-        for mine, given in zip(inputs, batch, strict=True):
+            self._captured[key] = self._capture(example, rehearse)
+        graph, inputs, told = self._captured[key]
+        for mine, given in zip(inputs.tensors(), example.tensors(), strict=True):
             mine.copy_(given)
-        sees.copy_(look_ahead)
         graph.replay()
-        return gain.clone()
+        return told.clone()
 
-    def _capture(self, batch: Batch, look_ahead: Tensor, rehearse: bool) -> Captured:
+    def _capture(self, example: Example, rehearse: bool) -> Captured:
         """Gradients of every graph lie in the same tensors, zeroed at the start of each."""
-        inputs, sees = Batch(*(x.clone() for x in batch)), look_ahead.clone()
+        inputs = Example(Batch(*(x.clone() for x in example.batch)), example.look_ahead.clone(), example.target.clone())
         for weight in self.network.parameters():
             if weight.grad is None:
                 weight.grad = torch.zeros_like(weight)
@@ -134,43 +168,43 @@ class Learner:
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(2):
-                self._backward(inputs, sees, rehearse)
+                self._backward(inputs, rehearse)
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        with torch.cuda.graph(graph):
             for weight in self.network.parameters():
                 assert weight.grad is not None
                 weight.grad.zero_()
-            gain = self._backward(inputs, sees, rehearse)
-        return Captured(graph, inputs, sees, gain)
+            told = self._backward(inputs, rehearse)
+        return Captured(graph, inputs, told)
 
-    def _backward(self, batch: Batch, look_ahead: Tensor, rehearse: bool) -> Tensor:
+    def _backward(self, example: Example, rehearse: bool) -> Tensor:
+        batch, look_ahead, target = example
         sharp = to_network(batch.sharp)
-        loss = loss_of(self.forward(self.network, batch, look_ahead, rehearse), sharp, self._floor)
-        loss.backward()
+        restored = self.forward(self.network, batch, look_ahead, rehearse)
+        taught_loss(restored, sharp, target, self._floor).backward()  # type: ignore[no-untyped-call]
         with torch.no_grad():
-            return loss_of(to_network(batch.blurred), sharp, self._floor) - loss.detach()
+            before, after = loss_of(to_network(batch.blurred), sharp), loss_of(restored, sharp)
+            return torch.stack([after, before - after])
 
     @torch.no_grad()
-    def validate(self, batch: Batch) -> dict[str, float]:
-        """Gain of the averaged weights in dB: mean, of the worst clip, and with the state reset at each frame."""
-        network = build(self.config.kind, self.config.model).to(self.device).eval()
-        network.to(memory_format=torch.channels_last).load_state_dict(self.average)  # type: ignore[call-overload]
-        carried, alone, before = [], [], []
-        for start in range(0, len(batch.blurred), 8):
-            part = Batch(*(x[start : start + 8] for x in batch))
-            sharp = to_network(part.sharp)
-            before.append(_decibels(to_network(part.blurred), sharp))
-            carried.append(_decibels(self.forward(network, part, None, False), sharp))
-            if network.past:
-                frames = [self._alone(network, part, k) for k in range(part.blurred.shape[1])]
-                alone.append(_decibels(torch.stack(frames, 1), sharp))
-        base = torch.cat(before)
-        gain = (torch.cat(carried) - base).mean(1)
-        scores = {"gain": float(gain.mean()), "worst": float(gain.min())}
-        if alone:
-            scores["reset"] = float((torch.cat(alone) - base).mean())
-        return scores
+    def validate(self, batches: Iterable[Batch]) -> dict[str, float]:
+        """Gain of the averaged weights in dB: mean, with the state reset at each frame, and of the worst clip."""
+        network = copy.deepcopy(self.network).eval()
+        network.load_state_dict(self.average)
+        gains, alone = [], []
+        for batch in batches:
+            sharp = to_network(batch.sharp)
+            before = _decibels(to_network(batch.blurred), sharp)
+            gains.append(_decibels(self.forward(network, batch, None, False), sharp) - before)
+            frames = [self._alone(network, batch, k) for k in range(sharp.shape[1])]
+            alone.append(_decibels(torch.stack(frames, dim=1), sharp) - before)
+        clips = torch.cat(gains).mean(1)
+        return {
+            "gain": float(clips.mean()),
+            "gain_no_state": float(torch.cat(alone).mean()),
+            "worst": float(clips.min()),
+        }
 
     def _alone(self, network: StreamNetwork, batch: Batch, k: int) -> Tensor:
         """Frame k restored without a state; the future is still seen."""
@@ -178,48 +212,6 @@ class Learner:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._autocast, cache_enabled=False):
             residual, _ = network(clip, batch.motion[:, k : k + 2].float(), None, None)
         return clip[:, 0] + residual[:, 0].float()
-
-    def save(self, folder: Path, dtype: torch.dtype = torch.float16) -> None:
-        """NAME-average, NAME-weights and NAME-moments, each a safetensors file; half precision is ample for all."""
-        folder.mkdir(parents=True, exist_ok=True)
-        moments = {
-            f"{place}.{index}.{key}": value
-            for place, optimiser in enumerate(self.optimisers)
-            for index, entry in optimiser.state_dict()["state"].items()
-            for key, value in entry.items()
-        }
-        moments["steps"] = torch.tensor(float(self.steps))
-        parts = {"average": self.average, "weights": self.network.state_dict(), "moments": moments}
-        for part, tensors in parts.items():
-            kind = torch.bfloat16 if part == "moments" else dtype
-            kept = {k: v.detach().to(kind if v.dim() else torch.float).cpu().contiguous() for k, v in tensors.items()}
-            path = folder / f"{self.name}-{part}.safetensors"
-            save_file(kept, str(path.with_suffix(".part")))
-            path.with_suffix(".part").replace(path)
-
-    def load(self, folder: Path) -> None:
-        """Go on from what `save` left; a missing part (moments) begins afresh."""
-        average = load_file(str(folder / f"{self.name}-average.safetensors"))
-        path = folder / f"{self.name}-weights.safetensors"
-        weights = load_file(str(path)) if path.exists() else average
-        self.network.load_state_dict({k: v.float() for k, v in weights.items()})
-        for name, value in average.items():
-            self.average[name].copy_(value.float())
-        path = folder / f"{self.name}-moments.safetensors"
-        if not path.exists():
-            return
-        state = load_file(str(path))
-        self.steps = int(state.pop("steps"))
-        for place, optimiser in enumerate(self.optimisers):
-            own = [weight for group in optimiser.param_groups for weight in group["params"]]
-            entries: dict[int, dict[str, Tensor]] = {}
-            for name, value in state.items():
-                which, index, key = name.split(".")
-                if int(which) == place:
-                    like = own[int(index)]
-                    value = torch.empty_like(like).copy_(value.float()) if value.dim() else value.float()
-                    entries.setdefault(int(index), {})[key] = value
-            optimiser.load_state_dict({"state": entries, "param_groups": optimiser.state_dict()["param_groups"]})
 
 
 def _decibels(restored: Tensor, sharp: Tensor) -> Tensor:

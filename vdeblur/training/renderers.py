@@ -1,137 +1,157 @@
 """Processes that render batches for the one that trains, so that neither waits for the other's interpreter.
 
-Batches travel through files mapped into memory, a few slots to each process; queues carry only the numbers of slots.
+Process k of n makes the batches k, k + n, k + 2n and so on, and they are taken in order: so a run is the same however
+many render, and however often it was interrupted. Batches travel through files mapped into memory, a few to each
+process; queues carry only their numbers.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
+import multiprocessing
+import os
 import queue
 import tempfile
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-import torch.multiprocessing as multiprocessing
-from torch import Tensor
 
-from .real_motion import Run
-from .supply import Batch, Supply, SupplyConfig
-
-log = logging.getLogger(__name__)
+from ..errors import VdeblurError
+from .supply import Batch
 
 SLOTS = 3
 """Batches that each process may have lying ready."""
+PATIENCE_SECONDS = 0.5
+"""Between looks at whether the processes still live."""
+
+
+class Supplies(Protocol):
+    """What makes batches: `supply.Supply` or `supply.PairSupply`."""
+
+    def batch(self, index: int, count: int) -> Batch:
+        """The batch of an index."""
+        ...
+
+
+class Here:
+    """Batches made where they are used, when they are asked for."""
+
+    def __init__(self, supply: Supplies, count: int) -> None:
+        self._supply, self._count = supply, count
+
+    def take(self, index: int) -> Batch:
+        """The batch of this index."""
+        return self._supply.batch(index, self._count)
+
+    def close(self) -> None:
+        """Nothing is left to end."""
 
 
 class Renderers:
-    """A few processes, each with a supply of its own. Made by fork: photographs and footage are shared, not copied, so
-    the device must not have been used before."""
+    """Batches made by processes of their own, each with a supply that it opens itself."""
 
     def __init__(
         self,
-        photographs: Sequence[Tensor],
-        runs: Sequence[Run],
-        device: str,
-        seed: int,
+        open_supply: Callable[[], Supplies],
+        count: int,
+        shape: tuple[int, int],
+        first: int,
         processes: int,
-        threads: int,
-        stages: Sequence[tuple[int, SupplyConfig]],
+        device: torch.device,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
-        """Render with each stage's count of clips and mix; `change` goes to the next stage."""
-        context = multiprocessing.get_context("fork")
-        shared = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path(tempfile.gettempdir())
-        self._folder = Path(tempfile.mkdtemp(dir=shared))
-        self._stages = stages
-        self.stage = context.Value("i", 0)
-        self._ready: Any = context.Queue()
+        """Batches of `count` clips of `shape` (frames, side in px), from index `first` on. `open_supply` is pickled.
+
+        `check` is called while a batch is waited for, and may raise.
+        """
+        self._count, self._shape, self._first, self._device, self._check = count, shape, first, device, check
+        shared = "/dev/shm" if os.path.isdir("/dev/shm") else None
+        self._folder = Path(tempfile.mkdtemp(prefix="vdeblur-", dir=shared))
+        context = multiprocessing.get_context("spawn")
+        self._ready = [context.Queue() for _ in range(processes)]
         self._free = [context.Queue() for _ in range(processes)]
-        self._processes: list[Any] = []
-        self._stopped = 0
+        self._processes = []
         for number in range(processes):
             for slot in range(SLOTS):
-                for stage in range(len(stages)):
-                    for part in Batch._fields:
-                        self._map(number, slot, stage, part, "w+")
+                for part in Batch._fields:
+                    map_part(self._folder, (number, slot), part, count, shape, "w+")
                 self._free[number].put(slot)
-            work = (self, photographs, runs, device, seed + number, number, threads)
+            arguments = (open_supply, self._folder, number, count, shape, range(first + number, 1 << 62, processes))
+            work = (*arguments, self._ready[number], self._free[number])
             process = context.Process(target=_render, args=work, daemon=True)
             process.start()
             self._processes.append(process)
 
-    def take(self, device: torch.device, wait: float) -> Batch | None:
-        """The next batch of the stage, or None where none comes within `wait` seconds.
-
-        Raises RuntimeError where every process stopped.
-        """
+    def take(self, index: int) -> Batch:
+        """The batch of this index, which must be the next one; raises what its making raised."""
+        number = (index - self._first) % len(self._processes)
         while True:
+            self._check()
             try:
-                number, slot, stage = self._ready.get(timeout=wait) if wait else self._ready.get_nowait()
+                made, slot = self._ready[number].get(timeout=PATIENCE_SECONDS)
+                break
             except queue.Empty:
-                return None
-            if slot < 0:
-                self._stopped += 1
-                if self._stopped == len(self._processes):
-                    raise RuntimeError(f"every renderer stopped: {stage}")
-                log.warning("a renderer stopped: %s", stage)
-                continue
-            batch = None
-            if stage == self.stage.value:
-                parts = (self._map(number, slot, stage, part, "r+") for part in Batch._fields)
-                batch = Batch(*(torch.from_numpy(part).to(device) for part in parts))
-                if device.type == "cpu":
-                    batch = Batch(*(part.clone() for part in batch))
-            self._free[number].put(slot)
-            if batch is not None:
-                return batch
+                if not self._processes[number].is_alive():
+                    raise VdeblurError(f"a renderer ended with code {self._processes[number].exitcode}") from None
+        if isinstance(slot, VdeblurError):
+            raise slot
+        if isinstance(slot, str):
+            raise VdeblurError(f"a renderer failed: {slot}")
+        assert made == index
+        parts = [map_part(self._folder, (number, slot), part, self._count, self._shape, "r+") for part in Batch._fields]
+        batch = Batch(*(torch.from_numpy(np.array(part)).to(self._device) for part in parts))
+        self._free[number].put(slot)
+        return batch
 
     def close(self) -> None:
         """End the processes and remove their files."""
         for process in self._processes:
             process.terminate()
-            process.join(5)
+        for process in self._processes:
+            process.join(10)
         for file in self._folder.iterdir():
             with contextlib.suppress(OSError):
                 file.unlink()
-        self._folder.rmdir()
+        with contextlib.suppress(OSError):
+            self._folder.rmdir()
 
-    def _map(self, number: int, slot: int, stage: int, part: str, mode: Any) -> np.ndarray[Any, Any]:
-        count, config = self._stages[stage]
-        half, frames = config.scene.size // 2, config.scene.frames
-        shape = (count, frames, 4 if part == "motion" else 6, half, half)
-        path = self._folder / f"{number}-{slot}-{stage}-{part}"
-        return np.memmap(path, np.float16 if part == "motion" else np.uint8, mode, shape=shape)
+
+def map_part(
+    folder: Path, place: tuple[int, int], part: str, count: int, shape: tuple[int, int], mode: Any
+) -> np.ndarray[Any, Any]:
+    """The part of a batch (a field of `Batch`) in a process's slot, as a file in memory."""
+    frames, size = shape
+    full = (count, frames, 4 if part == "motion" else 6, size // 2, size // 2)
+    path = folder / f"{place[0]}-{place[1]}-{part}"
+    return np.memmap(path, np.float16 if part == "motion" else np.uint8, mode, shape=full)
 
 
 def _render(
-    renderers: Renderers,
-    photographs: Sequence[Tensor],
-    runs: Sequence[Run],
-    name: str,
-    seed: int,
+    open_supply: Callable[[], Supplies],
+    folder: Path,
     number: int,
-    threads: int,
+    count: int,
+    shape: tuple[int, int],
+    indices: range,
+    ready: Any,
+    free: Any,
 ) -> None:
-    try:
-        torch.set_num_threads(1)
-        device = torch.device(name)
-        supply = Supply([p.to(device) for p in photographs], [run.to(device) for run in runs], device, seed, threads)
-        index = 0
-        while True:
-            slot = renderers._free[number].get()
-            stage = renderers.stage.value
-            count, config = renderers._stages[stage]
-            batch = supply.batch(index, count, config)
-            for part, tensor in zip(Batch._fields, batch, strict=True):
-                renderers._map(number, slot, stage, part, "r+")[:] = tensor.cpu().numpy()
-            renderers._ready.put((number, slot, stage))
-            index += 1
-    except KeyboardInterrupt:
-        pass
-    except BaseException as error:
-        import traceback
-
-        renderers._ready.put((number, -1, f"{type(error).__name__}: {error} {traceback.format_exc()[-600:]}"))
+    """The life of a process that renders: it ends when it is told to, or when an error has been passed on."""
+    with contextlib.suppress(KeyboardInterrupt):
+        try:
+            torch.set_num_threads(1)
+            supply = open_supply()
+            for index in indices:
+                slot = free.get()
+                batch = supply.batch(index, count)
+                for part, tensor in zip(Batch._fields, batch, strict=True):
+                    map_part(folder, (number, slot), part, count, shape, "r+")[:] = tensor.cpu().numpy()
+                ready.put((index, slot))
+        except VdeblurError as error:
+            ready.put((-1, error))
+        except Exception as error:
+            ready.put((-1, f"{type(error).__name__}: {error}\n{traceback.format_exc()}"))

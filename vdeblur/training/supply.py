@@ -7,16 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from ..backends.flow import flow_between
+from ..errors import UsageError
 from .light import Light, compress, sensor_noise
-from .real_motion import Run, expose_run, usable
-from .render import SceneConfig, draw_scene, render
+from .material import Material
+from .real_motion import MARGIN, expose_run, is_usable
+from .render import render
+from .scene import SceneConfig, draw_scene
 
 LUMA_WEIGHTS = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
 """Kr and Kb (ITU-R BT.601, BT.709)."""
@@ -48,53 +50,83 @@ class Batch(NamedTuple):
 
 
 class Supply:
-    """Makes batches, in a thread of its own where that helps."""
+    """Clips rendered from photographs and footage. The batch of an index is always the same."""
 
-    def __init__(
-        self, photographs: Sequence[Tensor], runs: Sequence[Run], device: torch.device, seed: int, threads: int = 2
-    ) -> None:
-        self.photographs, self.runs, self.device, self.seed = photographs, runs, device, seed
+    def __init__(self, material: Material, config: SupplyConfig, seed: int, threads: int = 1) -> None:
+        """Raises UsageError where real motion is asked for and no footage is long and large enough."""
+        self.material, self.config, self.seed = material, config, seed
+        self._device = (*material.photographs, *material.runs)[0].device
         self._pool = ThreadPoolExecutor(threads)
-        cv2.setNumThreads(1)
+        self._runs = [run for run in material.runs if is_usable(run, config.scene)]
+        if not material.photographs and not self._runs:
+            raise UsageError(
+                f"no video among the training files has {2 * config.scene.frames} frames of "
+                f"{config.scene.size + 2 * MARGIN} px or more a side; add photographs, or set a smaller scene.size"
+            )
 
-    def batch(self, index: int, count: int, config: SupplyConfig) -> Batch:
-        """The batch of this index; the same index gives the same clips."""
+    def batch(self, index: int, count: int) -> Batch:
+        """`count` clips."""
         rng = np.random.default_rng([self.seed, index])
-        torch.manual_seed(int(rng.integers(2**31)))
-        scene = config.scene
-        runs = usable(self.runs, scene)
-        share = config.footage if runs else 0.0
+        noise = torch.Generator(self._device).manual_seed(int(rng.integers(2**31)))
+        config, scene = self.config, self.config.scene
+        share = (config.footage if self.material.photographs else 1.0) if self._runs else 0.0
         lights = [Light.draw(rng) for _ in range(count)]
         real = [i for i in range(count) if rng.random() < share]
         synthetic = [i for i in range(count) if i not in real]
         shape = (count, scene.frames, 3, scene.size, scene.size)
-        blurred, sharp = torch.empty(shape, device=self.device), torch.empty(shape, device=self.device)
+        blurred, sharp = torch.empty(shape, device=self._device), torch.empty(shape, device=self._device)
         if synthetic:
-            scenes = [draw_scene(rng, self.photographs, lights[i], scene) for i in synthetic]
-            clips = render(scenes, scene, self.device)
-            where = torch.tensor(synthetic, device=self.device)
+            scenes = [draw_scene(rng, self.material.photographs, lights[i], scene) for i in synthetic]
+            clips = render(scenes, scene, self._device)
+            where = torch.tensor(synthetic, device=self._device)
             blurred[where], sharp[where] = clips.blurred, clips.sharp
         for i in real:
-            blurred[i], sharp[i] = expose_run(rng, runs[int(rng.integers(len(runs)))], lights[i], scene)
+            blurred[i], sharp[i] = expose_run(rng, self._runs[int(rng.integers(len(self._runs)))], lights[i], scene)
         planes = []
-        for i in range(count):
-            light = blurred[i].clamp(max=1)
+        for i, light in enumerate(lights):
+            seen = blurred[i].clamp(max=1)
             if rng.random() < config.noise:
-                light = sensor_noise(rng, light)
+                seen = sensor_noise(rng, seen, noise)
             weights = LUMA_WEIGHTS["bt709" if rng.random() < 0.5 else "bt601"]
-            pair = torch.stack([lights[i].encode(light), lights[i].encode(sharp[i])])
             step = float(np.exp(rng.uniform(np.log(1.5), np.log(12)))) if rng.random() < config.compressed else 0.0
-            planes.append(_fold(pair, weights, step))
+            planes.append(fold_pair(torch.stack([light.encode(seen), light.encode(sharp[i])]), weights, step))
         both = torch.stack(planes, dim=1)
-        if rng.random() < config.cut * count and count > 1:
+        self._cut_and_plain(rng, both)
+        return Batch(both[0], both[1], motion_of(to_network(both[0]), self._pool).half())
+
+    def _cut_and_plain(self, rng: np.random.Generator, both: Tensor) -> None:
+        count, frames = both.shape[1:3]
+        if count > 1 and rng.random() < self.config.cut * count:
             one, two = rng.choice(count, 2, replace=False)
-            at = int(rng.integers(1, scene.frames))
+            at = int(rng.integers(1, frames)) if frames > 1 else 0
             both[:, one, at:] = both[:, two, at:]
         for i in range(count):
-            if rng.random() < config.plain:
-                colour = torch.from_numpy(rng.integers(0, 256, 3, np.uint8)).to(self.device)
+            if rng.random() < self.config.plain:
+                colour = torch.from_numpy(rng.integers(0, 256, 3, np.uint8)).to(both.device)
                 both[:, i] = colour[[0, 0, 0, 0, 1, 2], None, None]
-        return Batch(both[0], both[1], motion_of(to_network(both[0]), self._pool).half())
+
+
+class PairSupply:
+    """Crops of blurred and sharp clips that are there already, to fine-tune on."""
+
+    def __init__(self, pairs: Sequence[tuple[Tensor, Tensor]], config: SupplyConfig, seed: int) -> None:
+        """`pairs` are blurred and sharp clips, each (t, 3, h, w) of uint8."""
+        self._pairs, self.config, self.seed = pairs, config, seed
+
+    def batch(self, index: int, count: int) -> Batch:
+        """`count` crops; the same index gives the same."""
+        rng = np.random.default_rng([self.seed, index])
+        scene, planes = self.config.scene, []
+        for _ in range(count):
+            clip = self._pairs[int(rng.integers(len(self._pairs)))]
+            t, _, height, width = clip[0].shape
+            start = int(rng.integers(t - scene.frames + 1))
+            y, x = (int(rng.integers(length - scene.size + 1)) for length in (height, width))
+            crop = slice(start, start + scene.frames), slice(None), slice(y, y + scene.size), slice(x, x + scene.size)
+            weights = LUMA_WEIGHTS["bt709" if rng.random() < 0.5 else "bt601"]
+            planes.append(fold_pair(torch.stack([part[crop].float() / 255 for part in clip]), weights, 0.0))
+        both = torch.stack(planes, dim=1)
+        return Batch(both[0], both[1], motion_of(to_network(both[0])).half())
 
 
 def motion_of(clips: Tensor, pool: ThreadPoolExecutor | None = None) -> Tensor:
@@ -112,7 +144,7 @@ def motion_of(clips: Tensor, pool: ThreadPoolExecutor | None = None) -> Tensor:
     return torch.from_numpy(flows).to(clips.device).flatten(2, 3)
 
 
-def _fold(pair: Tensor, weights: tuple[float, float], step: float) -> Tensor:
+def fold_pair(pair: Tensor, weights: tuple[float, float], step: float) -> Tensor:
     """Blurred and sharp RGB (2, t, 3, h, w) -> folded 4:2:0 (2, t, 6, h/2, w/2), uint8; the blurred one compressed."""
     kr, kb = weights
     r, g, b = pair.unbind(2)

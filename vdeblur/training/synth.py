@@ -16,17 +16,28 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..backends.flow import flow_between
 from ..errors import InputError, OutputError, UsageError
 from ..quality.pairs import find_sharp_clips, picture_of, read_frames
-from . import blur
-from .blur import BlurConfig, Clip, Picture, ToneCurve, linear_light
-from .footage import VIDEO_SUFFIXES, flow_between, interpolate
+from .light import Light, sensor_noise
+from .material import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Image, read_image, read_run, to_tensor
+from .real_motion import between
+from .render import render
+from .scene import SceneConfig, draw_scene, own_path
 
-SRGB = ToneCurve(0.0)
+SRGB = Light(0.0, 1.0)
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """A pair: float tensors (frames, 3, h, w), RGB code values in 0..1."""
+
+    blur: Tensor
+    sharp: Tensor
 
 
 @dataclass(frozen=True)
@@ -82,65 +93,60 @@ def _clips(source: Path, config: SynthConfig, kind: str) -> Iterator[tuple[str, 
 
 
 def _are_photographs(source: Path) -> bool:
-    from .clips import IMAGE_SUFFIXES
-
     if not source.is_dir():
         return False
     files = [file for file in sorted(source.iterdir()) if file.suffix.lower() in IMAGE_SUFFIXES]
-    return len({picture.shape for file in files[:20] if (picture := cv2.imread(str(file))) is not None}) > 1
+    return len({image.shape for file in files[:20] if (image := cv2.imread(str(file))) is not None}) > 1
 
 
 def _from_photographs(source: Path, config: SynthConfig) -> Iterator[tuple[str, Clip]]:
-    from .clips import SharpPictures, sharp_files
-
-    pictures = SharpPictures(sharp_files([source]))
-    settings = BlurConfig(
+    files = [file for file in sorted(source.rglob("*")) if file.suffix.lower() in IMAGE_SUFFIXES]
+    photographs = [to_tensor(read_image(file)) for file in files]
+    scene = SceneConfig(
         size=config.size,
         frames=config.frames,
         blur_px=config.blur_px,
         duty=config.duty,
         identity=0,
         static=0,
-        cut=0,
-        noise=float(config.noise),
     )
     for index in range(8 if config.clips is None else config.clips):
-        yield f"{index:03}", blur.render_clip(np.random.default_rng([config.seed, index]), pictures, settings)
+        rng = np.random.default_rng([config.seed, index])
+        clips = render([draw_scene(rng, photographs, SRGB, scene)], scene, CPU)
+        yield f"{index:03}", _developed(rng, clips.blurred[0], clips.sharp[0], config)
 
 
-def _footage(source: Path, most: int) -> Iterator[tuple[str, list[Picture]]]:
+def _developed(rng: np.random.Generator, blurred: Tensor, sharp: Tensor, config: SynthConfig) -> Clip:
+    """Linear light as code values, the blurred side with sensor noise if that is wanted."""
+    light = blurred.clamp(0, 1)
+    if config.noise:
+        light = sensor_noise(rng, light, torch.Generator().manual_seed(int(rng.integers(2**31))))
+    return Clip(SRGB.encode(light), SRGB.encode(sharp))
+
+
+def _footage(source: Path, most: int) -> Iterator[tuple[str, list[Image]]]:
     """Name and first frames of every video and sequence of pictures."""
     videos = [source] if source.is_file() else sorted(f for f in source.iterdir() if f.suffix.lower() in VIDEO_SUFFIXES)
     for file in videos:
-        yield file.stem, _first_frames(file, most)
+        yield file.stem, read_run(file, most=most)
     if source.is_dir() and (not videos or any(child.is_dir() for child in source.iterdir())):
         for clip in find_sharp_clips(source):
             frames = islice(read_frames(clip.sharp), most)
             yield clip.name.replace("/", "_"), [picture_of(frame) for frame in frames]
 
 
-def _first_frames(file: Path, most: int) -> list[Picture]:
-    import av
-
-    try:
-        with av.open(str(file)) as container:
-            decoded = islice(container.decode(video=0), most)
-            return [frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False) for frame in decoded]
-    except (av.FFmpegError, IndexError) as error:
-        raise InputError(f"{file}: cannot be read as a video ({error}); name another") from error
-
-
-def shake(rng: np.random.Generator, pictures: list[Picture], config: SynthConfig) -> Clip:
+def shake(rng: np.random.Generator, pictures: list[Image], config: SynthConfig) -> Clip:
     """Footage seen by a moving camera, (frames, 3, h, w). The view is cropped so that it stays within the picture.
 
     At least half of each side is left: where the path leads further, the world is mirrored at its edge.
     """
     duty = float(rng.uniform(*config.duty))
     length = float(np.exp(rng.uniform(*np.log(config.blur_px))))
-    path = blur.Path(rng, len(pictures), length / duty, turn=float(rng.uniform(0, 1)))
+    path = own_path(rng, len(pictures), length / duty, unsteady=False)
     count = max(9, math.ceil(3 * length)) | 1  # tremors outrun the mean: no step over one pixel
-    exposure = (torch.arange(count, dtype=torch.float64) - count // 2) / count * duty
-    motion = path.at(torch.arange(len(pictures), dtype=torch.float64)[:, None] + exposure).float()
+    exposure = (np.arange(count) - count // 2) / count * duty
+    times = np.arange(len(pictures))[:, None] - (len(pictures) - 1) / 2 + exposure
+    motion = torch.from_numpy(path.at(times)).float()
     height, width = pictures[0].shape[:2]
     middle = (motion.amin((0, 1)) + motion.amax((0, 1)))[:2] / 2
     room = (motion[..., :2] - middle).abs().amax((0, 1)) + motion[..., 2:].abs().amax() * max(height, width) / 2
@@ -151,27 +157,28 @@ def shake(rng: np.random.Generator, pictures: list[Picture], config: SynthConfig
     blurred, sharp = [], []
     for frame, moves in enumerate(motion):
         moves = moves - F.pad(middle, (0, 2))
-        still = linear_light(pictures[frame], SRGB, 1.0, "cpu")
-        worlds = _moving(pictures, frame, exposure) if config.interpolate else [still] * count
+        still = SRGB.decode(to_tensor(pictures[frame]))
+        worlds = _moving(pictures, frame + exposure) if config.interpolate else [still] * count
         total = sum(_view(world, move, size) for world, move in zip(worlds, moves, strict=True))
         assert isinstance(total, Tensor)
         blurred.append(total / count)
         sharp.append(_view(still, moves[count // 2], size))
-    light = torch.stack(blurred).clamp(0, 1)
-    if config.noise:
-        light = blur.sensor_noise(rng, light)
-    return Clip(SRGB.encode(light).clamp(0, 1), SRGB.encode(torch.stack(sharp)).clamp(0, 1))
+    return _developed(rng, torch.stack(blurred), torch.stack(sharp), config)
 
 
-def _moving(pictures: list[Picture], frame: int, exposure: Tensor) -> Iterator[Tensor]:
-    """Linear light of the world at each moment of the exposure about `frame`; the ends of the footage stand still."""
-    flows: dict[int, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
-    for moment in (frame + exposure).tolist():
+def _moving(pictures: list[Image], moments: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Iterator[Tensor]:
+    """Linear light of the world at each moment, in frames; the ends of the footage stand still."""
+    last = len(pictures) - 1
+    flows: dict[int, tuple[Tensor, Tensor]] = {}
+    for moment in moments.tolist():
         before = math.floor(moment)
-        one, two = (pictures[min(max(i, 0), len(pictures) - 1)] for i in (before, before + 1))
+        one, two = (pictures[min(max(i, 0), last)] for i in (before, before + 1))
         if before not in flows:
-            flows[before] = flow_between(one, two), flow_between(two, one)
-        yield linear_light(interpolate(one, two, *flows[before], moment - before), SRGB, 1.0, "cpu")
+            gray = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False) for picture in (one, two)]
+            there, back = (torch.from_numpy(flow_between(a, b).copy()) for a, b in (gray, gray[::-1]))
+            flows[before] = there, back
+        ends = (SRGB.decode(to_tensor(picture)) for picture in (one, two))
+        yield between(*ends, *flows[before], torch.tensor([moment - before], dtype=torch.float32))[0]
 
 
 def _view(world: Tensor, move: Tensor, size: tuple[int, ...]) -> Tensor:

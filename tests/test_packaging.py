@@ -48,7 +48,7 @@ def test_the_wheel_holds_every_module_and_the_weights(wheel: Path) -> None:
         for entry in manifest:
             weights = archive.read(f"vdeblur/weights/{entry['file']}")
             assert hashlib.sha256(weights).hexdigest() == entry["sha256"]
-            assert f"vdeblur/weights/{entry['name']}.toml" in names
+            assert f"vdeblur/weights/{Path(entry['file']).stem}.toml" in names
     assert not [name for name in names if name.startswith(("tests", "benchmarks"))]
 
 

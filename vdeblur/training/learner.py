@@ -182,7 +182,7 @@ class Learner:
         batch, look_ahead, target = example
         sharp = to_network(batch.sharp)
         restored = self.forward(self.network, batch, look_ahead, rehearse)
-        taught_loss(restored, sharp, target, self._floor).backward()  # type: ignore[no-untyped-call]
+        taught_loss(restored, sharp, target, self._floor).backward()
         with torch.no_grad():
             before, after = loss_of(to_network(batch.blurred), sharp), loss_of(restored, sharp)
             return torch.stack([after, before - after])

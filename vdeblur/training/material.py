@@ -99,7 +99,8 @@ def read_image(file: Path) -> Image:
 
 def read_run(file: Path, halve: bool = False, most: int = LONGEST_RUN) -> list[Image]:
     """The first frames of a video in RGB; InputError where there are none."""
-    video, frames = cv2.VideoCapture(str(file)), []
+    video = cv2.VideoCapture(str(file))
+    frames: list[Image] = []
     while len(frames) < most:
         there, frame = video.read()
         if not there:

@@ -11,9 +11,11 @@ import contextlib
 import multiprocessing
 import os
 import queue
+import signal
 import tempfile
+import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -82,9 +84,10 @@ class Renderers:
                 self._free[number].put(slot)
             arguments = (open_supply, self._folder, number, count, shape, range(first + number, 1 << 62, processes))
             work = (*arguments, self._ready[number], self._free[number])
-            process = context.Process(target=_render, args=work, daemon=True)
-            process.start()
-            self._processes.append(process)
+            self._processes.append(context.Process(target=_render, args=work, daemon=True))
+        with _deaf_to_ctrl_c():
+            for process in self._processes:
+                process.start()
 
     def take(self, index: int) -> Batch:
         """The batch of this index, which must be the next one; raises what its making raised."""
@@ -96,6 +99,7 @@ class Renderers:
                 break
             except queue.Empty:
                 if not self._processes[number].is_alive():
+                    self._check()  # a signal to the whole group ends a renderer first
                     raise VdeblurError(f"a renderer ended with code {self._processes[number].exitcode}") from None
         if isinstance(slot, VdeblurError):
             raise slot
@@ -120,6 +124,19 @@ class Renderers:
             self._folder.rmdir()
 
 
+@contextlib.contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes started within ignore SIGINT: a terminal sends it to all, and it is for the first alone to act on."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def map_part(
     folder: Path, place: tuple[int, int], part: str, count: int, shape: tuple[int, int], mode: Any
 ) -> np.ndarray[Any, Any]:
@@ -141,17 +158,16 @@ def _render(
     free: Any,
 ) -> None:
     """The life of a process that renders: it ends when it is told to, or when an error has been passed on."""
-    with contextlib.suppress(KeyboardInterrupt):
-        try:
-            torch.set_num_threads(1)
-            supply = open_supply()
-            for index in indices:
-                slot = free.get()
-                batch = supply.batch(index, count)
-                for part, tensor in zip(Batch._fields, batch, strict=True):
-                    map_part(folder, (number, slot), part, count, shape, "r+")[:] = tensor.cpu().numpy()
-                ready.put((index, slot))
-        except VdeblurError as error:
-            ready.put((-1, error))
-        except Exception as error:
-            ready.put((-1, f"{type(error).__name__}: {error}\n{traceback.format_exc()}"))
+    try:
+        torch.set_num_threads(1)
+        supply = open_supply()
+        for index in indices:
+            slot = free.get()
+            batch = supply.batch(index, count)
+            for part, tensor in zip(Batch._fields, batch, strict=True):
+                map_part(folder, (number, slot), part, count, shape, "r+")[:] = tensor.cpu().numpy()
+            ready.put((index, slot))
+    except VdeblurError as error:
+        ready.put((-1, error))
+    except Exception as error:
+        ready.put((-1, f"{type(error).__name__}: {error}\n{traceback.format_exc()}"))

@@ -177,8 +177,8 @@ def _moving(pictures: list[Image], moments: np.ndarray[tuple[int], np.dtype[np.f
             gray = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False) for picture in (one, two)]
             there, back = (torch.from_numpy(flow_between(a, b).copy()) for a, b in (gray, gray[::-1]))
             flows[before] = there, back
-        ends = (SRGB.decode(to_tensor(picture)) for picture in (one, two))
-        yield between(*ends, *flows[before], torch.tensor([moment - before], dtype=torch.float32))[0]
+        lights = SRGB.decode(to_tensor(one)), SRGB.decode(to_tensor(two))
+        yield between(*lights, *flows[before], torch.tensor([moment - before], dtype=torch.float32))[0]
 
 
 def _view(world: Tensor, move: Tensor, size: tuple[int, ...]) -> Tensor:

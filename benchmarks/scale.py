@@ -29,7 +29,7 @@ from vdeblur.batch.collect import collect
 from vdeblur.batch.journal import Entry, Journal
 from vdeblur.batch.scheduler import Batch, BatchOptions
 from vdeblur.batch.units import do
-from vdeblur.batch.workers import Hands, Workers
+from vdeblur.batch.workers import Executor, Workers
 from vdeblur.files import file_sha256
 from vdeblur.jobs.folder import folder_of
 from vdeblur.jobs.job import Job
@@ -111,12 +111,12 @@ def nothing(unit: object, device: str, on_frames: object) -> None:
     """A unit that costs nothing but its way."""
 
 
-def through(hands: Hands) -> float:
+def through(executor: Executor) -> float:
     """Units a second that go to a worker and back, one at a time."""
     try:
-        return rate(lambda: hands.submit(None, lambda _: None).result())
+        return rate(lambda: executor.submit(None, lambda _: None).result())
     finally:
-        hands.stop()
+        executor.stop()
 
 
 def through_ray() -> float | None:

@@ -63,9 +63,9 @@ def test_faults_stay_with_their_file_and_done_work_is_not_done_again(folder: Pat
     out = folder.parent / "out"
     assert [count_frames(out / name) for name in ("a.mp4", "b.mp4", "sub/c.mkv", "long.mkv")] == [12, 9, 5, 40]
     again = batch_of(folder)
-    hands = Here()
-    again.run(hands)
-    assert hands.units == []
+    executor = Here()
+    again.run(executor)
+    assert executor.units == []
     assert set(statuses(again).values()) == {"skipped", "failed"}
     assert all(task.result["frames"] and task.thumbnails for task in again.tasks if task.status == "skipped")
 
@@ -76,9 +76,9 @@ def test_the_journal_knows_content_and_not_names(folder: Path) -> None:
     os.utime(folder / "a.mp4")  # the same film
     shutil.copy(folder / "sub" / "c.mkv", folder / "b.mp4")  # another film
     footage(out / "long.mkv", frames=3)  # someone else's output
-    hands = Here()
+    executor = Here()
     batch = batch_of(folder)
-    batch.run(hands)
+    batch.run(executor)
     found = statuses(batch)
     assert (found["a.mp4"], found["b.mp4"], found["long.mkv"]) == ("skipped", "done", "foreign")
     assert count_frames(out / "b.mp4") == 5

@@ -84,10 +84,10 @@ def test_the_journal_knows_pictures_by_their_content(folder: Path) -> None:
     batch_of(folder).run(Here())
     for picture in (folder / "shot.v1").iterdir():
         os.utime(picture)
-    hands = Here()
+    executor = Here()
     again = batch_of(folder)
-    again.run(hands)
-    assert (set(statuses(again).values()), hands.units) == ({"skipped"}, [])
+    again.run(executor)
+    assert (set(statuses(again).values()), executor.units) == ({"skipped"}, [])
     shutil.copy(folder / "shot.v1" / "3.png", folder / "shot.v1" / "4.png")  # another picture
     (folder / "day 2" / "shot" / "IMG_0002-a.jpg").unlink()  # one less
     (folder.parent / "out" / "shot.v1" / ".thumbs").touch()  # a viewer has been there

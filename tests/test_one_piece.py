@@ -102,9 +102,9 @@ def test_a_batch_goes_on_in_one_piece(tmp_path: Path, numbers: Sequence[int], se
     out = tmp_path / "out"
     job = Job("", None, ModelOptions("unsharp"), sink=SinkOptions(codec="ffv1"))
     batch = Batch(collect([str(path)], str(out), name="{stem}.mkv"), job, str(out), BatchOptions(min_free_bytes=0))
-    hands = Here()
-    batch.run(hands)
-    units = [unit.index for unit in hands.units if isinstance(unit, Restore)]
+    executor = Here()
+    batch.run(executor)
+    units = [unit.index for unit in executor.units if isinstance(unit, Restore)]
     assert len(units) == len(set(units)) > 1  # nothing was tried again
     whole = in_one_piece(path, tmp_path / "whole.mkv")
     assert largest_difference(decoded(str(out / "in.mkv")), whole) == 0

@@ -67,9 +67,9 @@ def test_a_killed_actor_a_lost_node_and_a_corrupt_file_cost_nothing_else(
     alone = batch("alone")
     alone.run(Here())
 
-    hands = RayActors(cluster.address, "cpu", cpus=1)
-    assert hands.width == 2
-    victims = hands.pids()
+    executor = RayActors(cluster.address, "cpu", cpus=1)
+    assert executor.width == 2
+    victims = executor.pids()
     events: list[str] = []
 
     def disturb(run: Batch) -> None:
@@ -86,9 +86,9 @@ def test_a_killed_actor_a_lost_node_and_a_corrupt_file_cost_nothing_else(
     monkeypatch.setattr("vdeblur.batch.scheduler.POLL_SECONDS", 0.01)  # to meet the actor in mid-segment
     together = batch("together")
     try:
-        together.run(hands, disturb)
+        together.run(executor, disturb)
     finally:
-        hands.stop()
+        executor.stop()
     assert events == ["an actor", "a node"]
     assert [task.status for task in together.tasks] == [task.status for task in alone.tasks]
     assert sum(task.status == "done" for task in together.tasks) == 19

@@ -26,7 +26,7 @@ class Enough(Exception):
     """What was awaited has come."""
 
 
-def watched(folder: Path, ready: Callable[[Batch], bool], hands: Here) -> Batch:
+def watched(folder: Path, ready: Callable[[Batch], bool], executor: Here) -> Batch:
     """Watch a folder until `ready`; each unit's input must have its last size when it is restored."""
     request = Request((str(folder),), str(folder.parent / "out"), JOB, OPTIONS, recursive=True)
     batch = Batch([], JOB, str(request.output), OPTIONS)
@@ -38,7 +38,7 @@ def watched(folder: Path, ready: Callable[[Batch], bool], hands: Here) -> Batch:
         assert time.monotonic() < deadline
 
     with pytest.raises(Enough):
-        watch(batch, request, hands, look, Settling(SETTLED))
+        watch(batch, request, executor, look, Settling(SETTLED))
     return batch
 
 

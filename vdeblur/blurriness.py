@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from .frames import Frame, Plane
 
 WORKING_SIDE = 960
-"""Larger pictures are measured at this length of the longer side."""
+"""Larger frames are measured at this length of the longer side."""
 REACH = 48
-"""Pixels of the working picture around a place that belong to it; longer blurs count as this."""
+"""Pixels of the working frame around a place that belong to it; longer blurs count as this."""
 CONTRAST = 60.0
 """8-bit levels of height that make a place fit to judge by."""
 QUANTILE = 0.25
@@ -43,9 +43,9 @@ CALIBRATION = (
     (8.7, 24.0),
     (9.71, 32.0),
 )
-"""(raw figure, blur length in pixels of the working picture), rising."""
+"""(raw figure, blur length in pixels of the working frame), rising."""
 AUTO_THRESHOLD = 3.0
-"""`--only-blurred auto`: frames smeared over fewer pixels (of a picture 960 wide) look sharp to people."""
+"""`--only-blurred auto`: frames smeared over fewer pixels (of a frame 960 wide) look sharp to people."""
 
 
 def blur_length(frame: Frame) -> float:

@@ -1,10 +1,10 @@
 """Every error that a user can meet, in one tree.
 
     VdeblurError (exit 1)
-    ├── UsageError          (exit 2)  flags or settings that cannot be
+    ├── UsageError          (exit 2)  invalid settings
     ├── InputError          (exit 3)  missing, empty, damaged or unsupported input
-    ├── ModelError          (exit 3)  weights that are missing, altered or of another format
-    ├── DeviceError         (exit 4)  no such device, or not enough memory on it; no display
+    ├── ModelError          (exit 3)  an unknown model; weights missing, altered or of another format
+    ├── DeviceError         (exit 4)  an unavailable device or display; out of memory
     ├── OutputError         (exit 5)  output that exists, cannot be written, or a full disk
     │   └── NotInSegments             the input cannot be done in segments; `one_piece` goes on without
     ├── Problems            (as its first)  several of them at once
@@ -38,7 +38,7 @@ class VdeblurError(Exception):
 
 
 class UsageError(VdeblurError):
-    """Flags, settings or configuration that cannot be."""
+    """Invalid flags, settings or configuration."""
 
     exit_code = 2
 

@@ -1,4 +1,4 @@
-"""What a picture is: planes, time and colour that travel together. No input or output, no tensor library."""
+"""What a frame is: planes, time and colour that travel together. No input or output, no tensor library."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LUMA_WEIGHTS: dict[int, tuple[float, float]] = {
 class Color:
     """Colour tags as code points of ITU-T H.273, which are FFmpeg's numbers too; 2 stands for *unspecified*.
 
-    They are carried exactly as the file states them; `luma_weights` is where an untagged picture is guessed.
+    They are carried exactly as the file states them; `luma_weights` is where an untagged frame is guessed.
     """
 
     primaries: int = 2
@@ -41,14 +41,14 @@ class Color:
     """FFmpeg's AVChromaLocation; 0 is unspecified."""
 
     def luma_weights(self, height: int) -> tuple[float, float]:
-        """(Kr, Kb) for this matrix; untagged pictures count as BT.709 from 720 lines up, else BT.601."""
+        """(Kr, Kb) for this matrix; untagged frames count as BT.709 from 720 lines up, else BT.601."""
         guess = MATRIX_BT709 if height >= 720 else MATRIX_SMPTE170M
         return LUMA_WEIGHTS.get(self.matrix, LUMA_WEIGHTS[guess])
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the samples of a picture lie in its planes.
+    """How the samples of a frame lie in its planes.
 
     `model` "yuv" has planes Y, Cb, Cr; "rgb" has R, G, B (each full size); "gray" has Y alone. `alpha` adds one more
     full-size plane at the end. Chroma planes have ceil(size / 2**shift) samples.
@@ -79,7 +79,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One picture and its time. Planes are never written to; a restorer makes new ones."""
+    """One frame and its time. Planes are never written to; a restorer makes new ones."""
 
     planes: tuple[Plane, ...]
     """Native samples, each (height, width) of its plane, uint8 or uint16, as `layout` orders them."""
@@ -91,7 +91,7 @@ class Frame:
     duration: int = 0
     """In units of `time_base`; 0 where the source does not say."""
     origin: Any = field(default=None, repr=False)
-    """Opaque to all but the source and sink that share it (side data, a picture's file name)."""
+    """Opaque to all but the source and sink that share it (side data, an image's file name)."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -121,7 +121,7 @@ class StreamInfo:
     duration_seconds: float | None = None
     sample_aspect_ratio: Fraction | None = None
     rotation: int = 0
-    """Degrees, as the display matrix says; pictures are carried unrotated."""
+    """Degrees, as the display matrix says; frames are carried unrotated."""
     codec: str = ""
     bit_rate: int | None = None
     """Of the video stream, bits per second."""

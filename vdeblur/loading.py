@@ -64,7 +64,7 @@ def load_restorer(
     frame at a time. `look_ahead` False makes a network do without future frames, for live streams. `on_retreat` is
     told of what happens to this caller's frames.
 
-    Raises ModelError for an unknown model or a file that cannot be trusted, DeviceError for an unavailable device and
+    Raises ModelError for an unknown model or an invalid file, DeviceError for an unavailable device and
     UsageError for a precision that the device cannot do.
     """
     options = (model if isinstance(model, ModelOptions) else ModelOptions(model)).named()

@@ -5,7 +5,7 @@ detector asks instead how much of a frame can be *found again* in the frame befo
 brightness:
 
 1. Luma is sampled down to at most 64 cells a side: motion blur, noise and codec artefacts mostly average out.
-2. Phase correlation (Kuglin and Hines, 1975) proposes how the whole picture moved, so a fast pan is no surprise; "not
+2. Phase correlation (Kuglin and Hines, 1975) proposes how the whole frame moved, so a fast pan is no surprise; "not
    at all" is always tried first and nearly always settles it.
 3. Every block of 8 x 8 cells is searched two cells around that place by zero-mean normalised cross-correlation, which
    knows neither gain nor offset: fades and flashes leave it alone. Local motion, zoom and rotation stay within reach.
@@ -16,7 +16,7 @@ Below a fixed score it is a cut. A frame that has too few blocks to judge by, su
 is never a cut by itself; the frame after it is compared with the last one that could be judged. So a flash passes, and
 a scene that comes up from black after another one counts as cut when it can be made out. A slow dissolve is no cut.
 
-Measured on fifteen films: 419 of 420 splices between them found, 246 of 251 cuts between the two halves of one picture,
+Measured on fifteen films: 419 of 420 splices between them found, 246 of 251 cuts between the two halves of one frame,
 five of five real cuts; no false one among 3,000 neighbouring frames, nor when every second frame is left out. It gives
 in at zooms over 10 % and turns over 6 degrees from one frame to the next. About 0.3 ms for 1280x720, on one core.
 """
@@ -31,11 +31,11 @@ from numpy.typing import NDArray
 from .frames import Frame, Plane
 
 CELLS = 64
-"""Longest side of the small picture."""
+"""Longest side of the small frame."""
 BLOCK = 8
 """Cells along a block's side."""
 REACH = 2
-"""Cells that a block is searched in each direction, around where the whole picture went."""
+"""Cells that a block is searched in each direction, around where the whole frame went."""
 PROPOSALS = 2
 """Global shifts that phase correlation may propose."""
 CUT_BELOW = 0.38
@@ -45,7 +45,7 @@ CLEAR_ABOVE = 0.6
 CHANCE, FOUND = 0.5, 0.9
 """Correlations that count 0 and 1. The best of 25 places correlates at 0.3 to 0.5 with an unrelated block."""
 OVERLAP = 0.35
-"""Share of the picture's blocks that must remain after a global shift."""
+"""Share of the frame's blocks that must remain after a global shift."""
 TEXTURE = 1.0
 """Mean standard deviation of the blocks, in 8-bit levels, that makes a frame fit to judge by."""
 TEXTURE_CAP = 20.0
@@ -58,7 +58,7 @@ Cells = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Small:
-    """A picture small enough to compare."""
+    """A frame small enough to compare."""
 
     cells: Cells
     """Mean luma in 8-bit levels, at most 64 x 64."""
@@ -114,7 +114,7 @@ def sampled(plane: Plane, bits: int) -> Small:
     cells = (np.sum(samples, axis=0, dtype=np.float32) * np.float32(scale)).reshape(rows, columns)
     if taps == 1 or cells.size == 0:
         return Small(cells, 0.0)
-    # The two colours of a chequerboard see the same picture: what they differ by is noise, and is as large as that of
+    # The two colours of a chequerboard see the same frame: what they differ by is noise, and is as large as that of
     # the mean of all. 0.455 is the median of a squared normal variable.
     signs = np.where(np.add.outer(np.arange(taps), np.arange(taps)) % 2, -scale, scale).astype(np.float32).ravel()
     difference = signs @ samples.astype(np.float32)
@@ -134,7 +134,7 @@ def similarity(reference: Small, candidate: Small) -> float | None:
 
 
 def _proposals(reference: Cells, candidate: Cells) -> list[tuple[int, int]]:
-    """Shifts (dy, dx) of the whole picture: the highest peaks of the phase correlation."""
+    """Shifts (dy, dx) of the whole frame: the highest peaks of the phase correlation."""
     spectrum = np.fft.rfft2(candidate - candidate.mean()) * np.conj(np.fft.rfft2(reference - reference.mean()))
     magnitude = np.abs(spectrum)
     surface = np.fft.irfft2(spectrum / (magnitude + 1e-3 * magnitude.max() + 1e-9), candidate.shape)

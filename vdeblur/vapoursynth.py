@@ -56,7 +56,7 @@ def Deblur(  # noqa: N802 - as VapourSynth's filters are named
     The state starts anew where the property `_SceneChangePrev` is not 0; frames that have no such property are searched
     for cuts, unless `scene_cuts` is False.
 
-    Raises UsageError for a clip or setting that cannot be, and what `load_restorer` raises.
+    Raises UsageError for an unsupported clip or an invalid setting, and what `load_restorer` raises.
     """
     layout_of(clip)  # refuses first what needs no model to be refused
 

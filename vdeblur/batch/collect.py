@@ -30,9 +30,9 @@ class Item:
     """One job of a batch."""
 
     input: str
-    """A media file, a picture, or a folder or %d pattern of numbered pictures."""
+    """A media file, an image, or a folder or %d pattern of numbered images."""
     output: str
-    """A file; for pictures a folder, which ends in a slash, unless the template names a media file."""
+    """A file; for images a folder, which ends in a slash, unless the template names a media file."""
 
 
 def collect(
@@ -49,7 +49,7 @@ def collect(
     Outputs go into `folder`, under the same names; where it is None, beside their inputs under `default_output`'s, and
     what is such an output of another input is no input itself.
 
-    A folder of numbered pictures (see `is_sequence`) is one item, as a file is. `include` and `exclude` are patterns of
+    A folder of numbered images (see `is_sequence`) is one item, as a file is. `include` and `exclude` are patterns of
     names or of paths below a folder. Raises InputError for a path that names nothing, UsageError for a template that
     cannot be and for two inputs with one output.
     """
@@ -117,16 +117,16 @@ def _in_folder(folder: Path, recursive: bool) -> Iterator[tuple[str, str]]:
 
 
 def is_sequence(folder: Path) -> bool:
-    """Whether a folder is footage by itself: it holds two or more pictures whose names are alike but for a number, and
+    """Whether a folder is footage by itself: it holds two or more images whose names are alike but for a number, and
     neither media files nor further folders. What is hidden does not count."""
     try:
         shown = [path for path in folder.iterdir() if not path.name.startswith(".")]
     except OSError:
         return False
-    pictures = [path.stem for path in shown if path.suffix.lower() in IMAGE_SUFFIXES]
-    if len(pictures) < 2 or any(path.suffix.lower() in MEDIA_SUFFIXES or path.is_dir() for path in shown):
+    images = [path.stem for path in shown if path.suffix.lower() in IMAGE_SUFFIXES]
+    if len(images) < 2 or any(path.suffix.lower() in MEDIA_SUFFIXES or path.is_dir() for path in shown):
         return False
-    numbered = [_NUMBERED.fullmatch(stem) for stem in pictures]
+    numbered = [_NUMBERED.fullmatch(stem) for stem in images]
     return None not in numbered and len({match.groups() for match in numbered if match}) == 1
 
 

@@ -14,7 +14,7 @@ from ..jobs.fingerprints import input_sha256
 from ..media.images import images_of
 
 Stat = tuple[int, int]
-"""Size in bytes, and time of the last change in nanoseconds; for a folder of pictures a number made of their names,
+"""Size in bytes, and time of the last change in nanoseconds; for a folder of images a number made of their names,
 sizes and times."""
 
 
@@ -96,12 +96,12 @@ class Journal:
 
 
 def stat_of(path: str) -> Stat | None:
-    """Size and time of a file, or of all pictures in a folder or of a pattern; None where there is none."""
+    """Size and time of a file, or of all images in a folder or of a pattern; None where there is none."""
     try:
-        if (pictures := images_of(path)) is None:
+        if (images := images_of(path)) is None:
             stat = os.stat(path)
             return stat.st_size, stat.st_mtime_ns
-        stats = [(picture.name, (stat := picture.stat()).st_size, stat.st_mtime_ns) for picture in pictures]
+        stats = [(image.name, (stat := image.stat()).st_size, stat.st_mtime_ns) for image in images]
     except OSError:
         return None
     if not stats:

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..errors import InputError
 from ..files import write_json
 from ..jobs.fingerprints import model_identity
-from ..jobs.folder import settings_with
+from ..jobs.folder import settings_hash
 from ..jobs.job import Job
 from ..jobs.plan import Cutting
 from .journal import Entry, Journal, stat_of
@@ -24,7 +24,7 @@ class Record:
     def __init__(self, folder: Path, settings: Job, cutting: Cutting) -> None:
         """Read what `folder` holds. Raises ModelError for an unknown model, OutputError where it cannot be written."""
         self._folder = folder
-        self._model, self._settings = model_identity(settings.model), settings_with(settings, cutting)
+        self._model, self._settings = model_identity(settings.model), settings_hash(settings, cutting)
         self._journal = Journal(folder / "journal.jsonl")
 
     def made(self, output: str) -> Entry | None:

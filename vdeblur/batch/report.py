@@ -77,7 +77,7 @@ def said(task: Task) -> list[str]:
 
 
 def write_reports(batch: Batch) -> None:
-    """Write report.json and report.html into the output folder. OutputError where that cannot be."""
+    """Write report.json and report.html into the output folder. Raises OutputError if that fails."""
     try:
         write_json(batch.folder / "report.json", to_json(batch))
         write_text(batch.folder / "report.html", to_html(batch))
@@ -86,7 +86,7 @@ def write_reports(batch: Batch) -> None:
 
 
 def to_html(batch: Batch) -> str:
-    """One page that holds its pictures itself."""
+    """One page that holds its images itself."""
     rows = "".join(_row(batch, task) for task in batch.tasks)
     head = "".join(f"<th>{name}</th>" for name in COLUMNS)
     return f"""<!doctype html>
@@ -113,10 +113,10 @@ is smeared, before and after, as a mean over sampled frames.</p>
 
 def _row(batch: Batch, task: Task) -> str:
     result = task.result
-    pictures = task.thumbnails or (None, None)
+    images = task.thumbnails or (None, None)
     images = "".join(
         f'<td><img alt="{when}" src="data:image/jpeg;base64,{data}"></td>' if data else "<td></td>"
-        for when, data in zip(("before", "after"), pictures, strict=True)
+        for when, data in zip(("before", "after"), images, strict=True)
     )
     name = task.item.input
     notes = "".join(f"<br><small>{escape(note)}</small>" for note in said(task))

@@ -10,7 +10,7 @@ from ..jobs.job import Job
 from .collect import Item, collect
 from .scheduler import BatchOptions
 from .units import do
-from .workers import Hands, Workers, auto_jobs
+from .workers import Executor, Workers, auto_jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Request:
             raise UsageError(f"{self.jobs}: give a number of processes, or auto", settings=("jobs",))
         return int(self.jobs)
 
-    def hands(self) -> Hands:
+    def executor(self) -> Executor:
         """Whoever does the work. Raises UsageError where Ray is asked for and not installed."""
         if self.ray is not None:
             from .cluster import RayActors

@@ -16,7 +16,7 @@ from .report import STATUS, said, to_json, to_text, write_reports
 from .request import Request
 from .scheduler import Batch
 from .watching import watch
-from .workers import Hands
+from .workers import Executor
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def run_batch(
         write(json.dumps(_plan(batch, request)) if as_json else _plan_text(batch, request))
         return EXIT_OK
     stopped: Stopped | None = None
-    hands = request.hands()
+    executor = request.executor()
     try:
         with progress as shown:
 
@@ -51,14 +51,14 @@ def run_batch(
 
             try:
                 if request.watch:
-                    watch(batch, request, hands, on_progress)
+                    watch(batch, request, executor, on_progress)
                 else:
-                    batch.run(hands, on_progress)
+                    batch.run(executor, on_progress)
             except Stopped as error:
                 stopped = error
-                _finish(batch, hands, shown, error, say)
+                _finish(batch, executor, shown, error, say)
     finally:
-        hands.stop()
+        executor.stop()
         batch.sweep()
         if request.output is not None:
             write_reports(batch)
@@ -73,7 +73,7 @@ def run_batch(
     return EXIT_DAMAGED_INPUT if any(task.status == "damaged" for task in batch.tasks) else EXIT_OK
 
 
-def _finish(batch: Batch, hands: Hands, shown: BatchProgress, error: Stopped, say: Callable[[str], None]) -> None:
+def _finish(batch: Batch, executor: Executor, shown: BatchProgress, error: Stopped, say: Callable[[str], None]) -> None:
     """After Ctrl-C running segments end, unless it is pressed again; SIGTERM ends them at once."""
     if error.signum != signal.SIGINT:
         return
@@ -84,7 +84,7 @@ def _finish(batch: Batch, hands: Hands, shown: BatchProgress, error: Stopped, sa
     say("stopping: running segments are finished first; Ctrl-C again ends them at once (finished ones are kept)")
     before = {signum: signal.signal(signum, again) for signum in (signal.SIGINT, signal.SIGTERM)}
     try:
-        batch.finish(hands, shown.update)
+        batch.finish(executor, shown.update)
     except Stopped:
         pass
     finally:

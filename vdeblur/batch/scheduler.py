@@ -2,8 +2,8 @@
 
     collect -> record: what is done already? -> per file: Prepare -> Restore each segment -> Join -> record -> report
 
-The loop here hands units to `Hands` (processes on this machine, or actors of a cluster) and takes their results. All
-that a unit leaves is on the disk under idempotent names, so the loop can be killed at any moment and run again.
+The loop here gives units to an `Executor` (processes on this machine, or actors of a cluster) and takes their results.
+All that a unit leaves is on the disk under idempotent names, so the loop can be killed at any moment and run again.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .record import Record
 from .task import Task, pixels
 from .units import Finished, Join, Prepare, Prepared, Restore, Unit, Whole
 from .work import Work, WorkQueue
-from .workers import Hands, WorkerDied
+from .workers import Executor, WorkerDied
 
 log = logging.getLogger(__name__)
 
@@ -78,8 +78,8 @@ class Batch:
     # -- what there is to do ----------------------------------------------------------------------------------------
 
     def _task(self, item: Item, settings: Job) -> Task:
-        pictures = is_image_output(item.output, is_image_input(item.input))
-        sink = SinkOptions() if pictures else settings.sink  # pictures take no codec
+        images = is_image_output(item.output, is_image_input(item.input))
+        sink = SinkOptions() if images else settings.sink  # images take no codec
         task = Task(item, replace(settings, input=item.input, output=item.output, sink=sink))
         overwrite = self.options.overwrite
         try:
@@ -122,10 +122,10 @@ class Batch:
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 
-    def run(self, hands: Hands, on_progress: Callable[[Batch], None] = lambda _: None) -> None:
+    def run(self, executor: Executor, on_progress: Callable[[Batch], None] = lambda _: None) -> None:
         """Do all that is to be done; returns when nothing runs any more. Raises OutputError when the disk is full.
 
-        What a signal raises (`signals.Stopped`) comes out with running units left to `finish` or `hands.stop`.
+        What a signal raises (`signals.Stopped`) comes out with running units left to `finish` or `executor.stop`.
         """
         start = time.perf_counter()
         self._running.clear()
@@ -141,20 +141,20 @@ class Batch:
             unit = Prepare(task.job, task.item.output, str(folder_of(task.item.output)), self.options.cutting)
             self._queue.add(task, unit, rank)
         try:
-            self._loop(hands, on_progress)
+            self._loop(executor, on_progress)
         except OutputError:  # the disk: what runs may end, nothing more is started
-            self.finish(hands, on_progress)
+            self.finish(executor, on_progress)
             raise
         finally:
             self.seconds += time.perf_counter() - start
 
-    def finish(self, hands: Hands, on_progress: Callable[[Batch], None] = lambda _: None) -> None:
+    def finish(self, executor: Executor, on_progress: Callable[[Batch], None] = lambda _: None) -> None:
         """After a signal: let running units end and start no others."""
         self._stopping = True
-        self._loop(hands, on_progress)
+        self._loop(executor, on_progress)
 
     def sweep(self) -> None:
-        """After `hands.stop`: remove the whole files that it met half written. Segments stay for the next run."""
+        """After `executor.stop`: remove the whole files that it met half written. Segments stay for the next run."""
         for work in self._running.values():
             self._sweep(work.task, work.unit)
 
@@ -163,11 +163,11 @@ class Batch:
         if isinstance(unit, Whole):
             JobFolder.remove_at(folder_of(task.item.output))
 
-    def _loop(self, hands: Hands, on_progress: Callable[[Batch], None]) -> None:
+    def _loop(self, executor: Executor, on_progress: Callable[[Batch], None]) -> None:
         while self._running or (self._queue and not self._stopping):
-            while len(self._running) < hands.width and not self._stopping and (work := self._queue.take()):
+            while len(self._running) < executor.width and not self._stopping and (work := self._queue.take()):
                 self._check_disk(0)
-                self._submit(hands, work)
+                self._submit(executor, work)
             if self._running:
                 ended, _ = wait(self._running, POLL_SECONDS, FIRST_COMPLETED)
                 for future in ended:
@@ -176,7 +176,7 @@ class Batch:
                 time.sleep(POLL_SECONDS)
             on_progress(self)
 
-    def _submit(self, hands: Hands, work: Work) -> None:
+    def _submit(self, executor: Executor, work: Work) -> None:
         task, unit = work.task, work.unit
         if task.is_over:
             return
@@ -190,7 +190,7 @@ class Batch:
                 task.status, task.error = "failed", str(error)
                 return
         place = unit.index if isinstance(unit, Restore) else -1
-        future = hands.submit(unit, lambda frames: task.running.__setitem__(place, frames))
+        future = executor.submit(unit, lambda frames: task.running.__setitem__(place, frames))
         self._running[future] = work
 
     def _take(self, future: Future[Any]) -> None:

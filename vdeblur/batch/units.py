@@ -117,7 +117,7 @@ def _join(folder: JobFolder, on_frames: OnFrames) -> Finished:
     held = sum(manifest.frames for manifest in manifests)
     on_frame = _counted(lambda frames: on_frames(frames - held))  # those that count as done are done anew
     said: list[str] = []
-    whole = Around()
+    whole = ReportSamples()
     summary = finish(folder, said.append, on_frame, whole)
     if said:
         finished = whole.finished(replace(summary, warnings=(*said, *summary.warnings)))
@@ -142,12 +142,12 @@ def _most_blurred(manifests: list[Manifest]) -> tuple[str, str] | None:
 
 
 def _whole(job: Job, device: str, on_frames: OnFrames) -> Finished:
-    around = Around()
+    around = ReportSamples()
     job = replace(job, model=replace(job.model, device=device))
     return around.finished(restore_whole(job, _counted(on_frames), around))
 
 
-class Around:
+class ReportSamples:
     """Samples for the report what a file in one piece came to."""
 
     def __call__(self, restorer: Restorer, info: StreamInfo) -> Restorer:

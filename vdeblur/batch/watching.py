@@ -13,7 +13,7 @@ from .journal import Stat, stat_of
 from .report import write_reports
 from .request import Request
 from .scheduler import Batch
-from .workers import Hands
+from .workers import Executor
 
 SETTLED_SECONDS = 3.0
 """A file that has not changed for so long is taken to be whole."""
@@ -42,7 +42,7 @@ class Settling:
 def watch(
     batch: Batch,
     request: Request,
-    hands: Hands,
+    executor: Executor,
     on_progress: Callable[[Batch], None],
     settling: Settling | None = None,
 ) -> None:
@@ -87,7 +87,7 @@ def watch(
                 if new:
                     taken |= {item.input: stat_of(item.input) for item in new}
                     batch.add(new)
-                    batch.run(hands, on_progress)
+                    batch.run(executor, on_progress)
                     write_reports(batch)
     finally:
         observer.stop()

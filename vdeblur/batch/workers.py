@@ -35,7 +35,7 @@ class WorkerDied(Exception):
     """The process ended in the middle of a call: killed, out of memory, or crashed in a codec."""
 
 
-class Hands(Protocol):
+class Executor(Protocol):
     """Whoever does units: processes here, or actors on a cluster."""
 
     width: int

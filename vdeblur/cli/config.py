@@ -28,7 +28,7 @@ class ConfigOption(Option):
 
     Keys are the long flags without dashes in front (`scene-cuts = "off"`); `encoder-option` is a table, and so is each
     of `presets`. Raises UsageError for a file that cannot be read, for keys that are no options of the command and for
-    a preset that there is not.
+    an unknown preset.
     """
 
     def handle_parse_result(

@@ -32,7 +32,7 @@ class Preset:
 def find_preset(name: str, saved: Mapping[str, Mapping[str, Any]]) -> Preset:
     """The preset of this name; `saved` are the tables of a configuration, which may be based on a built-in one.
 
-    Raises UsageError for a name that there is not.
+    Raises UsageError for an unknown name.
     """
     if name in saved:
         own = dict(saved[name])

@@ -1,4 +1,4 @@
-"""By what a job is known again: its model, its settings, and the job itself as JSON."""
+"""Content hashes that identify a job: its input, model and settings; and the job itself as JSON."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def input_sha256(path: str) -> str:
 
 
 def settings_of(job: Job) -> dict[str, Any]:
-    """All of a job that changes the picture, as JSON holds it: neither its paths nor its model's name."""
+    """All of a job that changes the frame, as JSON holds it: neither its paths nor its model's name."""
     settings = job_to_json(job)
     for key in ("input", "output"):
         del settings[key]

@@ -55,7 +55,7 @@ class Manifest:
     """Blur lengths in pixels of sampled frames, before and after."""
     blur_after: tuple[float, ...]
     thumbnails: tuple[str, str] | None
-    """JPEG pictures in base64, before and after."""
+    """JPEG images in base64, before and after."""
     warnings: tuple[str, ...]
     retreats: tuple[str, ...]
     """How the network went on where memory ran out."""
@@ -141,7 +141,7 @@ class JobFolder:
         return self.path / f"{index:05}.mkv"
 
     def times(self) -> list[int]:
-        """The pts of every picture that the input's packets promise."""
+        """The pts of every frame that the input's packets promise."""
         times: list[int] = json.loads((self.path / "times.json").read_text(encoding="utf-8"))
         return times
 
@@ -195,7 +195,7 @@ class JobFolder:
         if not path.is_dir():
             return
         for file in path.iterdir():
-            if file.suffix == ".part" and file.is_dir():  # pictures, half written
+            if file.suffix == ".part" and file.is_dir():  # images, half written
                 shutil.rmtree(file, ignore_errors=True)
             elif file.suffix in (".mkv", ".json", ".part"):
                 file.unlink(missing_ok=True)
@@ -203,6 +203,6 @@ class JobFolder:
             path.rmdir()
 
 
-def settings_with(job: Job, cutting: Cutting) -> str:
+def settings_hash(job: Job, cutting: Cutting) -> str:
     """Hash of all settings of a job in segments."""
     return settings_sha256(job, cutting=asdict(cutting), format=FORMAT)

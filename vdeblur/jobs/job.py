@@ -22,7 +22,7 @@ class Job:
     """What to restore, how, and where to; the defaults are those of the command line."""
 
     input: str
-    """A file, a folder or pattern of pictures, or "-" for stdin."""
+    """A file, a folder or pattern of images, or "-" for stdin."""
     output: str | None = None
     """None: beside the input, under a name of its own; "-" for stdout."""
     model: ModelOptions = field(default_factory=ModelOptions)
@@ -30,7 +30,7 @@ class Job:
     """0 (the input) to 1 (the result)."""
     compare: Literal["split", "side"] | None = None
     scene_cuts: bool = True
-    """Whether the state starts anew at scene cuts; changes of the picture's size always do that."""
+    """Whether the state starts anew at scene cuts; changes of the frame's size always do that."""
     only_blurred: float | None = None
     """Frames less blurred than this (pixels, see `blurriness`) pass as they are: 0 is the automatic threshold, None
     restores all."""

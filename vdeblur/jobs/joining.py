@@ -1,4 +1,4 @@
-"""Joining: segments become one file beside every other stream of the input, each picture at its exact time.
+"""Joining: segments become one file beside every other stream of the input, each frame at its exact time.
 
 Matroska rounds times to milliseconds, and decoding times of separate encodes overlap where B-frames reach back. So
 neither is taken from the segments: a packet's place in the order of presentation gives it the exact pts that its
@@ -28,7 +28,7 @@ from .folder import JobFolder, Manifest
 from .job import Summary
 
 NEAR = 0.6
-"""Of a frame's duration: packets without a picture of their own lie as close to another (see `VideoSource`)."""
+"""Of a frame's duration: packets without a frame of their own lie as close to another (see `VideoSource`)."""
 
 
 def join(folder: JobFolder) -> Summary:
@@ -166,7 +166,7 @@ def _usual(times: Sequence[int]) -> int:
 
 
 class JoinedSink(VideoSink):
-    """A file sink whose pictures come encoded; everything else is as the parent does it."""
+    """A file sink whose frames come encoded; everything else is as the parent does it."""
 
     def __init__(self, path: str, source: VideoSource, options: SinkOptions, encoded: Any) -> None:
         """`encoded` is the stream of a segment, whose parameters the output takes. Raises as the parent does."""

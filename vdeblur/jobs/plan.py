@@ -46,13 +46,13 @@ class Segment:
     """Where reading starts, the warm-up's frames before."""
     read_until: int | None
     frames: int
-    """Pictures that the packets promise."""
+    """Frames that the packets promise."""
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The segments of a file, and the time of every picture."""
+    """The segments of a file, and the time of every frame."""
 
     segments: tuple[Segment, ...]
     times: tuple[int, ...]
@@ -62,7 +62,7 @@ class Plan:
 def cut(job: Job, output: str, cutting: Cutting) -> Plan | None:
     """The segments of an input, from one reading of its packets; None for a job that goes through in one piece.
 
-    That is: pipes, pictures, an output that is no common container, a stream whose packets have no times or the same
+    That is: pipes, images, an output that is no common container, a stream whose packets have no times or the same
     time twice (frames could not be told apart), and an input that makes a single segment.
     """
     suffix = Path(output).suffix.lower()

@@ -13,7 +13,7 @@ from ..media.partial import Partial
 from ..media.paths import is_image_input, is_image_output, output_of
 from ..signals import NOTICE
 from .fingerprints import input_sha256, model_identity
-from .folder import JobFolder, folder_of, settings_with
+from .folder import JobFolder, folder_of, settings_hash
 from .job import Job, OnFrame, Summary
 from .one_piece import finish, restore_piece
 from .plan import Cutting, cut
@@ -90,7 +90,7 @@ def prepare(job: Job, output: str, path: Path, cutting: Cutting = DEFAULT_CUTTIN
 
     Raises what `open_source` raises, ModelError for an unknown model, OutputError.
     """
-    settings = settings_with(job, cutting)
+    settings = settings_hash(job, cutting)
     model = model_identity(job.model)
     standing = JobFolder.find(path)
     sha256 = input_sha256(job.input) if standing else None

@@ -49,7 +49,7 @@ class Sampled(Wrapper):
 
 
 def thumbnail(frame: Frame) -> str:
-    """A small JPEG picture, in base64."""
+    """A small JPEG image, in base64."""
     import cv2
 
     from ..media.images import encode_image

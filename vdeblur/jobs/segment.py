@@ -35,7 +35,7 @@ from ..windows import Window
 from .folder import JobFolder, Manifest
 from .job import OnFrame
 from .samples import Sampled
-from .wrapped import as_asked, with_fallback
+from .wrapped import with_fallback, with_settings
 
 
 def restore_segment(
@@ -73,7 +73,7 @@ def _restored(folder: JobFolder, index: int, on_frame: OnFrame | None, pass_thro
         assert isinstance(file, VideoSource)
         info = side_by_side_info(file.info) if job.compare == "side" else file.info
         fallback = with_fallback(PassThrough(restorer) if pass_through else restorer, retreats.append)
-        sampled = Sampled(as_asked(job, fallback, info), segment.start, segment.end, segment.frames)
+        sampled = Sampled(with_settings(job, fallback, info), segment.start, segment.end, segment.frames)
         with write_behind(open_sink(str(target), file, writing, info)) as sink:
             kept = Trimmed(sink, segment.start, segment.end, lambda frame: on_frame and on_frame(file.info, frame))
             restore_stream(source, sampled, kept, SceneCuts() if job.scene_cuts else None)

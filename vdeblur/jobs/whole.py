@@ -19,7 +19,7 @@ from ..restorers.blend import side_by_side_info
 from ..scenes import SceneCuts
 from ..threads import prefetch, write_behind
 from .job import Job, OnFrame, Summary
-from .wrapped import Watched, as_asked, with_fallback
+from .wrapped import Watched, with_fallback, with_settings
 
 
 def restore_whole(
@@ -43,7 +43,7 @@ def restore_whole(
         retreats: list[str] = []
         loaded = load_restorer(job.model, on_retreat=retreats.append)
         fallback = with_fallback(loaded, retreats.append)
-        restorer = as_asked(job, fallback, info)
+        restorer = with_settings(job, fallback, info)
         if around is not None:
             restorer = around(restorer, info)
         if on_frame is not None:

@@ -17,7 +17,7 @@ def with_fallback(restorer: Restorer, on_retreat: OnRetreat = lambda _: None) ->
     return WithFallback(restorer, lambda: load_per_frame(restorer, on_retreat=on_retreat))
 
 
-def as_asked(job: Job, restorer: Restorer, info: StreamInfo) -> Restorer:
+def with_settings(job: Job, restorer: Restorer, info: StreamInfo) -> Restorer:
     """`restorer` with what the job asks for around it; `info` describes the frames that are written."""
     if job.only_blurred is not None:
         restorer = OnlyBlurred(restorer, job.only_blurred, warm_up_of(job.model))

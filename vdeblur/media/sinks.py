@@ -21,7 +21,7 @@ def open_sink(
     """Open `path` for what `source` gives: a media file, `-` (standard output), or a folder of images.
 
     Everything that can be refused is refused here, before a frame is decoded: OutputError for an output that exists
-    already or cannot be written, UsageError for a codec, format or setting that cannot be. `info` describes the
+    already or cannot be written, UsageError for an invalid codec, format or setting. `info` describes the
     frames where they are no longer those of `source.info` (side by side, for one).
     """
     path = os.fspath(path)

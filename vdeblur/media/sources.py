@@ -20,7 +20,7 @@ def open_source(path: str | os.PathLike[str], options: SourceOptions = DEFAULTS)
     """Open a media file, `-` (standard input), or images: a folder, `frames/*.png`, `frames/%04d.png` or one file.
 
     Raises InputError for an input that is missing, empty, without pictures or beyond reading, and UsageError for
-    settings that cannot be.
+    invalid settings.
     """
     path = os.fspath(path)
     start, end = options.start_seconds, options.end_seconds

@@ -56,7 +56,7 @@ def table(results: Sequence[Result]) -> list[list[str]]:
 
 
 def write_report(results: Sequence[Result], path: str | Path) -> None:
-    """Write the page to `path`, whole or not at all. OutputError where that cannot be."""
+    """Write the page to `path`, whole or not at all. Raises OutputError if that fails."""
     target = Path(path)
     try:
         write_text(target, to_html(results))

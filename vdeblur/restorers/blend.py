@@ -58,9 +58,9 @@ def _blend(before: Plane, after: Plane, steps: NDArray[np.int32]) -> Plane:
 
 
 class Compared(Wrapper):
-    """A restorer that shows the input on the left and the result on the right, as a viewer sees the picture.
+    """A restorer that shows the input on the left and the result on the right, as a viewer sees the frame.
 
-    "split" keeps the size and divides the picture in the middle; "side" sets the two side by side. A stored picture
+    "split" keeps the size and divides the frame in the middle; "side" sets the two side by side. A stored frame
     that players turn by `rotation` degrees (counter-clockwise) is divided so that it comes out right after turning.
     """
 
@@ -128,7 +128,7 @@ def split_planes(first: Frame, second: Frame, axis: int = 1, position: float = 0
 
 
 def side_by_side_planes(first: Frame, second: Frame, axis: int = 1) -> tuple[Plane, ...]:
-    """Planes of the two pictures one after the other along `axis`, of `side_by_side_info`'s size."""
+    """Planes of the two frames one after the other along `axis`, of `side_by_side_info`'s size."""
     layout = first.layout
     length = first.planes[0].shape[axis]
     extra = _aligned(length, layout, axis) - length

@@ -53,7 +53,7 @@ def richardson_lucy(
 
     H averages along the pixel's optical flow over the part of the frame's time that the shutter is open, `exposure`,
     in steps of about a pixel. The flow changes slowly in space, so H stands for its adjoint H' too. Where nothing moves
-    nothing changes. At the ends of a scene, where a neighbour is the picture itself, the other one counts alone.
+    nothing changes. At the ends of a scene, where a neighbour is the frame itself, the other one counts alone.
     """
     neighbours = [(following, 1.0), (previous, -1.0)]
     flows = [sign * _flow(luma, neighbour) for neighbour, sign in neighbours if neighbour is not luma]

@@ -26,7 +26,7 @@ class OnlyBlurred(Wrapper):
     """
 
     def __init__(self, restorer: Restorer, threshold: float, warm_up: int) -> None:
-        """`threshold` in pixels, as `blurriness.blur_length` measures; 0 follows the picture's size.
+        """`threshold` in pixels, as `blurriness.blur_length` measures; 0 follows the frame's size.
 
         `warm_up` is how many frames bring the restorer's state from nothing to what it would be (`loading.warm_up_of`).
         """

@@ -1,4 +1,4 @@
-"""Work at a smaller size: the picture is shrunk, restored, and the residual enlarged and added to the full picture."""
+"""Work at a smaller size: the frame is shrunk, restored, and the residual enlarged and added to the full frame."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class ScaledState(NamedTuple):
 class Scaled(Wrapper):
     """A restorer that has another one work at `scale` (0..1) of the width and height.
 
-    What the other one changes in the small picture is enlarged by linear interpolation and added to the native
-    samples, so detail that the small picture does not hold stays as it was.
+    What the other one changes in the small frame is enlarged by linear interpolation and added to the native
+    samples, so detail that the small frame does not hold stays as it was.
     """
 
     def __init__(self, restorer: Restorer, scale: Fraction) -> None:

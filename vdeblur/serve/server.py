@@ -21,8 +21,8 @@ from .options import ServeOptions, is_loopback
 def serve_forever(options: ServeOptions, tell: Callable[[str], None]) -> int:
     """Serve until a signal comes, and return it; `tell` is given the address to open.
 
-    Raises UsageError without the extra, OutputError where the address or the folder cannot be had, ModelError for a
-    model that there is not.
+    Raises UsageError without the extra, OutputError where the address or the folder cannot be had, ModelError for an
+    unknown model.
     """
     try:
         import aiohttp  # noqa: F401

@@ -113,10 +113,10 @@ is smeared, before and after, as a mean over sampled frames.</p>
 
 def _row(batch: Batch, task: Task) -> str:
     result = task.result
-    images = task.thumbnails or (None, None)
+    pair = task.thumbnails or (None, None)
     images = "".join(
         f'<td><img alt="{when}" src="data:image/jpeg;base64,{data}"></td>' if data else "<td></td>"
-        for when, data in zip(("before", "after"), images, strict=True)
+        for when, data in zip(("before", "after"), pair, strict=True)
     )
     name = task.item.input
     notes = "".join(f"<br><small>{escape(note)}</small>" for note in said(task))

@@ -42,7 +42,7 @@ VALUES = {
     "--threads": ["1", "0", "many"],
     "-o": ["out.mkv", "out.mp4", "out.webm", "out.txt", "out", "taken.mkv", "nowhere/out.mkv", "%03d.png", ".", ""],
 }
-WORDS = [(flag, value) for flag, values in VALUES.items() for value in values]
+WORDS: list[tuple[str, ...]] = [(flag, value) for flag, values in VALUES.items() for value in values]
 WORDS += [("-y",), ("--json",), ("-q",), ("--dry-run",), ("--no-resume",), ("--keep-temp",), ("--frobnicate",)]
 INPUTS = ["in.mkv", "in.mkv", "in.mkv", "missing.mp4", "text.mp4", ".", "", "inof"]
 

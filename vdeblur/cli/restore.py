@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import EXIT_DAMAGED_INPUT, InputError, OutputError, Problems, UsageError, VdeblurError, did_you_mean
+from ..errors import EXIT_DAMAGED_INPUT, InputError, OutputError, Problems, UsageError, VdeblurError
 from ..signals import StopSignals
 from . import options
 from .console import batch_progress_of, has_display, log, progress_of, say, say_json
 from .grammar import RESTORE, InputCommand, command, input_option, output_option, run_option
+from .meant import check_inputs
 from .values import Seconds
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def restore(
     if as_json and output == "-":
         raise UsageError("--json and -o - would both write to stdout: leave one of them out")
     end = _end_of(ss, to, duration)
-    _check_words(ctx, inputs)
+    check_inputs(ctx, inputs)
     job = replace(
         job,
         input=inputs[0],
@@ -237,31 +238,3 @@ def _end_of(start: float | None, end: float | None, duration: float | None) -> f
     if end is not None and end <= (start or 0.0):
         raise UsageError(f"--to {end:g} lies before the start at {start or 0:g} s: nothing would be left")
     return end
-
-
-def _check_words(ctx: click.Context, inputs: tuple[str, ...]) -> None:
-    """Raise InputError for what looks like a command that is misspelt, or like an output without -o before it."""
-    first, last = inputs[0], inputs[-1]
-    group = ctx.parent.command if ctx.parent else None
-    if "." not in first and not os.path.exists(first) and isinstance(group, click.Group):
-        commands = {name for name, member in group.commands.items() if not member.hidden}
-        if hint := did_you_mean(first, commands):
-            raise InputError(f"{first}: neither a file nor a command{hint}")
-    if len(inputs) == 1 and os.path.isdir(first):
-        _check_folder(first)
-    if len(inputs) == 2 and os.path.exists(first) and _is_no_input(last):
-        raise InputError(f'{last}: no such file; did you mean "-o {last}"?')
-
-
-def _check_folder(path: str) -> None:
-    """Raise InputError for a folder of videos, which is no image sequence."""
-    from ..batch.collect import MEDIA_SUFFIXES
-    from ..media.paths import IMAGE_SUFFIXES
-
-    suffixes = {os.path.splitext(name)[1].lower() for name in os.listdir(path)}
-    if not suffixes & set(IMAGE_SUFFIXES) and suffixes & MEDIA_SUFFIXES:
-        raise InputError(f"{path}: is a folder of videos; `vdeblur batch {path} -o FOLDER` restores all of them")
-
-
-def _is_no_input(word: str) -> bool:
-    return not os.path.exists(word) and not any(sign in word for sign in "*?[%@") and word != "-"

@@ -1,0 +1,40 @@
+"""Words that are no inputs: what a person may have meant by them."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from ..errors import InputError, did_you_mean
+
+
+def check_inputs(ctx: click.Context, inputs: tuple[str, ...]) -> None:
+    """Raise InputError for what looks like a command that is misspelt, or like an output without -o before it."""
+    first, last = inputs[0], inputs[-1]
+    group = ctx.parent.command if ctx.parent else None
+    if "." not in first and not os.path.exists(first) and isinstance(group, click.Group):
+        commands = {name for name, member in group.commands.items() if not member.hidden}
+        if hint := did_you_mean(first, commands):
+            raise InputError(f"{first}: neither a file nor a command{hint}")
+    if len(inputs) == 1 and os.path.isdir(first):
+        _check_folder(first)
+    if len(inputs) == 2 and os.path.exists(first) and _is_no_input(last):
+        raise InputError(f'{last}: no such file; did you mean "-o {last}"?')
+
+
+def _check_folder(path: str) -> None:
+    """Raise InputError for a folder of videos, which is no image sequence."""
+    from ..batch.collect import MEDIA_SUFFIXES
+    from ..media.paths import IMAGE_SUFFIXES
+
+    try:
+        suffixes = {os.path.splitext(name)[1].lower() for name in os.listdir(path)}
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    if not suffixes & set(IMAGE_SUFFIXES) and suffixes & MEDIA_SUFFIXES:
+        raise InputError(f"{path}: is a folder of videos; `vdeblur batch {path} -o FOLDER` restores all of them")
+
+
+def _is_no_input(word: str) -> bool:
+    return not os.path.exists(word) and not any(sign in word for sign in "*?[%@") and word != "-"

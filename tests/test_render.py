@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vdeblur.training.camera import FRAME_HEIGHT, Camera, Path, similarity
 from vdeblur.training.light import Light, compress, sensor_noise
-from vdeblur.training.render import render
+from vdeblur.training.render import render, render_on_device
 from vdeblur.training.scene import COUNTS, TEXELS, Layer, Scene, SceneConfig, draw_scene, own_path
 from vdeblur.training.shapes import draw_shape
 
@@ -67,6 +67,16 @@ def test_clips_rendered_together_are_those_rendered_alone() -> None:
     for i, scene in enumerate(scenes):
         alone = render([scene], CONFIG, CPU)
         torch.testing.assert_close(alone.blurred[0], together.blurred[i], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_processor_renders_what_a_device_does(seed: int) -> None:
+    scene = draw_scene(np.random.default_rng(seed), photographs(), PLAIN, CONFIG)
+    one, other = render([scene], CONFIG, CPU), render_on_device([scene], CONFIG, CPU)
+    for part in ("blurred", "sharp"):
+        difference = (getattr(one, part) - getattr(other, part)).abs()
+        assert difference.mean() < 0.004
+        assert difference.quantile(0.99) < 0.05
 
 
 def test_the_exposure_averages_light_along_the_path_about_the_target() -> None:

@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .cpu_render import render_on_cpu
 from .scene import Scene, SceneConfig
 
-AT_ONCE = {"cpu": 300_000, "cuda": 30_000_000}
-"""Samples rendered together: what fits a processor's cache, and what keeps a GPU busy."""
+AT_ONCE = 30_000_000
+"""Samples rendered together, which keeps a GPU busy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,14 +32,22 @@ class Clips:
 
 
 def render(scenes: Sequence[Scene], config: SceneConfig, device: torch.device) -> Clips:
+    """Rasterise scenes: on a processor by OpenCV, elsewhere those of equal counts together."""
+    if device.type == "cpu":
+        pairs = [render_on_cpu(scene, config) for scene in scenes]
+        return Clips(*(torch.stack(side) for side in zip(*pairs, strict=True)))
+    return render_on_device(scenes, config, device)
+
+
+def render_on_device(scenes: Sequence[Scene], config: SceneConfig, device: torch.device) -> Clips:
     """Rasterise scenes, those of equal counts together."""
     shape = (len(scenes), config.frames, 3, config.size, config.size)
     clips = Clips(torch.empty(shape, device=device), torch.empty(shape, device=device))
     for count in sorted({scene.count for scene in scenes}):
         which = [i for i, scene in enumerate(scenes) if scene.count == count]
         samples = count * config.size**2
-        frames = max(1, min(config.frames, AT_ONCE[device.type] // samples))
-        at_once = max(1, AT_ONCE[device.type] // (samples * frames))
+        frames = max(1, min(config.frames, AT_ONCE // samples))
+        at_once = max(1, AT_ONCE // (samples * frames))
         for start in range(0, len(which), at_once):
             part = which[start : start + at_once]
             index = torch.tensor(part, device=device)

@@ -153,7 +153,10 @@ def _texture(
     wanted = TEXELS * size
     linear = F.interpolate(linear, (wanted, wanted), mode="bilinear", antialias=True, align_corners=False)
     if rng.random() < 0.7:  # a pixel's area rather than a point; lenses and sensors vary
-        linear = F.avg_pool2d(F.pad(linear, (0, 1, 0, 1), mode="replicate"), TEXELS, stride=1)
+        for axis in (2, 3):
+            linear = (
+                linear + torch.cat([linear.narrow(axis, 1, wanted - 1), linear.narrow(axis, wanted - 1, 1)], axis)
+            ) / 2
     return linear[0]
 
 

@@ -150,7 +150,7 @@ def test_what_cannot_be_previewed_is_one_line(
     assert Path("taken.mp4").read_bytes() == b"precious"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="xdg-open is what opens files on Linux")
+@pytest.mark.needs("linux")
 def test_it_is_opened_for_a_person_at_a_terminal_who_named_no_place_for_it(tmp_path: Path) -> None:
     """With the program that opens files replaced by one that notes what it was given."""
     import pty

@@ -138,7 +138,7 @@ def test_the_library_hands_a_driver_every_frame(tmp_path: Path) -> None:
 
 
 @pytest.mark.needs("virtual-camera", "linux")
-@pytest.mark.skipif(bool(list(Path("/dev").glob("video*"))), reason="here is a camera to be had")
+@pytest.mark.needs("no-camera")
 def test_without_a_driver_the_library_is_one_line_with_the_remedy(tmp_path: Path) -> None:
     clip = footage(tmp_path / "clip.mp4")
     result = run("live", "--camera", str(clip), "-m", "unsharp", "--preview", "none", "--virtual-camera")

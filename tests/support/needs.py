@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
 from typing import NoReturn
 
 import av
@@ -60,6 +61,7 @@ NEEDS = {
     "cuda": Need(torch.cuda.is_available, "a GPU of NVIDIA and a build of torch with CUDA"),
     "ffmpeg": Need(lambda: shutil.which("ffmpeg") is not None, "apt-get install ffmpeg"),
     "linux": Need(lambda: sys.platform == "linux", "limits of processes, /proc and /dev as Linux has them"),
+    "no-camera": Need(lambda: not list(Path("/dev").glob("video*")), "a machine without a camera"),
     "nvenc": Need(lambda: "h264_nvenc" in av.codecs_available, "PyAV with an FFmpeg that knows hardware encoders"),
     "ray": Need(lambda: find_spec("ray") is not None, "pip install '.[ray]'"),
     "root": Need(may_mount, "root, in a container that may mount a file system"),

@@ -96,7 +96,8 @@ def test_the_page_offers_whatever_is_published(tmp_path: Path, monkeypatch: pyte
         async with session.get(f"{url}/api/facts") as response:
             facts = await response.json()
         assert facts["model"] == heavy
-        assert list(facts["models"])[:3] == [heavy, "fast", "cnn"]
+        assert next(iter(facts["models"])) == heavy
+        assert {"fast", "cnn", "unsharp"} <= set(facts["models"])
 
     served(work, model=ModelOptions(heavy))
 
@@ -158,7 +159,7 @@ def test_the_command_serves_until_it_is_stopped(tmp_path: Path) -> None:
         assert process.stderr is not None
         assert "serving http://127.0.0.1:" in process.stderr.readline()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) == 143
+        assert process.wait(timeout=60) == 143
         assert process.stderr.read() == ""
 
 

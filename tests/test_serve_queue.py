@@ -25,8 +25,8 @@ from support.commands import ROOT
 from support.serving import ask, finished, job_when, jobs_of, private_temporaries, served, status, upload
 from support.videos import count_frames, footage, sound_only
 from vdeblur.loading import ModelOptions
+from vdeblur.serve.archive import unique_names
 from vdeblur.serve.options import ServeOptions
-from vdeblur.serve.routes import unique_names
 from vdeblur.serve.server import running
 
 
@@ -345,7 +345,7 @@ def test_the_queue_survives_a_restart_in_the_middle(clip: Path, long: bytes, tmp
     try:
         ids = asyncio.run(fill(url))
         process.send_signal(end)
-        process.wait(15)
+        process.wait(60)
     finally:
         process.kill()
         process.communicate()

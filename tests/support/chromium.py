@@ -79,7 +79,7 @@ class Page:
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 
-    async def until(self, code: str, seconds: float = 30) -> None:
+    async def until(self, code: str, seconds: float = 90) -> None:
         """Wait until the code gives something that JavaScript takes for true."""
         async with asyncio.timeout(seconds):
             while not await self.evaluate(f"!!({code})"):

@@ -54,7 +54,8 @@ def guard(own_host: str, token: str | None) -> Middleware:
             log.exception("%s %s failed", request.method, request.path)
             response = web.json_response({"error": "internal error"}, status=500)
         if not response.prepared:
-            response.headers.update(HEADERS)
+            for name, value in HEADERS.items():
+                response.headers.setdefault(name, value)
             if token is not None and hmac.compare_digest(request.query.get("token", "").encode(), token.encode()):
                 # The page goes on with a cookie, so the token need not stand in every address.
                 response.set_cookie(COOKIE, token, httponly=True, samesite="Strict", path="/")

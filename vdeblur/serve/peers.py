@@ -1,33 +1,23 @@
-"""Webcams over WebRTC: the browser's picture comes in, is restored in time, and goes back divided: before and after.
-
-The division is made here rather than in the browser, so that both sides show the same moment through the same codec.
-"""
+"""Webcams over WebRTC: a browser calls; its video comes in, is restored in time (`restored_track`) and goes back."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import logging
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import av
 from aioice import ice
-from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.codecs import h264, vpx
-from aiortc.mediastreams import MediaStreamError
 
 from ..errors import UsageError, VdeblurError
-from ..frames import Frame
-from ..live.meter import LiveMeter, percentile
 from ..live.stream import LiveStream, ladder
-from ..media.colors import color_of
-from ..media.planes import frame_of, video_frame
-from ..restorers.blend import split_planes
 from .choices import Choices, checked_strength
+from .restored_track import RestoredTrack
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -41,8 +31,6 @@ CONNECT_SECONDS = 30.0
 """A peer that has not connected by then is dropped."""
 MAX_MESSAGE = 1000
 """Characters of a control message."""
-MAX_PIXELS = 1920 * 1088
-"""A larger picture is turned away."""
 
 # The library's own rates suit a face in a small window; at half a megabit the codec hides what restoring gains.
 vpx.DEFAULT_BITRATE, vpx.MAX_BITRATE = 2_500_000, 8_000_000
@@ -57,89 +45,6 @@ def _own_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
 
 
 ice.get_host_addresses = _own_addresses
-
-
-class RestoredTrack(VideoStreamTrack):
-    """The browser's track, restored; the newest picture wins, as everywhere live."""
-
-    def __init__(self, source: MediaStreamTrack, stream: LiveStream, pool: ThreadPoolExecutor) -> None:
-        super().__init__()
-        self.stream, self.meter = stream, LiveMeter()
-        self.divider = 0.5
-        """Where the result begins, 0..1 from the left; 0 shows nothing else."""
-        self._source, self._pool = source, pool
-        self._newest: tuple[av.VideoFrame, float, int] | None = None
-        self._came = asyncio.Event()
-        self._reader = asyncio.ensure_future(self._read())
-
-    async def _read(self) -> None:
-        """Take every picture at once, so that none waits in a queue."""
-        try:
-            while True:
-                picture = await self._source.recv()
-                if not isinstance(picture, av.VideoFrame):
-                    continue
-                now = time.perf_counter()
-                self.meter.capture(now)
-                if self._newest is not None:
-                    self.meter.drop()
-                self._newest = (picture, now, self.meter.captured)
-                self._came.set()
-        except MediaStreamError:  # the browser has ended it
-            self.stop()
-
-    async def recv(self) -> av.VideoFrame:
-        """The next restored picture, when there is one; called by the connection."""
-        while True:
-            await self._came.wait()
-            self._came.clear()
-            if self.readyState != "live":
-                raise MediaStreamError
-            taken, self._newest = self._newest, None
-            if taken is None:
-                continue
-            picture, at, number = taken
-            if not self.stream.wants(number):
-                self.meter.drop()
-                continue
-            if picture.width * picture.height > MAX_PIXELS:
-                raise MediaStreamError
-            return await asyncio.get_running_loop().run_in_executor(self._pool, self._restore, picture, at)
-
-    def _restore(self, picture: av.VideoFrame, at: float) -> av.VideoFrame:
-        begun = time.perf_counter()
-        assert picture.pts is not None
-        assert picture.time_base is not None
-        frame = frame_of(picture, picture.pts, picture.time_base, color_of(picture))
-        restored = self.stream.restore(frame)
-        divided = split_planes(frame, restored, 1, self.divider) if self.divider > 0 else restored.planes
-        out = video_frame(Frame(divided, restored.layout, restored.color, restored.pts, restored.time_base))
-        done = time.perf_counter()
-        self.meter.restore(done)
-        self.meter.shown(done - at)
-        self.stream.took(done - begun, self.meter.interval, done - at, done)
-        return out
-
-    def stop(self) -> None:
-        """End both tracks."""
-        super().stop()
-        self._reader.cancel()
-        self._came.set()
-
-    def stats(self) -> dict[str, Any]:
-        """What the page plots; latency is the server's share: from received to restored."""
-        capture_fps, restored_fps = self.meter.rates(time.perf_counter())
-        latencies = self.meter.latencies
-        return {
-            "capture_fps": round(capture_fps, 2),
-            "restored_fps": round(restored_fps, 2),
-            "latency_p50_ms": round(1000 * percentile(latencies, 0.5), 1),
-            "latency_p95_ms": round(1000 * percentile(latencies, 0.95), 1),
-            "dropped": self.meter.dropped,
-            "step": str(self.stream.step),
-            "stepped_down": self.stream.stepped_down,
-            "device": self.stream.device,
-        }
 
 
 class Peer:

@@ -22,7 +22,7 @@ from ..restorer import Restorer
 from ..scenes import SceneCuts
 from .job import Video
 
-Picture = NDArray[np.uint8]
+Image = NDArray[np.uint8]
 """(height, width, 3), B, G, R."""
 
 SAMPLES = 8
@@ -71,15 +71,15 @@ class Preview:
         frames, centre = self._around(seconds, 0, 0)
         return frames[centre]
 
-    def pair_at(self, seconds: float, restorer: Restorer) -> tuple[Picture, Picture]:
-        """The frame at `seconds` before and after, as `picture_of` gives them. Raises what restoring raises."""
+    def pair_at(self, seconds: float, restorer: Restorer) -> tuple[Image, Image]:
+        """The frame at `seconds` before and after, as `image_of` gives them. Raises what restoring raises."""
         few, many = WARM_UP
         warm_up = int(min(max(WARM_UP_PIXELS / (self.info.width * self.info.height), few), many))
         frames, centre = self._around(seconds, warm_up + restorer.past, restorer.future)
         wanted = frames[centre]
         results = restored(frames, restorer, SceneCuts())
         after = next(result.after for result in results if result.before is wanted)
-        return picture_of(wanted, self.info), picture_of(after, self.info)
+        return image_of(wanted, self.info), image_of(after, self.info)
 
     def _around(self, seconds: float, before: int, after: int) -> tuple[list[Frame], int]:
         """Up to `before` frames, the one at `seconds` and up to `after` more; and which of them it is."""
@@ -113,18 +113,18 @@ def shown_size(info: StreamInfo) -> tuple[int, int]:
     return (info.height, width) if info.rotation % 180 == 90 else (width, info.height)
 
 
-def picture_of(frame: Frame, info: StreamInfo) -> Picture:
+def image_of(frame: Frame, info: StreamInfo) -> Image:
     """The frame as people see it: 8-bit, turned upright, with square pixels."""
     stored: Any = convert(video_frame(replace(frame, origin=None)), "bgr24").to_ndarray()
     width = max(round(info.width * (info.sample_aspect_ratio or 1)), 1)
     if width != info.width:
         stored = cv2.resize(stored, (width, info.height), interpolation=cv2.INTER_CUBIC)
-    return cast(Picture, np.ascontiguousarray(np.rot90(stored, round(info.rotation / 90) % 4)))
+    return cast(Image, np.ascontiguousarray(np.rot90(stored, round(info.rotation / 90) % 4)))
 
 
-def jpeg(picture: Picture) -> bytes:
-    """The picture as JPEG whose losses do not show beside those of a video: quality 95, 4:4:4."""
+def jpeg(image: Image) -> bytes:
+    """The image as JPEG whose losses do not show beside those of a video: quality 95, 4:4:4."""
     options = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
-    good, data = cv2.imencode(".jpg", picture, options)
+    good, data = cv2.imencode(".jpg", image, options)
     assert good
     return data.tobytes()

@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import OutputError, VdeblurError, reason_of
@@ -18,7 +21,7 @@ from ..restorer import Restorer
 from ..restorers.blend import Blended
 from .choices import Settings
 from .job import ServedJob
-from .preview import Picture, Preview, jpeg, picture_of
+from .preview import Image, Preview, image_of, jpeg
 
 if TYPE_CHECKING:
     from .options import ServeOptions
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 Which = Literal["before", "after"]
 
 FULL = "the disk of this server is full; make room, then try again"
+EXPLAIN = "vdeblur.quality.explain"
 KEPT_FRAMES = 40
 """Single frames that are kept of a job, for the next who asks for them."""
 
@@ -52,10 +56,27 @@ def frame_jpeg(job: ServedJob, which: Which, seconds: float, settings: Settings,
     if not path.is_file():
         preview = Preview(job.input)
         if which == "before":  # a scrubber asks for many of these and shows no result: nothing is restored
-            _keep(job, path.name, picture_of(preview.frame_at(seconds), preview.info))
+            _keep(job, path.name, image_of(preview.frame_at(seconds), preview.info))
         else:
             _make_pair(job, preview, seconds, settings, options)
     return path.read_bytes()
+
+
+def explains() -> bool:
+    """Whether this copy of vdeblur can explain a frame."""
+    return find_spec(EXPLAIN) is not None
+
+
+def explanation_page(job: ServedJob, seconds: float, settings: Settings, options: ServeOptions) -> Path:
+    """A page about what the model made of the frame at `seconds`. Raises what `quality.explain` raises."""
+    path = job.folder / f"explained-{_frame_name('after', seconds, settings)}.html"
+    if not path.is_file():
+        explanation = import_module(EXPLAIN).explain(
+            str(job.input), settings.model, at=seconds, device=options.model.device
+        )
+        explanation.write_page(path)
+        path.write_text(path.read_text(encoding="utf-8").replace(str(job.input), job.name), encoding="utf-8")
+    return path
 
 
 def restore(job: ServedJob, options: ServeOptions) -> None:
@@ -115,9 +136,9 @@ def _frame_name(which: Which, seconds: float, settings: Settings) -> str:
     return f"frame-{seconds:.3f}{made_by}-{which}.jpg"
 
 
-def _keep(job: ServedJob, name: str, picture: Picture) -> None:
+def _keep(job: ServedJob, name: str, image: Image) -> None:
     try:
-        (job.folder / name).write_bytes(jpeg(picture))
+        (job.folder / name).write_bytes(jpeg(image))
     except OSError as error:
         raise OutputError(f"{job.name}: a frame of it cannot be kept: {reason_of(error)}") from error
     kept = sorted(job.folder.glob("frame-*.jpg"), key=lambda path: path.stat().st_mtime)

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import re
 import secrets
 import shutil
-import zipfile
-from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import quote
 
 from aiohttp import web
 
 from ..errors import VdeblurError
-from .choices import Choices, checked_seconds
+from .archive import unique_names, zipped
+from .choices import Choices, Settings, checked_seconds
 from .job import ServedJob, download_name, shown_name
 from .queue import Queue
-from .restoring import FULL, Which, frame_jpeg, is_full_disk, line_of
+from .restoring import FULL, Which, explains, explanation_page, frame_jpeg, is_full_disk, line_of
 
 if TYPE_CHECKING:
     from .options import ServeOptions
 
 CHUNK_BYTES = 1 << 20
+EXPLANATION_POLICY = (
+    "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
+)
 STALLED_SECONDS = 60.0
 """An upload that sends nothing for this long is dropped."""
 
@@ -49,6 +49,8 @@ class Routes:
         app.router.add_delete(job, self.remove)
         app.router.add_get(job + "/{which:input|output}", self.send)
         app.router.add_get(job + "/frame/{which:before|after}", self.frame)
+        if explains():
+            app.router.add_get(job + "/explain", self.explain)
 
     async def upload(self, request: web.Request) -> web.Response:
         """Take a file of bounded size (the request's body; its name in X-Name), and let it wait for its turn."""
@@ -125,18 +127,28 @@ class Routes:
     async def frame(self, request: web.Request) -> web.Response:
         """One frame, before or after, as JPEG: at=SECONDS, or the poster; with the job's settings, or others."""
         job, which = self._find(request), cast(Which, request.match_info["which"])
-        seconds = checked_seconds(request.query.get("at"))
-        seconds = job.poster if seconds is None else round(seconds, 3)
-        if job.status == "uploading" or seconds is None:
-            raise web.HTTPNotFound(text=job.poster_error or "not there yet")
-        wanted = {key: request.query[key] for key in ("model", "strength") if key in request.query}
-        settings = (await asyncio.shield(self._choices)).settings(wanted, job.settings)
+        seconds, settings = await self._asked(request, job)
         async with self._frames[which]:
             try:
                 data = await asyncio.to_thread(frame_jpeg, job, which, seconds, settings, self._options)
             except VdeblurError as error:
                 raise web.HTTPUnprocessableEntity(text=line_of(error, job)) from error
         return web.Response(body=data, content_type="image/jpeg")
+
+    async def explain(self, request: web.Request) -> web.StreamResponse:
+        """A page about one frame; with `prepare`, only word that it is there, which takes as long as it must."""
+        job = self._find(request)
+        seconds, settings = await self._asked(request, job)
+        async with self._frames["after"]:
+            try:
+                path = await asyncio.to_thread(explanation_page, job, seconds, settings, self._options)
+            except VdeblurError as error:
+                raise web.HTTPUnprocessableEntity(text=line_of(error, job)) from error
+        if "prepare" in request.query:
+            return web.json_response({})
+        # Its scripts are its own, but its words may be those of a file: it runs apart from our page, and asks nothing.
+        headers = {"Content-Security-Policy": EXPLANATION_POLICY, "Content-Type": "text/html; charset=utf-8"}
+        return web.FileResponse(path, headers=headers)
 
     async def send_all(self, request: web.Request) -> web.StreamResponse:
         """Every restored video in one archive, which is made while it is sent."""
@@ -147,10 +159,19 @@ class Routes:
         response.content_type = "application/zip"
         await response.prepare(request)
         names = unique_names([download_name(job.name) for job in done])
-        async for chunk in _zipped({name: job.output for name, job in zip(names, done, strict=True)}):
+        async for chunk in zipped({name: job.output for name, job in zip(names, done, strict=True)}):
             await response.write(chunk)
         await response.write_eof()
         return response
+
+    async def _asked(self, request: web.Request, job: ServedJob) -> tuple[float, Settings]:
+        """Which frame is meant, in seconds, and how it is to be restored."""
+        seconds = checked_seconds(request.query.get("at"))
+        seconds = job.poster if seconds is None else round(seconds, 3)
+        if job.status == "uploading" or seconds is None:
+            raise web.HTTPNotFound(text=job.poster_error or "not there yet")
+        wanted = {key: request.query[key] for key in ("model", "strength") if key in request.query}
+        return seconds, (await asyncio.shield(self._choices)).settings(wanted, job.settings)
 
     def _find(self, request: web.Request) -> ServedJob:
         job = self._queue.find(request.match_info["id"])
@@ -176,46 +197,6 @@ class Routes:
                 await asyncio.to_thread(_write, file, chunk)
         if not received:
             raise web.HTTPBadRequest(text="the file is empty")
-
-
-def unique_names(names: list[str]) -> list[str]:
-    """a.mp4, a.mp4 -> a.mp4, a (2).mp4."""
-    taken: list[str] = []
-    for name in names:
-        path = Path(name)
-        numbered = (f"{path.stem} ({number}){path.suffix}" for number in itertools.count(2))
-        taken.append(next(free for free in itertools.chain([name], numbered) if free not in taken))
-    return taken
-
-
-class _Pieces:
-    """A file that only takes: what was written since the last `take` waits there."""
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-
-    def write(self, data: bytes) -> int:
-        self._pieces.append(bytes(data))
-        return len(data)
-
-    def flush(self) -> None:
-        """There is nothing behind it."""
-
-    def take(self) -> bytes:
-        taken, self._pieces = b"".join(self._pieces), []
-        return taken
-
-
-async def _zipped(files: Mapping[str, Path]) -> AsyncIterator[bytes]:
-    """The files as a ZIP archive, uncompressed (video does not shrink), a piece at a time."""
-    pieces = _Pieces()
-    with zipfile.ZipFile(cast(BinaryIO, pieces), "w") as archive:
-        for name, path in files.items():
-            with path.open("rb") as file, archive.open(name, "w", force_zip64=True) as entry:
-                while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
-                    entry.write(chunk)
-                    yield pieces.take()
-    yield pieces.take()
 
 
 async def _object(request: web.Request) -> dict[str, Any]:

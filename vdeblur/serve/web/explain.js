@@ -1,36 +1,32 @@
-// What the network did to a frame, where this copy of vdeblur can say.
+// What the network did to a frame, on a page of its own, where this copy of vdeblur can say.
 
-import { blob } from "./api.js";
-import { byId } from "./dom.js";
+import { get } from "./api.js";
+import { byId, clock } from "./dom.js";
 
 export function setUpExplain(facts, say) {
-  const [panel, picture] = [byId("explanation"), byId("explanation-frame")];
+  const [ask, link] = [byId("explain"), byId("explanation")];
+  const close = () => (link.hidden = true);
 
-  function close() {
-    panel.hidden = true;
-    if (picture.src) URL.revokeObjectURL(picture.src);
-    picture.removeAttribute("src");
-  }
-
-  byId("explanation-close").addEventListener("click", close);
   return {
     close,
-    offer: (job) => (byId("explain").hidden = !facts.explains || job.poster === null),
+    offer: (job) => (ask.hidden = !facts.explains || job.poster === null),
+    /** Ask for the page; it may take a minute, so it is made before it is offered. */
     async open(job, seconds, settings) {
       const query = new URLSearchParams({ at: seconds.toFixed(3), model: settings.model, strength: settings.strength });
-      byId("explain").disabled = true;
-      say("Explaining this frame …");
+      const page = `/api/jobs/${job.id}/explain?${query}`;
+      ask.disabled = true;
+      close();
+      say("Looking into this frame …");
       try {
-        const data = await blob(`/api/jobs/${job.id}/explain?${query}`);
-        close();
-        picture.src = URL.createObjectURL(data);
-        panel.hidden = false;
+        await get(`${page}&prepare`);
+        link.href = page;
+        link.textContent = `What was done to the frame at ${clock(seconds, 2)}`;
+        link.hidden = false;
         say("");
-        panel.scrollIntoView({ block: "nearest" });
       } catch (error) {
         say(error.message, true);
       } finally {
-        byId("explain").disabled = false;
+        ask.disabled = false;
       }
     },
   };

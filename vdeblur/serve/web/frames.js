@@ -7,17 +7,17 @@ const WAIT_MS = 400; // until a scrubber counts as standing still
 
 /** `say(text, isBad)` is told what one waits for. */
 export function setUpFrames(say) {
-  const pictures = { before: byId("before-frame"), after: byId("after-frame") };
+  const images = { before: byId("before-frame"), after: byId("after-frame") };
   let asked = null; // {controller}: the frame that is wanted now
   let timer = 0;
 
   async function load(which, url, signal) {
     const data = await blob(url, signal);
-    const picture = pictures[which];
+    const image = images[which];
     const source = URL.createObjectURL(data);
-    const old = picture.src;
-    picture.src = source;
-    await picture.decode().catch(() => {});
+    const old = image.src;
+    image.src = source;
+    await image.decode().catch(() => {});
     if (old) URL.revokeObjectURL(old);
   }
 
@@ -44,9 +44,9 @@ export function setUpFrames(say) {
     clear() {
       clearTimeout(timer);
       asked?.abort();
-      for (const picture of Object.values(pictures)) {
-        if (picture.src) URL.revokeObjectURL(picture.src);
-        picture.removeAttribute("src");
+      for (const image of Object.values(images)) {
+        if (image.src) URL.revokeObjectURL(image.src);
+        image.removeAttribute("src");
       }
     },
   };

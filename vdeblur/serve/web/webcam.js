@@ -10,7 +10,7 @@ const byId = (id) => document.getElementById(id);
 export function setUpWebcam(settings) {
   let call = null; // {camera, peer, channel} while one is on
   const [button, stage, video] = [byId("webcam-switch"), byId("webcam-stage"), byId("restored")];
-  const divider = addDivider(stage, "Divider between camera and restored picture", (place) => tell({ divider: place }));
+  const divider = addDivider(stage, "Divider between before and after", (place) => tell({ divider: place }));
   divider.show(false);
   const plotFps = makePlot(byId("fps-plot"), "fps", "fps", [
     { name: "camera", color: "--second" },

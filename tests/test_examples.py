@@ -96,6 +96,15 @@ def contrast(image: np.ndarray) -> float:
     return float(np.abs(np.diff(image.astype(float), axis=1)).mean())
 
 
+def test_explain_a_moment(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "page.html"
+    run("explain_a_moment.py", footage(tmp_path / "clip.mp4", COUNT, (224, 200)), 0.6, page)
+    said = capsys.readouterr().out
+    assert "frame 15 at 0.600 s" in said
+    assert "from the frame before" in said
+    assert "explained" in page.read_text(encoding="utf-8")
+
+
 def test_every_example_is_tested_here() -> None:
     text = Path(__file__).read_text(encoding="utf-8")
     assert all(f'"{path.name}"' in text for path in EXAMPLES.glob("*.py"))

@@ -36,6 +36,7 @@ _HOME = {
     "VdeblurError": "errors",
     "Window": "windows",
     "evaluate": "quality.evaluate",
+    "explain": "quality.explain",
     "load_restorer": "loading",
     "open_camera": "live.cameras",
     "open_sink": "media.sinks",
@@ -75,6 +76,7 @@ __all__ = [
     "VdeblurError",
     "Window",
     "evaluate",
+    "explain",
     "load_restorer",
     "open_camera",
     "open_sink",
@@ -101,6 +103,7 @@ if TYPE_CHECKING:
     from .pipeline import Stream, restore_stream, restored
     from .protocols import Sink, Source
     from .quality.evaluate import evaluate
+    from .quality.explain import explain
     from .random_access import RandomAccess
     from .restorer import Restorer
     from .restorers.made import register

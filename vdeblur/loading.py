@@ -71,7 +71,7 @@ def load_restorer(
     assert options.name is not None
     if options.name in MADE:
         return MADE[options.name].make()
-    path, sha256 = _weights(options.name)
+    path, sha256 = weights_of(options.name)
     return SharedRestorer(_loaded(options, path, sha256, look_ahead), on_retreat)
 
 
@@ -179,8 +179,8 @@ def _loaded(options: ModelOptions, path: Path, sha256: str | None, look_ahead: b
         return network
 
 
-def _weights(name: str) -> tuple[Path, str | None]:
-    """A model's file and the hash that it must have, if that is known."""
+def weights_of(name: str) -> tuple[Path, str | None]:
+    """A model's file and the hash that it must have, if that is known. Raises ModelError for an unknown model."""
     for model in published():
         if model.name == name:
             return model.path, model.sha256

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from ..errors import ModelError
+from ..errors import ModelError, UsageError
 from ..media.quality import STEPS
 from . import options
-from .console import say_json
+from .console import say, say_json
 from .grammar import command, option
 from .presets import BUILT_IN, find_preset
 
@@ -20,14 +20,27 @@ from .presets import BUILT_IN, find_preset
 vdeblur info input.mp4
 vdeblur info input.mp4 --blur              with a plot of how blurred it is
 vdeblur info input.mp4 --json | jq .video
+vdeblur info --model fast --drawing fast.svg
 """
 )
-@click.argument("path", metavar="FILE")
+@click.argument("path", metavar="FILE", required=False)
 @option("--blur", is_flag=True, help="Measure and plot how blurred its frames are, in pixels.")
+@option("-m", "--model", metavar="NAME|FILE", help="Instead of a file: the layers of a network, their cost and reach.")
+@option("--drawing", metavar="SVG", help="Draw that network into this file.")
 @options.computing_options
 @options.as_json
-def info(path: str, blur: bool, as_json: bool) -> None:
-    """Show what is in a file and what would be kept of it."""
+def info(path: str | None, blur: bool, model: str | None, drawing: str | None, as_json: bool) -> None:
+    """Show what is in a file and what would be kept of it, or what a network is made of."""
+    if (path is None) == (model is None):
+        raise UsageError("info describes one thing: give a FILE or a --model")
+    if model is not None:
+        if blur:
+            raise UsageError("--blur is of a file: leave --model out")
+        _describe_network(model, drawing, as_json)
+        return
+    if drawing is not None:
+        raise UsageError("--drawing is of a network: give --model")
+    assert path is not None
     from ..media.probe import blur_of, probe, to_json
     from ..media.probe_text import blur_text, to_text
 
@@ -45,6 +58,26 @@ def info(path: str, blur: bool, as_json: bool) -> None:
     click.echo(to_text(found))
     if blur:
         click.echo(blur_text(times, lengths, threshold))
+
+
+def _describe_network(model: str, target: str | None, as_json: bool) -> None:
+    """Print the layers of a model's network, and draw them into a file where one is given."""
+    from ..backends.checkpoints import load
+    from ..loading import weights_of
+    from ..models.anatomy import dissect, to_json, to_text
+    from ..quality.network_plot import write_drawing
+    from ..restorers.made import MADE
+
+    if model in MADE:
+        raise ModelError(f"{model} is no network, it has no layers; `vdeblur models` lists the networks")
+    anatomy = dissect(load(*weights_of(model)).network())
+    if as_json:
+        say_json(to_json(anatomy))
+    else:
+        click.echo(to_text(anatomy))
+    if target is not None:
+        write_drawing(anatomy, model, target)
+        say(f"{target}: drawn")
 
 
 @command()

@@ -24,6 +24,7 @@ from .batch import batch, segment
 from .completion import complete, completion
 from .console import is_verbose, log_to_stderr
 from .encoders import encoders
+from .explain import explain
 from .grammar import InputOrCommand, errors_in
 from .listings import doctor, info, models, presets
 from .live import live, serve
@@ -36,7 +37,7 @@ THREADS = ("vdeblur-decode", "vdeblur-encode")
 
 COMMANDS = {
     "Restore": (restore, batch, segment, live, serve),
-    "Look": (info, models, presets, encoders, doctor),
+    "Look": (info, explain, models, presets, encoders, doctor),
     "Measure and train": (evaluate, synth, train),
     "Shell": (completion,),
 }

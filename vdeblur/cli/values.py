@@ -119,3 +119,34 @@ class BlurThreshold(click.ParamType):  # type: ignore[type-arg]
         if not 0 < pixels <= 1000:
             self.fail(f"{value!r} is neither auto nor a length of blur in pixels, as in 4.5", param, ctx)
         return pixels
+
+
+class FrameRange(click.ParamType):  # type: ignore[type-arg]
+    """The first and the last of a range of frames, or one frame alone, counted from 0."""
+
+    name = "A-B"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Return (first, last)."""
+        if isinstance(value, tuple):
+            return value
+        first, _, last = str(value).partition("-")
+        last = last or first
+        if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
+            self.fail(f"{value!r} is no range of frames, as in 90-120, counted from 0", param, ctx)
+        return int(first), int(last)
+
+
+class Point(click.ParamType):  # type: ignore[type-arg]
+    """A pixel as x,y, counted from the top left."""
+
+    name = "X,Y"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Return (x, y)."""
+        if isinstance(value, tuple):
+            return value
+        x, _, y = str(value).partition(",")
+        if not (x.isdecimal() and y.isdecimal()):
+            self.fail(f"{value!r} is no pixel, as in 320,180", param, ctx)
+        return int(x), int(y)

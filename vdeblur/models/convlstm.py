@@ -59,6 +59,15 @@ class Aligned(NamedTuple):
     c: Tensor
 
 
+class Gates(NamedTuple):
+    """What the cell decides in a step, each (n, hidden, h, w): see `PeepholeCell`."""
+
+    i: Tensor
+    f: Tensor
+    o: Tensor
+    g: Tensor
+
+
 class PeepholeCell(nn.Module):
     """ConvLSTM cell with peepholes (Shi et al. 2015, with the output gate looking at c(t-1)).
 
@@ -80,15 +89,20 @@ class PeepholeCell(nn.Module):
         self.from_hidden = nn.Conv2d(hidden, 4 * hidden, 3, padding=1, bias=False)
         self.peephole = nn.Parameter(torch.zeros(3, hidden, 1, 1))
 
-    def step(self, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        """One time step: x (n, inputs, h, w), h and c (n, hidden, h, w) -> the next h and c, in float32."""
+    def gates(self, x: Tensor, h: Tensor, c: Tensor) -> Gates:
+        """The gates of a step from x (n, inputs, h, w), h and c (n, hidden, h, w), in float32."""
         gates = self.from_input(x) + self.from_hidden(h.to(x.dtype))
         i, f, o, g = gates.float().chunk(4, dim=1)
         peep_i, peep_f, peep_o = self.peephole.float()
         i = torch.sigmoid(i + peep_i * c)
         f = self.retention * torch.sigmoid(f + peep_f * c)
         o = torch.sigmoid(o + peep_o * c)
-        c = f * c + i * torch.tanh(g)
+        return Gates(i, f, o, torch.tanh(g))
+
+    def step(self, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        """One time step: x (n, inputs, h, w), h and c (n, hidden, h, w) -> the next h and c, in float32."""
+        i, f, o, g = self.gates(x, h, c)
+        c = f * c + i * g
         return o * torch.tanh(c), c
 
 

@@ -12,8 +12,11 @@ SERIES_COLOURS = 8
 """The page's CSS defines classes s0 to s7; s0 is the input."""
 
 
-def lines(title: str, series: Mapping[str, Sequence[float]], x_label: str, y_label: str) -> str:
-    """Values over their index, one line per series; the first is drawn dashed. Infinite values leave a gap."""
+def lines(title: str, series: Mapping[str, Sequence[float]], x_label: str, y_label: str, first_colour: int = 0) -> str:
+    """Values over their index, one line per series, in the colours from `first_colour` on; infinite ones leave a gap.
+
+    Colour 0 is drawn dashed.
+    """
     finite = [value for values in series.values() for value in values if math.isfinite(value)]
     if not finite:
         return ""
@@ -37,7 +40,7 @@ def lines(title: str, series: Mapping[str, Sequence[float]], x_label: str, y_lab
     parts.append(
         f'<text transform="translate(12 {HEIGHT / 2 - 10}) rotate(-90)" text-anchor="middle">{escape(y_label)}</text>'
     )
-    for number, (name, values) in enumerate(series.items()):
+    for number, (name, values) in enumerate(series.items(), start=first_colour):
         colour = number % SERIES_COLOURS
         points = [(x_at(i), y_at(v)) if math.isfinite(v) else None for i, v in enumerate(values)]
         path = ""

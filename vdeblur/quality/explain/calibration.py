@@ -1,0 +1,127 @@
+"""How far an explanation can be trusted: its maps against the truth, on pairs where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...backends.folding import fold
+from ...blurriness import blur_length
+from ...frames import MATRIX_RGB, Color, Frame, Layout
+from ...windows import windows
+from ..pairs import find_clips, read_frames
+from .certainty import Calibration, calibrated, luma
+from .drawing import Picture
+from .findings import MotionCalibration
+from .known import KnownClip, shaken
+from .motion import Field, exposure_share, length
+from .steps import NetworkSteps, Step
+
+CLIPS = 3
+SMALLEST = 96
+"""Pixels a side below which a picture is too small to be shaken."""
+SAMPLES = 40_000
+"""Pixels per frame that are compared, drawn at random."""
+FRAMES_OF_PAIRS = 24
+"""Frames read of each clip of a folder of pairs, and so many clips at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrations:
+    """What the maps are worth; None where it could not be measured."""
+
+    measured_on: str
+    certainty: Calibration | None
+    motion: MotionCalibration | None
+
+
+def calibrate(steps: Callable[[], NetworkSteps], pictures: Sequence[Picture], pairs: str | None) -> Calibrations:
+    """Certainty on the `pairs` folder, else on `pictures` (RGB, sharp) shaken by known exposures; motion on the latter.
+
+    `steps` makes a fresh run along a stream. Raises InputError where `pairs` holds none.
+    """
+    clips = [
+        shaken(np.random.default_rng(index), picture)
+        for index, picture in enumerate(pictures)
+        if min(picture.shape[:2]) >= SMALLEST
+    ]
+    own = [(clip, _taken(steps(), [rgb_frame(p, i) for i, p in enumerate(clip.blurred)])) for clip in clips]
+    motion = _of_motion(own) if own else None
+    if pairs is not None:
+        measured = [
+            (step, fold(sharp))
+            for clip in find_clips(pairs)[:FRAMES_OF_PAIRS]
+            for step, sharp in zip(
+                _taken(steps(), list(read_frames(clip.blur[:FRAMES_OF_PAIRS]))),
+                read_frames(clip.sharp[:FRAMES_OF_PAIRS]),
+                strict=True,
+            )
+        ]
+        return Calibrations(f"the pairs in {pairs}", _of_certainty(measured), motion)
+    if not own:
+        return Calibrations("", None, None)
+    measured = [
+        (step, fold(rgb_frame(sharp, 0))) for clip, taken in own for step, sharp in zip(taken, clip.sharp, strict=True)
+    ]
+    said = f"{len(clips)} frames of the input, halved and shaken by known exposures"
+    return Calibrations(said, _of_certainty(measured), motion)
+
+
+def rgb_frame(picture: Picture, index: int) -> Frame:
+    """A frame of 8-bit RGB (height, width, 3)."""
+    planes = tuple(np.ascontiguousarray(picture[..., channel]) for channel in range(3))
+    color = Color(primaries=1, transfer=13, matrix=MATRIX_RGB, full_range=True)
+    return Frame(planes, Layout("rgb"), color, pts=index, time_base=Fraction(1, 25))
+
+
+def _taken(steps: NetworkSteps, frames: Iterable[Frame]) -> list[Step]:
+    return [steps.step(window, is_explained=True, with_sources=False) for window in windows(frames, 1, 1)]
+
+
+def _of_certainty(measured: Iterable[tuple[Step, NDArray[np.float32]]]) -> Calibration | None:
+    """Spread against error over a sample of every frame's pixels."""
+    rng = np.random.default_rng(0)
+    deviations, errors = [], []
+    for step, truth in measured:
+        if step.deviation is None or step.change is None:
+            continue
+        width, height = step.window.centre.size
+        before, sharp = (luma(torch.from_numpy(x)).numpy()[:height, :width] for x in (fold(step.window.centre), truth))
+        taken = rng.integers(0, height * width, SAMPLES)
+        deviations.append(step.deviation.ravel()[taken])
+        errors.append((before + step.change - sharp).ravel()[taken])
+    return calibrated(np.concatenate(deviations), np.concatenate(errors)) if deviations else None
+
+
+def _of_motion(own: Sequence[tuple[KnownClip, list[Step]]]) -> MotionCalibration:
+    """The map as an explanation makes it, with the exposure's share fitted for each clip, against the truth."""
+    estimated, true = [], []
+    for clip, steps in own:
+        fields = [step.velocity for step in steps if step.velocity is not None]
+        blur = [blur_length(step.window.centre) for step in steps]
+        share = exposure_share(blur, [float(np.median(length(field))) for field in fields])
+        for field, motion in zip(fields, clip.motion, strict=True):
+            estimated.append(share * field)
+            true.append(motion[::2, ::2][: field.shape[0], : field.shape[1]])
+    return against_truth(estimated, true)
+
+
+def against_truth(estimated: Sequence[Field], true: Sequence[Field]) -> MotionCalibration:
+    """Compare fields pixel by pixel; an estimate may be larger than the truth by the padding of its frame."""
+    guess = np.concatenate([e[: t.shape[0], : t.shape[1]].reshape(-1, 2) for e, t in zip(estimated, true, strict=True)])
+    truth = np.concatenate([t.reshape(-1, 2) for t in true])
+    ours, theirs = np.hypot(*guess.T), np.hypot(*truth.T)
+    moving = (ours >= 1) & (theirs >= 1)
+    cosine = (guess * truth).sum(1)[moving] / (ours * theirs)[moving]
+    return MotionCalibration(
+        pixels=len(truth),
+        correlation=float(np.corrcoef(ours, theirs)[0, 1]) if ours.std() and theirs.std() else 0.0,
+        median_error_px=float(np.median(np.abs(ours - theirs))),
+        median_length_px=float(np.median(theirs)),
+        direction_degrees=float(np.degrees(np.arccos(np.clip(np.median(cosine), -1, 1)))) if moving.any() else 0.0,
+    )

@@ -1,0 +1,110 @@
+"""Maps as pictures: transparent where there is nothing to say, so that they can be laid over the frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ...frames import Frame
+from .motion import Field, length
+from .sources import AFTER, BEFORE, STATE, THIS
+
+Picture = NDArray[np.uint8]
+"""(height, width, 3) RGB, or (height, width, 4) with alpha."""
+Map = NDArray[np.float32]
+
+COLOURS = {THIS: (10, 122, 191), BEFORE: (213, 94, 0), AFTER: (0, 158, 115), STATE: (184, 90, 148)}
+"""RGB of each source; Okabe and Ito's palette, told apart by most colour-blind people."""
+MARK = (255, 40, 40)
+WIDEST_FRAME, WIDEST_LAYER = 960, 480
+"""Pixels; wider pictures are made smaller."""
+
+
+def rgb(frame: Frame) -> Picture:
+    """The frame as people see it, 8 bits."""
+    from ...media.planes import video_frame
+
+    return np.asarray(video_frame(frame).to_ndarray(format="rgb24"), np.uint8)
+
+
+def heat(values: Map, top: float) -> Picture:
+    """Values of 0..top as a glow: nothing where they are 0, from purple to yellow above."""
+    part = np.clip(values / top, 0, 1)
+    glow = cv2.applyColorMap(np.rint(90 + part * 165).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    return _with_alpha(np.asarray(glow, np.uint8), np.sqrt(part))
+
+
+def wheel(field: Field, top: float) -> Picture:
+    """Directions as hues, lengths of 0..top px as strength."""
+    part = np.clip(length(field) / max(top, 1e-6), 0, 1)
+    hue = np.mod(np.arctan2(field[..., 1], field[..., 0]) / np.pi * 90, 180)
+    hsv = np.stack([hue, 255 * part, np.full_like(hue, 255)], axis=-1)
+    colours = cv2.cvtColor(np.rint(hsv).astype(np.uint8), cv2.COLOR_HSV2RGB)
+    return _with_alpha(np.asarray(colours, np.uint8), np.sqrt(part))
+
+
+def shares(parts: Mapping[str, Map], top: float) -> Picture:
+    """Each pixel in the colours of the sources that weigh most in its change, as strong as that, of 0..top, is."""
+    weights = {source: np.square(part) for source, part in parts.items()}
+    whole = np.maximum(sum(weights.values()), 1e-12)
+    mixed = sum((weight / whole)[..., None] * np.array(COLOURS[source]) for source, weight in weights.items())
+    return _with_alpha(np.rint(mixed).astype(np.uint8), np.sqrt(np.clip(sum(parts.values()) / top, 0, 1)))
+
+
+def marks(where: NDArray[np.bool_]) -> Picture:
+    """Red where marked."""
+    return _with_alpha(np.broadcast_to(np.array(MARK, np.uint8), (*where.shape, 3)), where.astype(np.float32))
+
+
+def with_arrows(picture: Picture, arrows: list[list[float]]) -> Picture:
+    """A copy with an arrow for each [x, y, dx, dy], in shares of the picture's width."""
+    drawn = picture.copy()
+    for x, y, dx, dy in arrows:
+        start, end = ((round(a * picture.shape[1]), round(b * picture.shape[1])) for a, b in ((x, y), (x + dx, y + dy)))
+        for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+            cv2.arrowedLine(drawn, start, end, colour, thickness, cv2.LINE_AA, tipLength=0.3)
+    return drawn
+
+
+def arrows(field: Field, across: int = 16) -> list[list[float]]:
+    """[x, y, dx, dy] on a coarse grid, centred on each place, in shares of the frame's width; short ones left out."""
+    height, width = field.shape[:2]
+    step = max(width // across, 1)
+    found = []
+    for top in range(0, height - step + 1, step):
+        for left in range(0, width - step + 1, step):
+            dx, dy = np.median(field[top : top + step, left : left + step].reshape(-1, 2), axis=0) / (2 * width)
+            if np.hypot(dx, dy) * 2 * width >= 1:
+                middle = (left + step / 2) / width, (top + step / 2) / width
+                found.append([round(float(v), 5) for v in (middle[0] - dx / 2, middle[1] - dy / 2, dx, dy)])
+    return found
+
+
+def over(frame: Picture, layer: Picture) -> Picture:
+    """The layer laid over the frame's grey, at the frame's size."""
+    layer = np.asarray(cv2.resize(layer, frame.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
+    grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)[..., None].astype(np.float32) * 0.7
+    alpha = layer[..., 3:].astype(np.float32) / 255
+    return np.rint(grey * (1 - alpha) + layer[..., :3] * alpha).astype(np.uint8)
+
+
+def at_most(picture: Picture, width: int) -> Picture:
+    """The picture made smaller where it is wider."""
+    if picture.shape[1] <= width:
+        return picture
+    height = max(round(picture.shape[0] * width / picture.shape[1]), 1)
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def webp(picture: Picture, quality: int = 85) -> bytes:
+    """Encoded; alpha is kept."""
+    order = [2, 1, 0, 3][: picture.shape[2]]
+    _, encoded = cv2.imencode(".webp", np.ascontiguousarray(picture[..., order]), [cv2.IMWRITE_WEBP_QUALITY, quality])
+    return encoded.tobytes()
+
+
+def _with_alpha(colours: Picture, alpha: Map) -> Picture:
+    return np.concatenate([colours, np.rint(alpha * 255).astype(np.uint8)[..., None]], axis=2)

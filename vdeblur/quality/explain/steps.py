@@ -1,0 +1,164 @@
+"""One frame after another through a network, with all that can be asked of each answer on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...backends.flow import Luma, flow_between, half_luma
+from ...backends.folding import fold, unfold
+from ...backends.symmetries import SYMMETRIES, turn, turn_flow, undo
+from ...errors import NonFiniteResult
+from ...frames import Frame
+from ...models import Motion, StreamNetwork
+from ...restorer import Restorer, State
+from ...windows import Window
+from . import certainty
+from .attribution import Attribution, Check, attribute, check
+from .cell import CellAtWork, at_work, watched
+from .motion import Field, velocity
+from .reach import History, Moment, Reach
+from .sources import Stream, only, present
+
+Map = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """What is known of one restored frame; None where it was not asked for, or a filter has no answer."""
+
+    window: Window
+    restored: Frame
+    is_fallback: bool = False
+    """The network's result was not finite, and the frame stands as it came."""
+    change: Map | None = None
+    """Luma of the residual, 8-bit levels, (height, width)."""
+    velocity: Field | None = None
+    """Pixels per frame time, at half scale."""
+    attribution: Attribution | None = None
+    cell: CellAtWork | None = None
+    deviation: Map | None = None
+    """Spread over the views, 8-bit levels of luma, (height, width)."""
+
+
+class Seen(NamedTuple):
+    """A frame as the network and optical flow want it."""
+
+    frame: Frame
+    folded: Tensor
+    luma: Luma
+
+
+class NetworkSteps:
+    """A network and, beside it, the same network on turned and mirrored frames; each has a state of its own."""
+
+    past = future = 1
+
+    def __init__(self, network: StreamNetwork, device: torch.device, views: int, averaged: int = 1) -> None:
+        """`views`, 1 to 8, are compared; 1 says nothing of certainty. The answer is the mean of `averaged` ones.
+
+        Sources, cell and reach are those of the first view, the frame as it is.
+        """
+        self._network = network.to(device).eval().requires_grad_(False)
+        self._device = device
+        self._symmetries = SYMMETRIES[: max(views, averaged)]
+        self._averaged = averaged
+        self._streams = [Stream(self._network) for _ in self._symmetries]
+        self._history = History()
+        self._seen: list[Seen] = []
+        self._last: tuple[tuple[Tensor, ...], tuple[str, ...], Attribution] | None = None
+
+    @torch.no_grad()
+    def step(self, window: Window, is_explained: bool, with_sources: bool = True) -> Step:
+        """Restore the centre of a window of three frames, and explain it if asked to; where from, if asked to, too."""
+        past, now, future = (self._see(frame) for frame in window.frames)
+        motion, centre = _flows(now, past, future), now.folded
+        stream = self._streams[0]
+        is_start = window.is_scene_start or stream.state is None
+        after = future.folded if future is not now and self._network.future else None
+        self._history.add(Moment(centre, after, motion, None if is_start else stream.state))
+        aligned = stream.look(centre, after, motion, is_start)
+        with watched(self._network) as inputs:
+            residual = stream.go_on(centre, aligned)
+        residuals = [residual, *(self._view(k, centre, after, motion, window) for k in range(1, len(self._streams)))]
+        mean = torch.stack(residuals[: self._averaged]).mean(0)
+        try:
+            restored = unfold(window.centre, mean.cpu().numpy())
+        except NonFiniteResult:
+            self._streams = [Stream(self._network) for _ in self._symmetries]
+            return Step(window, window.centre, is_fallback=True)
+        if not is_explained:
+            return Step(window, restored)
+        others = present(aligned, is_start, after is not None)
+        found = None
+        if with_sources:
+            found = attribute(lambda kept: stream.answer(only(aligned, kept)), others, residual)
+            self._last = aligned, others, found
+        width, height = window.centre.size
+        deviation = certainty.spread(residuals)[:height, :width] if len(residuals) > 1 else None
+        change = certainty.luma(mean).cpu().numpy()[:height, :width]
+        field = velocity(motion, past is not now, future is not now)
+        cell = at_work(self._network, aligned, inputs[0]) if inputs else None
+        return Step(window, restored, False, change, field, found, cell, deviation)
+
+    def check(self) -> Check | None:
+        """Integrated gradients beside the ablation of the frame that was explained last."""
+        if self._last is None:
+            return None
+        return check(self._streams[0], *self._last)
+
+    def reach(self, point: tuple[int, int]) -> Reach:
+        """What moved `point` of the last frame."""
+        return self._history.reach(self._network, point)
+
+    def _view(self, k: int, centre: Tensor, after: Tensor | None, motion: Motion, window: Window) -> Tensor:
+        symmetry, stream = self._symmetries[k], self._streams[k]
+        turned = [None if x is None else _packed(turn(x, symmetry)) for x in (centre, after)]
+        flow = Motion(*(turn_flow(x, symmetry) for x in motion))
+        assert turned[0] is not None
+        aligned = stream.look(turned[0], turned[1], flow, window.is_scene_start)
+        return undo(stream.go_on(turned[0], aligned), symmetry)
+
+    def _see(self, frame: Frame) -> Seen:
+        known = next((seen for seen in self._seen if seen.frame is frame), None)
+        if known is None:
+            planes = fold(frame)
+            known = Seen(frame, _packed(torch.from_numpy(planes).to(self._device)), half_luma(planes))
+            self._seen = [*self._seen[-2:], known]
+        return known
+
+
+class FilterSteps:
+    """A classical filter: all that can be said is what it changed."""
+
+    def __init__(self, restorer: Restorer) -> None:
+        self._restorer = restorer
+        self.past, self.future = restorer.past, restorer.future
+        self._state: State = None
+
+    def step(self, window: Window, is_explained: bool) -> Step:
+        """Restore the centre and note the difference."""
+        state = None if window.is_scene_start else self._state
+        restored, self._state = self._restorer.restore(window, state)
+        if not is_explained:
+            return Step(window, restored)
+        before, after = (fold(frame)[:, :4] for frame in (window.centre, restored))
+        width, height = window.centre.size
+        change = certainty.luma(torch.from_numpy(after - before)).numpy()[:height, :width]
+        return Step(window, restored, change=change)
+
+
+def _flows(centre: Seen, *others: Seen) -> Motion:
+    """Flow from the centre to its neighbours, (1, 2, h, w) each; zero where the centre stands for one."""
+    still = np.zeros((2, *centre.luma.shape), np.float32)
+    flows = [still if other is centre else flow_between(centre.luma, other.luma) for other in others]
+    return Motion(*(torch.from_numpy(flow)[None].to(centre.folded.device) for flow in flows))
+
+
+def _packed(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)

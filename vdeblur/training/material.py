@@ -46,7 +46,8 @@ def files_of(folders: Sequence[str], held_out: bool) -> list[Path]:
     Raises InputError for a folder that is missing or holds nothing to learn from, UsageError for no folder at all.
     """
     if not folders:
-        raise UsageError("nothing to learn from: name folders of sharp photographs or footage, or of pairs")
+        message = "nothing to learn from: name folders of sharp photographs or footage, or of pairs"
+        raise UsageError(message, settings=("data", "pairs"))
     files: list[Path] = []
     for folder in map(Path, folders):
         if not folder.is_dir():

@@ -10,6 +10,8 @@ from typing import Any
 import av
 import pytest
 from av.sidedata.sidedata import Type
+from hypothesis import given
+from hypothesis import strategies as st
 
 from support import sei
 from support.videos import Recipe, copy, frames
@@ -18,6 +20,7 @@ from vdeblur.frames import Layout
 from vdeblur.media.options import SinkOptions
 from vdeblur.media.probe import probe
 from vdeblur.media.probe_text import to_text
+from vdeblur.media.sei import RPU, Message, carried_by, is_encoders_own, messages_of, with_messages
 from vdeblur.media.side_data import NEW_NAMES, WORDS, SideData, kinds
 from vdeblur.media.sinks import open_sink
 from vdeblur.media.sources import open_source
@@ -66,11 +69,62 @@ def test_what_begins_later_is_named_too(tmp_path: Path) -> None:
     ]
 
 
-def test_user_data_that_begins_later_is_named(tmp_path: Path) -> None:
-    """The encoder is told at the start whether to write it."""
-    path = sei.write(tmp_path / "a.h264", "libx264", ["SEI_UNREGISTERED"], first=4)
-    said, found = passed(path, tmp_path / "out.mkv", "libx264")
-    assert (found, len(said)) == (set(), 1)
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_what_rides_along_stays_with_its_frame(tmp_path: Path, codec: str) -> None:
+    """Also where the encoder codes frames in another order, and where the messages begin later."""
+    data = b""
+    for number in range(12):
+        words = sei.USER_DATA[:16] + bytes([number]) * 3 + b"\0\0\1\0\0\0"  # with what has to be escaped
+        data += sei.encoded("libx265", [(5, words)] if number > 3 else [], count=1)
+    path, out = tmp_path / "a.hevc", str(tmp_path / "out.mkv")
+    path.write_bytes(data)
+    source = open_source(str(path))
+    sink = open_sink(out, source, SinkOptions(codec=codec, preset="medium"))
+    with source, sink:
+        for frame in source:
+            planes: Any = tuple(plane >> 1 for plane in frame.planes)
+            sink.write(replace(frame, planes=planes))
+    assert sink.warnings == []
+    with av.open(out) as container:
+        reader = SideData()
+        found = [reader.of(frame).get("SEI_UNREGISTERED") for frame in container.decode(video=0)]
+    assert [None if said is None else said[16] for said in found] == [None] * 4 + list(range(4, 12))
+    assert all(said is None or said[19:] == b"\0\0\1\0\0\0" for said in found)
+
+
+@pytest.mark.parametrize("container", ["a.mp4", "a.mkv", "a.ts"])
+def test_messages_ride_out_of_every_container(tmp_path: Path, container: str) -> None:
+    """Some put a length before each unit, some a start code."""
+    kinds = ["DYNAMIC_HDR_PLUS", "AMBIENT_VIEWING_ENVIRONMENT", "S12M_TIMECODE"]
+    raw = sei.write(tmp_path / "a.hevc", "libx265", kinds)
+    for path, out in ((raw, container), (str(tmp_path / container), "out.mp4")):
+        said, found = passed(path, tmp_path / out, "libx265")
+        assert (said, found) == ([], set(kinds))
+
+
+def test_a_dolby_vision_unit_rides_behind_the_slices() -> None:
+    """Its payload is not looked into, so any will do."""
+    rpu = Message(RPU, b"\x19\x08\x09" + bytes(range(1, 60)) + b"\x80")
+    stream = sei.encoded("libx265", [], count=1)
+    ridden = with_messages(stream, (rpu,), "hevc")
+    assert ridden.startswith(stream)
+    assert messages_of(ridden, "hevc", None) == (rpu,)
+    assert with_messages(stream, (rpu,), "h264") == stream
+    assert carried_by((rpu,), "hevc") == {"DOVI_RPU_BUFFER", "DOVI_METADATA"}
+
+
+@given(st.binary(max_size=300), st.sampled_from(["h264", "hevc"]), st.sampled_from([None, bytes([1]) + bytes(40)]))
+def test_no_packet_is_too_damaged_to_look_for_messages(data: bytes, codec: str, extradata: bytes | None) -> None:
+    for message in messages_of(data, codec, extradata):
+        assert isinstance(message.payload, bytes)
+
+
+@given(st.binary(min_size=16, max_size=700))
+def test_any_user_data_comes_back_as_it_was(data: bytes) -> None:
+    message = Message(5, data)
+    for codec in ("h264", "hevc"):
+        expected = () if is_encoders_own(data) else (message,)
+        assert messages_of(with_messages(b"", (message,), codec), codec, None) == expected
 
 
 def test_a_frame_that_changes_keeps_what_it_carries(tmp_path: Path) -> None:

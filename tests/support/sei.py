@@ -76,8 +76,10 @@ def inserted(access_unit: bytes, unit: bytes, hevc: bool) -> bytes:
     raise ValueError("an access unit without a slice")
 
 
-def encoded(codec: str, messages: Iterable[str], count: int = 6, first: int = 0, pix_fmt: str = "yuv420p") -> bytes:
-    """A raw stream of gray frames, from the `first` on with these messages in every frame."""
+def encoded(
+    codec: str, messages: Iterable[str | tuple[int, bytes]], count: int = 6, first: int = 0, pix_fmt: str = "yuv420p"
+) -> bytes:
+    """A raw stream of gray frames, from the `first` on with these messages (names, or types and payloads)."""
     hevc = codec == "libx265"
     context: Any = av.CodecContext.create(codec, "w")
     context.width, context.height, context.pix_fmt = 128, 96, pix_fmt
@@ -96,7 +98,8 @@ def encoded(codec: str, messages: Iterable[str], count: int = 6, first: int = 0,
     for number, packet in enumerate(packets):
         data = bytes(packet)
         for message in messages if number >= first else ():
-            data = inserted(data, nal_unit(*MESSAGES[message], hevc), hevc)
+            kind, payload = MESSAGES[message] if isinstance(message, str) else message
+            data = inserted(data, nal_unit(kind, payload, hevc), hevc)
         stream.write(data)
     return stream.getvalue()
 

@@ -184,7 +184,7 @@ class JoinedSink(VideoSink):
         if self.format in ("mp4", "mov") and encoder in ("libx265", "hevc_nvenc"):
             stream.codec_context.codec_tag = "hvc1"
         self._describe_video(stream, pix_fmt, encoder, original)
-        self._stream = stream
+        self._stream, self._rides = stream, None
 
     def mux(self, packet: av.Packet[Any], pts: int, dts: int, duration: int, time_base: Fraction) -> None:
         """Write one packet, after what the other streams hold up to it."""

@@ -76,7 +76,7 @@ class Conformer:
             matrix=first.matrix if color.matrix == 2 else color.matrix,
             full_range=first.full_range if color.full_range is None else color.full_range,
         )
-        ratio = frame.origin.ratio if isinstance(frame.origin, Decoded) else None
+        ratio = frame.origin.riders.ratio if isinstance(frame.origin, Decoded) else None
         return _Kind(frame.size, ratio or self._opened.ratio, native_format(frame.layout), color)
 
     def _tell(self, kind: _Kind, seconds: float) -> None:

@@ -21,6 +21,7 @@ from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
 from ..frames import MATRIX_BT709, MATRIX_RGB, MATRIX_SMPTE170M, MATRIX_UNSPECIFIED, Color, Frame, Layout, Plane
+from .sei import NO_RIDERS, Riders
 
 CHROMA_SHIFTS = {"420": (1, 1), "422": (1, 0), "444": (0, 0), "440": (0, 1), "411": (2, 0)}
 _SUBSAMPLINGS = {shift: name for name, shift in CHROMA_SHIFTS.items()}
@@ -66,8 +67,8 @@ class Decoded:
     """File name, of a picture that came from an image sequence."""
     kinds: frozenset[str] = frozenset()
     """What `frame` carries beside its samples, see `vdeblur.media.side_data`."""
-    ratio: Fraction | None = None
-    """Width to height of a pixel, where it is not that of the stream's first frame."""
+    riders: Riders = NO_RIDERS
+    """What came with `frame` from its packet."""
 
     def take(self) -> av.VideoFrame | None:
         """`frame`, to be written into: for the first who asks, since several encoders may get frames that share it."""
@@ -192,11 +193,11 @@ def frame_of(
     duration: int = 0,
     kinds: frozenset[str] = frozenset(),
 ) -> Frame:
-    """A Frame around what the decoder made; its pixel ratio is what the reader left in `opaque`, if anything."""
+    """A Frame around what the decoder made; what the reader left in `opaque` goes with it."""
     decoded = readable(decoded)
     planes, layout = planes_of(decoded)
-    left: Any = decoded.opaque
-    origin = Decoded(decoded, planes, kinds=kinds, ratio=left if isinstance(left, Fraction) else None)
+    riders = decoded.opaque if isinstance(decoded.opaque, Riders) else NO_RIDERS
+    origin = Decoded(decoded, planes, kinds=kinds, riders=riders)
     return Frame(planes, layout, color, pts, time_base, duration, origin)
 
 

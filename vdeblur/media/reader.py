@@ -19,6 +19,7 @@ from ..errors import InputError
 from ..frames import MATRIX_BT470BG
 from .containers import WITHOUT_PTS
 from .opening import video_decoder
+from .sei import WITH_MESSAGES, Riders, messages_of
 
 BREAKS = (av.FFmpegError, IndexError)
 """What ends a demuxer; PyAV has no place for streams that damage makes up on the way, and raises IndexError."""
@@ -59,6 +60,8 @@ class Reader:
         self.indexed = len(video.index_entries)
         """Packets of the video stream by the index that was read when the file was opened."""
         self.decoder = video_decoder(video)
+        self._codec, self._extradata = video.codec.canonical_name, video.codec_context.extradata
+        self.decoder.copy_opaque = True  # what a packet's `opaque` holds comes out with its frame
         self.ratio: Fraction | None = None
         """Width to height of the first frame's pixels, by the container or else the codec; None where neither says."""
         self._ratio_known = self._is_codecs = False
@@ -131,6 +134,8 @@ class Reader:
             if packet.has_sidedata("encryption_info"):
                 raise InputError(f"{self.name}: is encrypted; what protects it has to be taken off first")
             self.read += 1
+            if self._codec in WITH_MESSAGES:
+                packet.opaque = messages_of(bytes(packet), self._codec, self._extradata)
             if pts is not None and not packet.is_discard:
                 heapq.heappush(self.expected, pts)
             if packet.is_corrupt and pts is not None and self.is_wanted(pts):
@@ -154,7 +159,7 @@ class Reader:
         return frames
 
     def _mark(self, frames: list[av.VideoFrame]) -> None:
-        """Tell frames what only their decoder knows: a pixel ratio that is not the first one's, and VP8's matrix."""
+        """Tell frames what is known elsewhere: SEI messages, another pixel ratio than the first's, VP8's matrix."""
         ratio = self.decoder.sample_aspect_ratio
         if self.decoder.name == "libvpx":  # the one decoder of VP8 that does not say so (RFC 6386, 9.2)
             for frame in frames:
@@ -163,9 +168,11 @@ class Reader:
             self._ratio_known = True
             self._is_codecs = self.container.format.name in _WITHOUT_RATIO or ratio == self.video.sample_aspect_ratio
             self.ratio = (ratio if self._is_codecs else self.video.sample_aspect_ratio) or None
-        if self._is_codecs and ratio and ratio != self.ratio:
-            for frame in frames:
-                frame.opaque = ratio
+        other = ratio if self._is_codecs and ratio != self.ratio else None
+        for frame in frames:
+            messages: Any = frame.opaque or ()
+            if messages or other:
+                frame.opaque = Riders(messages, other)
 
     def pts_of(self, packet: av.Packet[Any]) -> int | None:
         """When what is in the packet is shown; where the container does not say, FFmpeg makes up late times."""

@@ -2,13 +2,16 @@
 
     kind                               libx264  libx265  mpeg2video  *_nvenc  elsewhere
     closed captions (A53)              yes      yes      yes         yes      -
-    stereoscopic arrangement           yes      -        yes         -        -
-    unregistered user data (SEI)       yes      -        -           h26x     -
-    timecode (SMPTE ST 12-1)           -        -        -           yes      -
+    stereoscopic arrangement           yes      rides    yes         -        -
+    user data, AFD, HDR10+, HDR Vivid  rides    rides    -           -        -
+    ambient viewing environment        rides    rides    -           -        -
+    timecode (SMPTE ST 12-1)           -        rides    -           yes      -
+    Dolby Vision                       -        rides    -           -        -
     HDR10 (mastering display, MaxCLL)  see `vdeblur.media.hdr10`
     rotation                           see `VideoSink`: containers hold it
     all else                           -        -        -           -        -
 
+"Rides": copied from the source's packets where that is H.264 or HEVC as well, see `vdeblur.media.sei`.
 What is not carried is named in a warning when the first frame has it. Found by trial: tests/test_side_data.py encodes
 every kind with every encoder and decodes it again.
 """
@@ -23,6 +26,8 @@ from typing import Any
 import av
 from av.sidedata.sidedata import Type
 from av.video.reformatter import Interpolation, VideoReformatter
+
+from .sei import is_encoders_own
 
 # FFmpeg's tables grow faster than PyAV's, which raises ValueError for a frame with any type that it has no name for.
 NEW_NAMES = {28: "LCEVC", 29: "VIEW_ID", 30: "3D_REFERENCE_DISPLAYS", 31: "EXIF"}
@@ -75,23 +80,17 @@ _NOT_LOST = frozenset(
         "GOP_TIMECODE",  # MPEG-2 cannot leave it out; see `Carriage`
     }
 )
-TAKES_USER_DATA = ("libx264", "libx264rgb", "h264_nvenc", "hevc_nvenc")
-"""Encoders that write unregistered user data as it is, when told to by `udu_sei`."""
 _CARRIED: dict[str, frozenset[str]] = {
-    "libx264": frozenset({"A53_CC", "STEREO3D", "SEI_UNREGISTERED"}),
-    "libx264rgb": frozenset({"A53_CC", "STEREO3D", "SEI_UNREGISTERED"}),
-    "libx265": frozenset({"A53_CC"}),  # it puts its own identifier before the user data of others
+    "libx264": frozenset({"A53_CC", "STEREO3D"}),
+    "libx264rgb": frozenset({"A53_CC", "STEREO3D"}),
+    "libx265": frozenset({"A53_CC"}),
     "mpeg2video": frozenset({"A53_CC", "STEREO3D"}),
-    "h264_nvenc": frozenset({"A53_CC", "S12M_TIMECODE", "SEI_UNREGISTERED"}),
-    "hevc_nvenc": frozenset({"A53_CC", "S12M_TIMECODE", "SEI_UNREGISTERED"}),
+    "h264_nvenc": frozenset({"A53_CC", "S12M_TIMECODE"}),
+    "hevc_nvenc": frozenset({"A53_CC", "S12M_TIMECODE"}),
     "av1_nvenc": frozenset({"A53_CC", "S12M_TIMECODE"}),
 }
 _GOP_TIME = 0xFFE_FFF
 """Hours, minutes, seconds and pictures of MPEG-2's timecode (ISO/IEC 13818-2, 6.2.2.6): zero where nobody set it."""
-_ENCODERS_OWN = {  # user data that an encoder signs with: of the old encoding
-    bytes.fromhex("dc45e9bde6d948b7962cd820d923eeef"),  # x264
-    bytes.fromhex("2ca2de09b51747dbbb55a4fe7fc2fc4e"),  # x265
-}
 
 
 class SideData:
@@ -111,7 +110,7 @@ class SideData:
         entries: Any = small.side_data
         for entry in entries:
             data = bytes(entry)
-            if entry.type.name != "SEI_UNREGISTERED" or data[:16] not in _ENCODERS_OWN:
+            if entry.type.name != "SEI_UNREGISTERED" or not is_encoders_own(data):
                 found.setdefault(entry.type.name, data)
         return found
 
@@ -129,20 +128,19 @@ def words(kinds: Iterable[str]) -> list[str]:
 class Carriage:
     """Watches what frames carry into one encoder, and names once in a warning what that drops."""
 
-    def __init__(
-        self, encoder: str, name: str, warnings: list[str], first: Mapping[str, bytes], user_data: bool
-    ) -> None:
-        """`name` is the output's, `warnings` where to tell, `first` the side data of the source's first frame.
-
-        `user_data`: the encoder was told to write that.
-        """
+    def __init__(self, encoder: str, name: str, warnings: list[str], first: Mapping[str, bytes]) -> None:
+        """`name` is the output's, `warnings` where to tell, `first` the side data of the source's first frame."""
         self._encoder, self._name, self._warnings = encoder, name, warnings
-        self._known = _CARRIED.get(encoder, frozenset()) - (frozenset() if user_data else {"SEI_UNREGISTERED"})
+        self._known = _CARRIED.get(encoder, frozenset())
         if int.from_bytes(first.get("GOP_TIMECODE", b""), sys.byteorder) & _GOP_TIME:
             self.note(frozenset({"GOP_TIMECODE"}))
 
-    def note(self, kinds: frozenset[str]) -> None:
-        """Look at what a frame carries on its way into the encoder."""
+    def note(self, kinds: frozenset[str], riding: Iterable[str] = ()) -> None:
+        """Look at what a frame carries on its way into the encoder, and what rides along beside it.
+
+        A decoder keeps some kinds for the frames that follow, so what rode once stands for those.
+        """
+        self._known = self._known.union(riding)
         if dropped := kinds - self._known:
             self._known |= dropped
             for what in words(dropped):

@@ -37,7 +37,8 @@ from .palette import Palette
 from .partial import Partial
 from .planes import Decoded
 from .read_back import check_readable
-from .side_data import TAKES_USER_DATA, Carriage
+from .sei import Message, carried_by, with_messages
+from .side_data import Carriage
 from .tags import cut_chapters, lasting, track_tags
 from .versions import TAGS_AS_THEY_ARE
 from .video_source import VideoSource
@@ -46,6 +47,9 @@ T = TypeVar("T")
 
 PROBED = {*FORMATS.values(), *MORE_FORMATS.values()}
 """Formats that FFmpeg recognises by what is in the file."""
+
+RIDDEN = {"libx264": "h264", "libx264rgb": "h264", "libx265": "hevc"}
+"""Encoders into whose packets messages of the source are copied, and their codec."""
 
 CARRY_ASPECT = ("libx264", "libx265", "mpeg2video", "mpeg4", "h264_nvenc", "hevc_nvenc")
 """Encoders that write the sample aspect ratio into the stream itself."""
@@ -142,14 +146,14 @@ class VideoSink:
             merge_settings(settings, hdr10)
             if lost:
                 self.warnings.append(f"{self.name}: {encoder} has no place for HDR10 metadata; libx265 and av1 have")
-            if "SEI_UNREGISTERED" in self._media.side_data and encoder in TAKES_USER_DATA:
-                settings.setdefault("udu_sei", "1")
+        self._rides = RIDDEN.get(encoder)
+        context.copy_opaque = bool(self._rides)  # the riders of a frame come out with its packet
         context.options = settings
         self._describe_video(stream, pix_fmt, encoder, original)
         open_encoder(stream, self.name)
         self._stream = stream
         first = self._media.side_data if self._media else {}
-        self._carriage = Carriage(encoder, self.name, self.warnings, first, "udu_sei" in settings)
+        self._carriage = Carriage(encoder, self.name, self.warnings, first)
 
     def _keep_aspect(self, context: Any, encoder: str) -> None:
         ratio = self._info.sample_aspect_ratio
@@ -205,11 +209,15 @@ class VideoSink:
         if self._palette:
             picture = self._palette.of(picture)
         if isinstance(frame.origin, Decoded):
-            self._carriage.note(frame.origin.kinds)
+            messages = frame.origin.riders.messages if self._rides else ()
+            self._carriage.note(frame.origin.kinds, carried_by(messages, self._rides or ""))
+            picture.opaque = messages
         self._checked(lambda: self._mux_video(self._stream.encode(picture)))
 
     def _mux_video(self, packets: list[Any]) -> None:
         for packet in packets:
+            if self._rides and packet.opaque:
+                packet = _with_riders(packet, packet.opaque, self._rides)
             if packet.dts is not None:
                 self._last_video = packet.dts * packet.time_base
             self._container.mux(packet)
@@ -277,3 +285,11 @@ class VideoSink:
             if getattr(error, "errno", None) == errno.EPIPE:
                 raise BrokenPipeError(errno.EPIPE, f"{self.name}: its reader is gone") from error
             raise OutputError(f"{self.name}: cannot be written: {reason_of(error)}") from error
+
+
+def _with_riders(packet: Any, messages: tuple[Message, ...], codec: str) -> Any:
+    ridden: Any = av.Packet(with_messages(bytes(packet), messages, codec))
+    ridden.stream, ridden.time_base = packet.stream, packet.time_base
+    ridden.pts, ridden.dts, ridden.duration = packet.pts, packet.dts, packet.duration
+    ridden.is_keyframe = packet.is_keyframe
+    return ridden

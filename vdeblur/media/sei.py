@@ -1,0 +1,191 @@
+"""SEI messages and Dolby Vision's units: what rides along with a frame of H.264 or HEVC, from one packet into another.
+
+No encoder in FFmpeg writes HDR10+, an ambient viewing environment or a camera's own words, and PyAV cannot hand Dolby
+Vision to one. The messages need no encoder: they stand before the slices of their frame, and are copied there as they
+are. Syntax by ITU-T H.264 and H.265, 7.3 (NAL units) and annex D (messages); a Dolby Vision RPU is a unit of type 62.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+WITH_MESSAGES = ("h264", "hevc")
+RPU = -1
+"""Stands for the type of a Dolby Vision unit among the types of messages."""
+
+_T35, _USER_DATA, _FRAME_PACKING, _TIME_CODE, _AMBIENT = 4, 5, 45, 136, 148
+_CAPTIONS = b"\xb5\x00\x31GA94"  # the encoder writes these of the frame's side data
+_T35_KINDS = {
+    b"\xb5\x00\x31DTG1": "AFD",
+    b"\xb5\x00\x3c\x00\x01\x04": "DYNAMIC_HDR_PLUS",
+    b"\x26\x00\x04\x00\x05": "DYNAMIC_HDR_VIVID",
+}
+_KINDS = {
+    _USER_DATA: {"SEI_UNREGISTERED"},
+    _FRAME_PACKING: {"STEREO3D"},
+    _TIME_CODE: {"S12M_TIMECODE"},
+    _AMBIENT: {"AMBIENT_VIEWING_ENVIRONMENT"},
+    RPU: {"DOVI_RPU_BUFFER", "DOVI_METADATA"},
+}
+_ENCODERS_OWN = (
+    bytes.fromhex("dc45e9bde6d948b7962cd820d923eeef"),  # x264
+    bytes.fromhex("2ca2de09b51747dbbb55a4fe7fc2fc4e"),  # x265
+)
+"""User data that an encoder signs with: of the old encoding."""
+
+
+def is_encoders_own(user_data: bytes) -> bool:
+    """Whether unregistered user data is the signature of an encoder."""
+    return user_data[:16] in _ENCODERS_OWN
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What rides along with one frame."""
+
+    type: int
+    """Of the SEI message (the same number in H.264 and HEVC), or `RPU`."""
+    payload: bytes
+
+    @property
+    def kinds(self) -> set[str]:
+        """The names of FFmpeg's side data that it becomes."""
+        if self.type == _T35:
+            return {kind for start, kind in _T35_KINDS.items() if self.payload.startswith(start)}
+        return _KINDS[self.type]
+
+
+@dataclass(frozen=True, slots=True)
+class Riders:
+    """What a decoded frame's `opaque` holds: what the decoder itself does not tell of it."""
+
+    messages: tuple[Message, ...] = ()
+    ratio: Fraction | None = None
+    """Width to height of a pixel, where it is not that of the stream's first frame."""
+
+
+NO_RIDERS = Riders()
+
+
+def messages_of(packet: bytes, codec: str, extradata: bytes | None) -> tuple[Message, ...]:
+    """Those of a packet of "h264" or "hevc" that no encoder writes by itself; damaged ones are left out."""
+    found: list[Message] = []
+    hevc = codec == "hevc"
+    for unit in _units(packet, _length_size(extradata, hevc)):
+        kind = unit[0] >> 1 & 63 if hevc else unit[0] & 31
+        if hevc and kind == 62:
+            found.append(Message(RPU, unit[2:]))
+        elif kind == 39 if hevc else kind == 6:
+            found += _parsed(_unescaped(unit[2 if hevc else 1 :]))
+    return tuple(found)
+
+
+def with_messages(packet: bytes, messages: tuple[Message, ...], codec: str) -> bytes:
+    """A packet in Annex B with messages before its first slice; those that `codec` has no place for are left out."""
+    hevc = codec == "hevc"
+    before = after = b""
+    for message in messages:
+        if not _has_place(message, codec):
+            continue
+        if message.type == RPU:
+            after += b"\0\0\0\1\x7c\x01" + message.payload
+        else:
+            before += b"\0\0\0\1" + (b"\x4e\x01" if hevc else b"\x06") + _escaped(_written(message))
+    at = _first_slice(packet, hevc)
+    return packet[:at] + before + packet[at:] + after
+
+
+def carried_by(messages: tuple[Message, ...], codec: str) -> set[str]:
+    """The kinds of side data that `with_messages` writes."""
+    return {kind for message in messages if _has_place(message, codec) for kind in message.kinds}
+
+
+def _has_place(message: Message, codec: str) -> bool:
+    """HEVC has one for all; in H.264 no one looks for HDR10+ or Dolby Vision, and x264 writes frame packing itself."""
+    return codec == "hevc" or message.type in (_USER_DATA, _AMBIENT) or "AFD" in message.kinds
+
+
+def _length_size(extradata: bytes | None, hevc: bool) -> int:
+    """Bytes of the length before each unit; 0 for Annex B, which has start codes."""
+    least = 22 if hevc else 5
+    if not extradata or len(extradata) < least or extradata[0] != 1:
+        return 0
+    return (extradata[least - 1] & 3) + 1
+
+
+def _units(packet: bytes, length_size: int) -> Iterator[bytes]:
+    at = 0
+    if length_size:
+        while at + length_size < len(packet):
+            length = int.from_bytes(packet[at : at + length_size], "big")
+            at += length_size
+            if length > 2:
+                yield packet[at : at + length]
+            at += length
+        return
+    at = packet.find(b"\0\0\1")
+    while at >= 0:
+        end = packet.find(b"\0\0\1", at + 3)
+        unit = packet[at + 3 : end if end >= 0 else len(packet)]
+        if len(unit) > 2:
+            yield unit if end < 0 else unit.rstrip(b"\0")
+        at = end
+
+
+def _first_slice(packet: bytes, hevc: bool) -> int:
+    """Where the start code of the first slice begins; the end where there is none."""
+    at = packet.find(b"\0\0\1")
+    while 0 <= at < len(packet) - 3:
+        kind = packet[at + 3] >> 1 & 63 if hevc else packet[at + 3] & 31
+        if kind < 32 if hevc else kind in (1, 5):
+            return at - (at > 0 and packet[at - 1] == 0)
+        at = packet.find(b"\0\0\1", at + 3)
+    return len(packet)
+
+
+def _parsed(body: bytes) -> Iterator[Message]:
+    at = 0
+    while at + 2 < len(body):  # a type, a size and the closing bit at least
+        numbers = []
+        for _ in range(2):
+            start = at
+            while at < len(body) and body[at] == 0xFF:
+                at += 1
+            if at == len(body):
+                return
+            numbers.append(255 * (at - start) + body[at])
+            at += 1
+        kind, size = numbers
+        payload = body[at : at + size]
+        at += size
+        if len(payload) == size and _rides(kind, payload):
+            yield Message(kind, payload)
+
+
+def _rides(kind: int, payload: bytes) -> bool:
+    if kind == _T35:
+        return not payload.startswith(_CAPTIONS)
+    return kind in _KINDS and not (kind == _USER_DATA and is_encoders_own(payload))
+
+
+def _written(message: Message) -> bytes:
+    numbers = b"".join(b"\xff" * (n // 255) + bytes([n % 255]) for n in (message.type, len(message.payload)))
+    return numbers + message.payload + b"\x80"
+
+
+def _unescaped(data: bytes) -> bytes:
+    return data.replace(b"\0\0\3", b"\0\0")
+
+
+def _escaped(data: bytes) -> bytes:
+    """With a 3 after two zeros wherever a start code could be seen (7.4.1)."""
+    out, zeros = bytearray(), 0
+    for byte in data:
+        if zeros >= 2 and byte <= 3:
+            out.append(3)
+            zeros = 0
+        out.append(byte)
+        zeros = 0 if byte else zeros + 1
+    return bytes(out)

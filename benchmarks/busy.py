@@ -24,22 +24,15 @@ WARM_UP_FRAMES = 5
 
 def measure(model: str, size: tuple[int, int], frames: int) -> float:
     """Frames per second of the model in this process, on frames that lie in memory."""
-    import time
-
     from moving import moving_frames
 
-    from vdeblur import load_restorer
-    from vdeblur.windows import windows
+    from vdeblur import load_restorer, restored
+    from vdeblur.restorers.timed import Timed
 
-    restorer = load_restorer(model)
-    state = None
-    started = 0.0
-    clip = moving_frames(size, frames + WARM_UP_FRAMES)
-    for number, window in enumerate(windows(clip, restorer.past, restorer.future)):
-        if number == WARM_UP_FRAMES:
-            started = time.perf_counter()
-        _, state = restorer.restore(window, state)
-    return frames / (time.perf_counter() - started)
+    timed = Timed(load_restorer(model))
+    for _ in restored(moving_frames(size, frames + WARM_UP_FRAMES), timed):
+        pass
+    return frames / sum(timed.seconds[WARM_UP_FRAMES:])
 
 
 @contextmanager

@@ -24,9 +24,8 @@ WARM_UP_FRAMES = 5
 
 def measure(model: str, size: tuple[int, int], frames: int) -> float:
     """Frames per second of the model in this process, on frames that lie in memory."""
-    from moving import moving_frames
-
     from vdeblur import load_restorer, restored
+    from vdeblur.jobs.moving import moving_frames
     from vdeblur.restorers.timed import Timed
 
     timed = Timed(load_restorer(model))

@@ -19,9 +19,9 @@ from fractions import Fraction
 from threading import Event
 
 from machine import describe_machine
-from moving import PERIOD, YUV420, moving_frames
 
 from vdeblur.frames import Color, Frame, StreamInfo
+from vdeblur.jobs.moving import PERIOD, YUV420, moving_frames
 from vdeblur.live.meter import LiveMeter, Stats
 from vdeblur.live.session import Live, run_unseen
 from vdeblur.live.stream import LiveStream, Rung, ladder

@@ -6,13 +6,14 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError
+from .errors import InputError, OutputError, reason_of
 
 
 @contextmanager
@@ -29,6 +30,25 @@ def replacing(path: Path) -> Iterator[Path]:
         flush(path.parent)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A folder to fill within the block, which is there under its name only when the block has ended well.
+
+    Raises OutputError where there is something of that name, or where it cannot be written.
+    """
+    if folder.exists():
+        raise OutputError(f"{folder}: exists already; choose another folder")
+    part = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}.part")
+    try:
+        part.mkdir(parents=True)
+        yield part
+        part.rename(folder)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written: {reason_of(error)}") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

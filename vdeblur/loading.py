@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 
+from .backends.choice import choose_engine, choose_graph_engine
+from .backends.engines import is_installed
+from .backends.graphs import MANIFEST, Graph, is_graph
 from .backends.published import UNMEASURED_WARM_UP, published
-from .errors import ModelError, did_you_mean
+from .errors import ModelError, UsageError, did_you_mean
+from .files import file_sha256
 from .frames import Frame
 from .restorer import Restorer, State, Wrapper
 from .restorers.made import MADE
@@ -33,16 +37,18 @@ class ModelOptions:
     """Which model, and how it runs; the defaults are those of the command line."""
 
     name: str | None = None
-    """A published model, a .safetensors file, a classical filter or one that was registered; None: the default of
-    the device."""
+    """A published model, a .safetensors file, the folder of an exported model, a classical filter or one that was
+    registered; None: the default of the device."""
     device: str = "auto"
     """"auto", "cpu", "cuda", "cuda:N" or "mps"."""
     precision: str = "auto"
-    """"auto", "fp32", "bf16" or "fp16"."""
+    """"auto", "fp32", "bf16", "fp16" or "int8"."""
     tile: int | None = None
     """Side of tiles in pixels; 0: the whole frame at once, None: by the memory that is free."""
     views: int | None = None
     """Symmetric views of each frame that a network averages, 1 to 8, at as many times the cost; None: the model's."""
+    engine: str = "auto"
+    """"torch", "onnx", "openvino", or "auto": the one that `vdeblur bench` found to be the fastest here, or torch."""
 
     def named(self) -> ModelOptions:
         """The same with name and views filled in. Raises what `default_model` raises."""
@@ -71,13 +77,12 @@ def load_restorer(
     assert options.name is not None
     if options.name in MADE:
         return MADE[options.name].make()
-    path, sha256 = weights_of(options.name)
-    return SharedRestorer(_loaded(options, path, sha256, look_ahead), on_retreat)
+    return SharedRestorer(_loaded(options, options.name, look_ahead), on_retreat)
 
 
 def load_per_frame(beside: Restorer, *, look_ahead: bool = True, on_retreat: OnRetreat = lambda _: None) -> Restorer:
     """The per-frame network, on the device and in the precision of the restorer that it stands in for."""
-    precision = "auto" if beside.precision == "native" else beside.precision
+    precision = beside.precision if beside.precision in ("fp32", "bf16", "fp16") else "auto"
     options = ModelOptions(PER_FRAME_MODEL, beside.device, precision)
     return load_restorer(options, look_ahead=look_ahead, on_retreat=on_retreat)
 
@@ -87,9 +92,11 @@ def default_model(device: str = "auto") -> str:
 
     Raises ModelError where none is marked so, DeviceError for an unavailable device.
     """
-    from .backends.pytorch import choose_device
+    place = "cpu"
+    if device != "cpu" and is_installed("torch"):  # it loads slowly: only if it must
+        from .backends.pytorch import choose_device
 
-    place = "cpu" if device == "cpu" or choose_device(device) == "cpu" else "gpu"  # torch loads slowly: only if it must
+        place = "cpu" if choose_device(device) == "cpu" else "gpu"
     for model in published():
         if place in model.default_on.split():
             return model.name
@@ -108,7 +115,8 @@ def warm_up_of(model: ModelOptions) -> int:
 def unknown_model(name: str) -> ModelError:
     """What to say of a name that is no model's."""
     known = [*(model.name for model in published()), *MADE]
-    hint = did_you_mean(name, known) or f"; choose {', '.join(known)} or a .safetensors file"
+    others = "a .safetensors file or the folder of an exported model"
+    hint = did_you_mean(name, known) or f"; choose {', '.join(known)}, {others}"
     return ModelError(f"unknown model {name!r}{hint}")
 
 
@@ -144,30 +152,25 @@ _networks: dict[tuple[object, ...], _Network] = {}
 _networks_lock = Lock()
 
 
-def _loaded(options: ModelOptions, path: Path, sha256: str | None, look_ahead: bool) -> _Network:
-    from .backends.checkpoints import load
-    from .backends.pytorch import TorchRestorer, choose_device, choose_precision
+def _loaded(options: ModelOptions, name: str, look_ahead: bool) -> _Network:
+    path, sha256 = weights_of(name)
+    options = replace(options, engine=_engine(options, name, path))
+    if options.engine == "torch":
+        from .backends.pytorch import choose_device, choose_precision
 
-    device = choose_device(options.device)
-    options = replace(options, device=device, precision=choose_precision(options.precision, device))
+        if options.precision == "int8":
+            raise UsageError("torch does not compute in int8; onnx and openvino do, with a model of `vdeblur compress`")
+        device = choose_device(options.device)
+        options = replace(options, device=device, precision=choose_precision(options.precision, device))
     try:
-        file = path.stat()
+        file = (path / MANIFEST if is_graph(path) else path).stat()
         key = (options, look_ahead, path.absolute(), file.st_mtime_ns, file.st_size)
     except OSError as error:
         raise ModelError(f"{path}: no such model file; `vdeblur models` lists those that come with vdeblur") from error
 
     def new(on_retreat: OnRetreat) -> Restorer:
-        name, device, precision = options.name or "", options.device, options.precision
-        return TorchRestorer(
-            name,
-            load(path, sha256).network(),
-            device,
-            precision,
-            look_ahead=look_ahead,
-            tile=options.tile,
-            views=options.views or 1,
-            on_retreat=on_retreat,
-        )
+        load = _load_checkpoint if options.engine == "torch" else _load_graph
+        return load(options, name, path, sha256, look_ahead, on_retreat)
 
     with _networks_lock:
         network = _networks.pop(key, None)
@@ -179,11 +182,81 @@ def _loaded(options: ModelOptions, path: Path, sha256: str | None, look_ahead: b
         return network
 
 
+def _engine(options: ModelOptions, name: str, path: Path) -> str:
+    """The engine of a model, "auto" decided. Raises UsageError for one that cannot run it."""
+    if is_graph(path):
+        return choose_graph_engine(options.engine, options.device)
+    return choose_engine(options.engine, name, options.device, options.precision)
+
+
+def _load_checkpoint(
+    options: ModelOptions, name: str, path: Path, sha256: str | None, look_ahead: bool, on_retreat: OnRetreat
+) -> Restorer:
+    from .backends.checkpoints import load
+    from .backends.pytorch import TorchRestorer
+
+    return TorchRestorer(
+        name,
+        load(path, sha256).network(),
+        options.device,
+        options.precision,
+        look_ahead=look_ahead,
+        tile=options.tile,
+        views=options.views or 1,
+        on_retreat=on_retreat,
+    )
+
+
+def _load_graph(
+    options: ModelOptions, name: str, path: Path, sha256: str | None, look_ahead: bool, on_retreat: OnRetreat
+) -> Restorer:
+    from .backends.graph_engine import GraphEngine
+    from .backends.network_restorer import NetworkRestorer
+
+    if not is_graph(path):
+        from .backends.cache import exported
+
+        path = exported(name, path, sha256 or file_sha256(path))
+    return NetworkRestorer(
+        name,
+        GraphEngine(path, options.engine, options.precision),
+        look_ahead=look_ahead,
+        tile=options.tile,
+        views=options.views or 1,
+        on_retreat=on_retreat,
+    )
+
+
+def export_model(name: str, output: str | Path) -> Graph:
+    """Write a published model or a .safetensors file as a graph; see `backends.export`. Raises what that raises."""
+    from .backends.checkpoints import load
+    from .backends.export import export
+
+    path, sha256 = weights_of(name)
+    if is_graph(path):
+        raise UsageError(f"{name}: is exported already")
+    checkpoint = load(path, sha256)
+    return export(checkpoint, output, name=Path(name).stem, weights_sha256=sha256 or file_sha256(path))
+
+
+def quantise_model(name: str, clips: Iterable[tuple[str, Iterable[Frame]]], output: str | Path) -> Graph:
+    """Write a model, exported or not, in int8; see `backends.quantising`. Raises what that raises."""
+    from .backends.cache import exported
+    from .backends.quantising import quantise
+
+    path, sha256 = weights_of(name)
+    folder = path if is_graph(path) else exported(name, path, sha256 or file_sha256(path))
+    return quantise(folder, clips, output)
+
+
 def weights_of(name: str) -> tuple[Path, str | None]:
-    """A model's file and the hash that it must have, if that is known. Raises ModelError for an unknown model."""
+    """A model's file (or the folder of an exported one) and the hash that it must have, if that is known.
+
+    Raises ModelError for an unknown model.
+    """
     for model in published():
         if model.name == name:
             return model.path, model.sha256
-    if not name.endswith(".safetensors"):
+    if not name.endswith(".safetensors") and not is_graph(name):
         raise unknown_model(name)
     return Path(name), None

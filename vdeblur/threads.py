@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from .frames import Frame, StreamInfo
+from .stages import stage
 
 if TYPE_CHECKING:
     from .protocols import Sink, Source
@@ -148,7 +149,12 @@ class Prefetched:
 
     def _decode(self) -> None:
         try:
-            for frame in self._source:
+            frames = iter(self._source)
+            while True:
+                with stage("decode"):
+                    frame = next(frames, None)
+                if frame is None:
+                    break
                 if not self._queue.put(frame):
                     return
         except BaseException as error:  # of whatever kind: it is raised again where the frames are awaited
@@ -208,7 +214,8 @@ class WriteBehind:
     def _encode(self) -> None:
         try:
             while (frame := self._queue.get()) is not None:
-                self._sink.write(frame)
+                with stage("encode"):
+                    self._sink.write(frame)
         except BaseException as error:  # of whatever kind: it is raised again by the next write() or close()
             self._queue.cancel(error)
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import NonFiniteResult
 from ..frames import Frame, Plane
+from ..stages import stage
 
 MULTIPLE = 16
 """Frames are padded to multiples of this many pixels, by repeating their edges: a sample of the coarsest features."""
@@ -27,6 +28,7 @@ PHASES = ((0, 0), (0, 1), (1, 0), (1, 1))
 """Row and column, within two by two pixels of luma, of the first four channels."""
 
 
+@stage("fold")
 def fold(frame: Frame) -> Samples:
     """A frame -> (1, 6, h/2, w/2) with h, w the size rounded up to MULTIPLE; luma in 0..1, chroma in -0.5..0.5."""
     luma, cb, cr = _to_ycbcr(frame)
@@ -41,6 +43,7 @@ def fold(frame: Frame) -> Samples:
     return folded
 
 
+@stage("unfold")
 def unfold(frame: Frame, residual: Samples) -> Frame:
     """The frame with the network's residual (1, 6, h/2, w/2) added, rounded once, alpha untouched.
 

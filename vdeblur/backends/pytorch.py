@@ -2,48 +2,104 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import DeviceError, UsageError
-from ..frames import Frame
-from ..models import Motion, StreamNetwork
-from ..windows import Window
-from .flow import Luma, flow_between, half_luma
-from .folding import fold, unfold
-from .tiles import MIN_TILE, Tiled, choose_tile, each_tensor
-from .views import Views
-
-log = logging.getLogger(__name__)
+from ..models import Motion as MotionOnDevice
+from ..models import StreamNetwork
+from .aligning import Motion, aligner_of
+from .flow import Flow
+from .folding import Samples
+from .memory import features_of
+from .network_restorer import NetworkRestorer
+from .tiles import Array
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
-
-class Prepared(NamedTuple):
-    """A frame as the network and optical flow want it."""
-
-    frame: Frame
-    folded: Tensor
-    luma: Luma
+STATE_FROM = 2
+"""Place of the first of a network's inputs that stay in float32: h and c."""
 
 
-class StreamState(NamedTuple):
-    """The network's own state, and the frames that the next window may hold again."""
+class TorchEngine:
+    """A network of `vdeblur.models`: on a CPU it computes what NumPy has aligned, on a GPU it aligns there as well."""
 
-    network: Any
-    frames: list[Prepared]
+    name = "torch"
+
+    def __init__(self, network: StreamNetwork, device: str = "auto", precision: str = "auto") -> None:
+        """Raises DeviceError for an unavailable device and UsageError for a precision that it cannot do."""
+        self._network = network.eval().requires_grad_(False)
+        self.past, self.future = network.past, network.future
+        self.uses_motion, self.reach = network.uses_motion, network.reach
+        config = asdict(network.config)
+        self.features = features_of(config)
+        self._aligner = aligner_of(network.uses_motion, config)
+        self._move(choose_device(device), precision)
+
+    def _move(self, device: str, precision: str) -> None:
+        self.device, self.precision = device, choose_precision(precision, device)
+        self._device, self._dtype = torch.device(self.device), PRECISIONS[self.precision]
+        self.bytes_per_value = self._dtype.itemsize
+        self._network.to(self._device, self._dtype)
+        self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def load(self, folded: Samples) -> Array:
+        """To the device: once for each frame."""
+        return folded if self.device == "cpu" else torch.from_numpy(folded).to(self._device)
+
+    @torch.inference_mode()
+    def align(self, centre: Array, future: Array | None, motion: Motion, state: Any) -> tuple[Array, ...]:
+        """See `StreamNetwork.align`; warps are done by OpenCV on a CPU and by the network on a GPU."""
+        if self.device == "cpu":
+            return self._aligner.align(centre, future, motion, state)
+        height, width = centre.shape[-2:]
+        flows = MotionOnDevice(*(self._flow(flow, height, width) for flow in motion)) if self.uses_motion else None
+        return self._network.align(centre, future, flows, state)
+
+    @torch.inference_mode()
+    def compute(self, aligned: Sequence[Array]) -> Sequence[Array]:
+        """See `StreamNetwork.compute`."""
+        inputs = []
+        for place, x in enumerate(aligned):
+            tensor = torch.from_numpy(x) if isinstance(x, np.ndarray) else x
+            tensor = tensor if place >= STATE_FROM else tensor.to(self._dtype)
+            inputs.append(tensor.contiguous(memory_format=torch.channels_last))
+        computed = self._network.compute(*inputs)
+        return tuple(map(self.fetch, computed)) if self.device == "cpu" else computed
+
+    @torch.inference_mode()
+    def remember(self, centre: Array, computed: Sequence[Array]) -> Any:
+        """See `StreamNetwork.remember`."""
+        if self.device == "cpu":
+            return self._aligner.remember(centre, computed)
+        return self._network.remember(centre, tuple(computed))
+
+    def fetch(self, x: Array) -> Samples:
+        """To where frames are unfolded."""
+        return x.float().contiguous().cpu().numpy() if isinstance(x, Tensor) else x
+
+    def release(self) -> None:
+        """Give memory that is kept for later back to the device."""
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def move_to_cpu(self) -> None:
+        """Compute on the processor from now on."""
+        self._move("cpu", "auto")
+
+    def _flow(self, flow: Flow | None, height: int, width: int) -> Tensor:
+        if flow is None:
+            return torch.zeros(1, 2, height, width, device=self._device)
+        return torch.from_numpy(np.ascontiguousarray(flow)).to(self._device)[None]
 
 
-class TorchRestorer:
-    """A network of `vdeblur.models` as a restorer.
-
-    Out of memory, it goes on in smaller tiles, and in the end on the CPU; `device` and `precision` say where it is.
-    """
+class TorchRestorer(NetworkRestorer):
+    """A network of `vdeblur.models` as a restorer."""
 
     def __init__(
         self,
@@ -57,119 +113,9 @@ class TorchRestorer:
         views: int = 1,
         on_retreat: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`look_ahead` False trades quality for latency: no future frame is wanted, as a live stream needs.
-
-        `tile` is the side of tiles in pixels; 0 is the whole picture at once, None goes by the memory that is free.
-        `views` is how many symmetric views of the picture are averaged, 1 to 8, at that many times the cost.
-        `on_retreat` is told, in a few words, when memory does not do.
-
-        Raises DeviceError for a device that is not there and UsageError for a precision that it cannot do.
-        """
-        self.name = name if views == 1 else f"{name}, {views} views"
-        self.past = network.past
-        self.future = network.future if look_ahead else 0
-        self._tile, self._views = tile, views
-        self._chosen: dict[tuple[int, int], int] = {}
-        self._on_retreat = on_retreat
-        self._network = network.eval().requires_grad_(False)
-        self._move(choose_device(device), precision)
-
-    def _move(self, device: str, precision: str) -> None:
-        self.device, self.precision = device, choose_precision(precision, device)
-        self._device, self._dtype = torch.device(self.device), PRECISIONS[self.precision]
-        self._network.to(self._device, self._dtype)
-        self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    @torch.inference_mode()
-    def restore(self, window: Window, state: StreamState | None) -> tuple[Frame, StreamState]:
-        """Restore the centre; raises NonFiniteResult, and DeviceError when no way is left to do it in this memory."""
-        while True:
-            try:
-                return self._restore(window, state)
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                failure = error.with_traceback(None)  # whose frames would hold on to what was computed so far
-            state = self._retreat(window.centre.size, state, failure)
-
-    def _restore(self, window: Window, state: StreamState | None) -> tuple[Frame, StreamState]:
-        state = _moved(state, self._device, self._dtype)  # another stream may have sent the network to the CPU since
-        network = self._for_size(window.centre.size)
-        ready: list[Prepared] = []
-        for frame in window.frames:
-            known = next((one for one in (*ready, *(state.frames if state else ())) if one.frame is frame), None)
-            ready.append(known or self._prepare(frame))
-        centre = ready[window.past]
-        future = ready[-1] if ready[-1] is not centre else None
-        motion = self._motion(centre, ready[0] if state else None, future) if self._network.uses_motion else None
-        seen = future.folded if future else None
-        residual, after = network.restore(centre.folded, seen, motion, state.network if state else None)
-        restored = unfold(window.centre, residual.float().cpu().numpy())
-        return restored, StreamState(after, ready[1:])  # no later window holds the first
-
-    def _prepare(self, frame: Frame) -> Prepared:
-        planes = fold(frame)
-        folded = torch.from_numpy(planes).to(self._device, self._dtype)
-        return Prepared(frame, folded.contiguous(memory_format=torch.channels_last), half_luma(planes))
-
-    def _motion(self, centre: Prepared, past: Prepared | None, future: Prepared | None) -> Motion:
-        """Flow from the centre to its neighbours, zero where there is none or where it is the centre itself."""
-        flows = [
-            np.zeros((2, *centre.luma.shape), np.float32)
-            if other is None or other is centre
-            else flow_between(centre.luma, other.luma)
-            for other in (past, future)
-        ]
-        both = torch.from_numpy(np.stack(flows)).to(self._device)
-        return Motion(both[:1], both[1:])
-
-    def _for_size(self, size: tuple[int, int]) -> StreamNetwork | Tiled | Views:
-        tile = self._tile
-        if tile is None:
-            if size not in self._chosen:
-                self._chosen[size] = choose_tile(self._network, size, self._device, self._dtype.itemsize, self._views)
-                log.info("%dx%d on %s: tiles of %d (0: none)", *size, self.device, self._chosen[size])
-            tile = self._chosen[size]
-        network = Tiled(self._network, tile) if 0 < tile < max(size) else self._network
-        return Views(network, self._views) if self._views > 1 else network
-
-    def _retreat(self, size: tuple[int, int], state: StreamState | None, cause: BaseException) -> StreamState | None:
-        """Go on in tiles of half the side, then on the CPU; returns the state where the next try wants it."""
-        width, height = size
-        lacking = f"{self.device}: not enough memory for a {width}x{height} frame"
-        tile = self._tile if self._tile is not None else self._chosen.get(size, 0)
-        smaller = min(tile or max(size), max(size)) // 2
-        if smaller >= MIN_TILE:
-            self._tile = smaller
-            way = f"in tiles of {smaller} pixels"
-        elif self.device != "cpu":
-            self._tile, self._chosen = None, {}
-            self._move("cpu", "auto")
-            state = _moved(state, self._device, self._dtype)
-            way = "on the CPU"
-        else:
-            raise DeviceError(
-                f"{lacking}, not even in tiles; close other programs or take a smaller picture"
-            ) from cause
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
-        log.warning("%s: the rest is done %s", lacking, way)
-        self._on_retreat(f"{lacking}: the rest was done {way}")
-        return state
-
-
-def _moved(state: StreamState | None, device: torch.device, dtype: torch.dtype) -> StreamState | None:
-    """The state for another device: the network's own stays as exact as it is, frames follow the precision."""
-    if state is None:
-        return None
-    network = each_tensor(lambda x: x.to(device), state.network)
-    return StreamState(network, [one._replace(folded=one.folded.to(device, dtype)) for one in state.frames])
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out: a GPU's allocator has a type of its own; the CPU's, Metal's and oneDNN's only words."""
-    words = ("can't allocate memory", "not enough memory", "out of memory", "could not create a primitive")
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(part in str(error) for part in words)
+        """See `NetworkRestorer` and `TorchEngine`, whose errors it raises."""
+        engine = TorchEngine(network, device, precision)
+        super().__init__(name, engine, look_ahead=look_ahead, tile=tile, views=views, on_retreat=on_retreat)
 
 
 def choose_device(wanted: str) -> str:

@@ -1,36 +1,29 @@
-"""The eight symmetries of a square, on folded pictures (..., 6, h, w): four phases of luma, then Cb and Cr."""
+"""The eight symmetries of a square: folded frames (..., 6, h, w), of NumPy or torch, and flow turned by them."""
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import Any, TypeVar
+
+import numpy as np
 
 SYMMETRIES = (0b000, 0b001, 0b010, 0b101, 0b100, 0b111, 0b011, 0b110)
 """Of the square, as three bits: transposed, upside down, mirrored. The order lets few views differ much."""
 
+Planes = TypeVar("Planes", bound=Any)
 
-def turn(clip: Tensor, symmetry: int) -> Tensor:
-    """Folded planes (..., 6, h, w) transposed, then turned upside down, then mirrored, as the three bits say."""
+
+def turn(clip: Planes, symmetry: int) -> Planes:
+    """Folded planes transposed, then turned upside down, then mirrored, as the three bits say."""
     if symmetry & 0b100:
-        clip = _phases(clip.transpose(-1, -2), 0, 2, 1, 3)
+        clip = _phases(clip.swapaxes(-1, -2), 0, 2, 1, 3)
     if symmetry & 0b010:
-        clip = _phases(clip.flip(-2), 2, 3, 0, 1)
+        clip = _phases(_flip(clip, -2), 2, 3, 0, 1)
     if symmetry & 0b001:
-        clip = _phases(clip.flip(-1), 1, 0, 3, 2)
+        clip = _phases(_flip(clip, -1), 1, 0, 3, 2)
     return clip
 
 
-def turn_flow(flow: Tensor, symmetry: int) -> Tensor:
-    """Flow (..., 2, h, w), x then y, between frames that `turn` turned alike."""
-    if symmetry & 0b100:
-        flow = flow.transpose(-1, -2).flip(-3)
-    if symmetry & 0b010:
-        flow = flow.flip(-2) * flow.new_tensor([1, -1]).view(2, 1, 1)
-    if symmetry & 0b001:
-        flow = flow.flip(-1) * flow.new_tensor([-1, 1]).view(2, 1, 1)
-    return flow
-
-
-def undo(clip: Tensor, symmetry: int) -> Tensor:
+def undo(clip: Planes, symmetry: int) -> Planes:
     """What `turn` turned, as it was. Transposing swaps the two flips; alone, each is its own inverse."""
     if symmetry & 0b100:
         vertical, horizontal = (symmetry >> 1) & 1, symmetry & 1
@@ -38,6 +31,26 @@ def undo(clip: Tensor, symmetry: int) -> Tensor:
     return turn(clip, symmetry)
 
 
-def _phases(clip: Tensor, *order: int) -> Tensor:
+def turn_flow(flow: Planes, symmetry: int) -> Planes:
+    """Flow (..., 2, h, w), x and y, between two frames that `turn` has turned."""
+    if symmetry & 0b100:
+        flow = flow.swapaxes(-1, -2)[..., [1, 0], :, :]
+    if symmetry & 0b010:
+        flow = _flip(flow, -2) * _signs(flow, 1, -1)
+    if symmetry & 0b001:
+        flow = _flip(flow, -1) * _signs(flow, -1, 1)
+    return flow
+
+
+def _flip(clip: Any, axis: int) -> Any:
+    return np.flip(clip, axis) if isinstance(clip, np.ndarray) else clip.flip(axis)
+
+
+def _signs(flow: Any, x: int, y: int) -> Any:
+    signs = np.array([x, y], np.float32).reshape(2, 1, 1)
+    return signs if isinstance(flow, np.ndarray) else flow.new_tensor(signs)
+
+
+def _phases(clip: Any, *order: int) -> Any:
     """Folded planes with the four phases of luma in another order."""
     return clip[..., [*order, 4, 5], :, :]

@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..backends.engines import is_installed
 from ..cores import threads, use_threads
 
 if TYPE_CHECKING:
@@ -180,7 +181,9 @@ def devices_for(device: str, jobs: int) -> list[str]:
 
 
 def gpu_count() -> int:
-    """CUDA devices that torch can use."""
+    """CUDA devices that torch can use; none without it."""
+    if not is_installed("torch"):
+        return 0
     import torch
 
     return torch.cuda.device_count()

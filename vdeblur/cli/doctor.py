@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from typing import Any
 
+from ..backends.choice import fastest_engine
+from ..backends.engines import PACKAGES as ENGINES
+from ..backends.engines import is_installed, remedy
+from ..cores import threads
 from ..errors import ModelError
 from ..live.display import window_problem
 from ..media.encoder_trial import encodes
@@ -29,6 +34,8 @@ class Diagnosis:
     ffmpeg: dict[str, str]
     devices: dict[str, str]
     """What `-d` takes, and what it is."""
+    engines: dict[str, str]
+    """What `--engine` takes: its version or how to install it; for "auto" what it comes to, by model."""
     encoders: dict[str, bool]
     """Whether a trial of a few frames gave packets."""
     weights: dict[str, bool]
@@ -48,7 +55,15 @@ def diagnose() -> Diagnosis:
         problems.append("libx264 does not encode: install av again (pip install --force-reinstall av)")
     no_display = window_problem()
     return Diagnosis(
-        _versions(), _ffmpeg(), _devices(), encoders, weights, not no_display, no_display or "", tuple(problems)
+        versions=_versions(),
+        ffmpeg=_ffmpeg(),
+        devices=_devices(),
+        engines=_engines(weights),
+        encoders=encoders,
+        weights=weights,
+        display=not no_display,
+        no_display=no_display or "",
+        problems=tuple(problems),
     )
 
 
@@ -69,6 +84,8 @@ def _ffmpeg() -> dict[str, str]:
 
 
 def _devices() -> dict[str, str]:
+    if not is_installed("torch"):
+        return {"cpu": f"{threads()} threads"}
     import torch
 
     devices = {"cpu": f"{torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"}
@@ -78,6 +95,16 @@ def _devices() -> dict[str, str]:
     if torch.backends.mps.is_available():
         devices["mps"] = "Apple GPU"
     return devices
+
+
+def _engines(models: Iterable[str]) -> dict[str, str]:
+    engines: dict[str, str] = {}
+    for name, package in ENGINES.items():
+        engines[name] = metadata.version(package) if is_installed(name) else f"not installed: {remedy(name)}"
+    fastest = {name: engine for name in models if (engine := fastest_engine(name))}
+    measured = ", ".join(f"{engine} for {name}" for name, engine in fastest.items())
+    engines["auto"] = measured or "torch (`vdeblur bench` measures whether another one is faster)"
+    return engines
 
 
 def _weights() -> tuple[dict[str, bool], list[str]]:
@@ -105,6 +132,7 @@ def to_text(diagnosis: Diagnosis) -> str:
     lines = [f"{name:<16}{version}" for name, version in diagnosis.versions.items()]
     lines.append("ffmpeg          " + ", ".join(f"{name} {version}" for name, version in diagnosis.ffmpeg.items()))
     lines += [f"device {name:<9}{what}" for name, what in diagnosis.devices.items()]
+    lines += [f"engine {name:<9}{what}" for name, what in diagnosis.engines.items()]
     works = [name for name, good in diagnosis.encoders.items() if good]
     fails = [name for name, good in diagnosis.encoders.items() if not good]
     lines.append(f"encoders        {' '.join(works)}")

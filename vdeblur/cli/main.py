@@ -24,6 +24,7 @@ from .batch import batch, segment
 from .completion import complete, completion
 from .console import is_verbose, log_to_stderr
 from .encoders import encoders
+from .engines import bench, compress, export
 from .explain import explain
 from .grammar import InputOrCommand, errors_in
 from .listings import doctor, info, models, presets
@@ -37,8 +38,8 @@ THREADS = ("vdeblur-decode", "vdeblur-encode")
 
 COMMANDS = {
     "Restore": (restore, batch, segment, live, serve),
-    "Look": (info, explain, models, presets, encoders, doctor),
-    "Measure and train": (evaluate, synth, train),
+    "Look": (info, explain, models, presets, encoders, doctor, bench),
+    "Measure and train": (evaluate, synth, train, export, compress),
     "Shell": (completion,),
 }
 

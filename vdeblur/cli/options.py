@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from ..jobs.job import Job
 
 CLASSICAL_NAMES = ("unsharp", "nlm", "richardson-lucy")
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
+ENGINES = ("auto", "torch", "onnx", "openvino")
 
 
 def _complete_model(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -41,6 +42,13 @@ device = model_option(
     "-d", "--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda, cuda:0 or mps."
 )
 precision = model_option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True)
+engine = model_option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default="auto",
+    show_default=True,
+    help="What computes; auto is the one that `vdeblur bench` found to be the fastest here, else torch.",
+)
 views = model_option(
     "--views",
     type=click.IntRange(1, 8),
@@ -187,7 +195,7 @@ def computing_options(command: F) -> F:
 _OF_A_JOB = (
     config,
     quality,
-    *(model, device, precision, views, tile, strength, only_blurred, scene_cuts),
+    *(model, device, precision, engine, views, tile, strength, only_blurred, scene_cuts),
     *(frame_rate, deinterlace, hwaccel, codec, crf, preset, pix_fmt, encoder_option),
     *(threads, nice),
 )
@@ -216,7 +224,14 @@ def _job_of(values: dict[str, Any]) -> Job:
     hwaccel = take("hwaccel")
     return Job(
         input="",
-        model=ModelOptions(take("model"), take("device"), take("precision"), take("tile"), take("views")),
+        model=ModelOptions(
+            name=take("model"),
+            device=take("device"),
+            precision=take("precision"),
+            tile=take("tile"),
+            views=take("views"),
+            engine=take("engine"),
+        ),
         strength=take("strength"),
         only_blurred=take("only_blurred"),
         scene_cuts=take("scene_cuts") == "auto",

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from fractions import Fraction
 from typing import Any
 
+from ..backends.graphs import is_graph, load_graph
 from ..backends.published import published
 from ..errors import ModelError
 from ..files import file_sha256
@@ -30,6 +31,8 @@ def model_identity(model: ModelOptions) -> str:
     known = {model.name: model.sha256 for model in published()}
     if name in known:
         return known[name]
+    if is_graph(name):
+        return load_graph(name).model_sha256
     if not name.endswith(".safetensors"):
         raise unknown_model(name)
     if not os.path.isfile(name):

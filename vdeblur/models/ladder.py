@@ -56,6 +56,8 @@ def space_to_depth(x: Tensor) -> Tensor:
     are copied: more than ten times as fast on a CPU.
     """
     n, c, h, w = x.shape
+    if torch.onnx.is_in_onnx_export():
+        return _onnx("SpaceToDepth", x, (n, 4 * c, h // 2, w // 2))
     phases = x.permute(0, 2, 3, 1).reshape(n, h // 2, 2, w // 2, 2, c).permute(0, 1, 3, 2, 4, 5)
     return phases.reshape(n, h // 2, w // 2, 4 * c).permute(0, 3, 1, 2)
 
@@ -63,8 +65,15 @@ def space_to_depth(x: Tensor) -> Tensor:
 def depth_to_space(x: Tensor) -> Tensor:
     """Undo `space_to_depth`: (n, 4c, h, w) -> (n, c, 2h, 2w) (ONNX's DepthToSpace in its mode DCR)."""
     n, c, h, w = x.shape
+    if torch.onnx.is_in_onnx_export():
+        return _onnx("DepthToSpace", x, (n, c // 4, 2 * h, 2 * w), mode="DCR")
     phases = x.permute(0, 2, 3, 1).reshape(n, h, w, 2, 2, c // 4).permute(0, 1, 3, 2, 4, 5)
     return phases.reshape(n, 2 * h, 2 * w, c // 4).permute(0, 3, 1, 2)
+
+
+def _onnx(name: str, x: Tensor, shape: tuple[int, int, int, int], **settings: str) -> Tensor:
+    """An operator of ONNX in one piece: what torch does in its place would cost engines five."""
+    return torch.onnx.ops.symbolic(name, (x,), {"blocksize": 2, **settings}, dtype=x.dtype, shape=shape, version=13)
 
 
 class ResidualBlock(nn.Module):

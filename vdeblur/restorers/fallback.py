@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from functools import cached_property
 
-from ..errors import NonFiniteResult
+from ..errors import NonFiniteResult, UsageError
 from ..frames import Frame
 from ..restorer import Restorer, State, Wrapper
 from ..windows import Window
@@ -40,9 +40,9 @@ class WithFallback(Wrapper):
         return self._restore_alone(window.centre), None
 
     def _restore_alone(self, frame: Frame) -> Frame:
-        around = (frame,) * (self._per_frame.past + 1 + self._per_frame.future)
         try:
+            around = (frame,) * (self._per_frame.past + 1 + self._per_frame.future)
             return self._per_frame.restore(Window(around, self._per_frame.past, is_scene_start=True), None)[0]
-        except NonFiniteResult as error:
+        except (NonFiniteResult, UsageError) as error:  # the latter where torch, which it needs, is not installed
             log.warning("frame at %.3f s: %s; the frame stays as it is", frame.seconds, error)
             return frame

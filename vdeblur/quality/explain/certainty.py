@@ -1,7 +1,7 @@
 """How sure an answer is: what it looks like through the symmetries of a square, and how far those views differ.
 
 A turned or mirrored frame shows the same scene, so a restorer that knows what is there gives the same answer turned.
-A network errs differently on each view (see `backends.views`): where the views differ, the answer is the network's
+A network errs differently on each view (see `backends.symmetries`): where the views differ, the answer is the network's
 guess more than the frame's evidence. They can also agree on what is wrong, so a small spread is no proof; the
 calibration says how spread and true error go together on pairs with a known truth.
 """

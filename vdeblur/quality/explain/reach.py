@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...backends.tiles import each_tensor
 from ...models import CELL, Motion, StreamNetwork
 from ...models.convlstm import LEGAL, RecurrentState
 
@@ -128,7 +127,9 @@ def _cut(moment: Moment, box: tuple[slice, slice]) -> Moment:
         return x[..., rows, columns].clone()
 
     motion = Motion(*(part(flow) for flow in moment.motion))
-    return Moment(part(moment.centre), each_tensor(part, moment.future), motion, each_tensor(part, moment.state))
+    future = None if moment.future is None else part(moment.future)
+    state = None if moment.state is None else type(moment.state)(*map(part, moment.state))
+    return Moment(part(moment.centre), future, motion, state)
 
 
 def _gradients(network: StreamNetwork, moments: Sequence[Moment], place: tuple[int, int]) -> dict[int, Any]:

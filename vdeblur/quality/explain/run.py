@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...backends.pytorch import is_out_of_memory
+from ...backends.memory import is_out_of_memory
 from ...blurriness import blur_length
 from ...errors import DeviceError, InputError, UsageError
 from ...frames import Frame, StreamInfo

@@ -6,15 +6,16 @@ from fractions import Fraction
 
 import numpy as np
 
-from vdeblur.frames import Color, Frame, Layout
+from ..frames import Color, Frame, Layout
 
 YUV420 = Layout("yuv", 8, (1, 1))
 PERIOD = 32
 """Frames after which the movement repeats."""
+RATE = 30
 
 
-def moving_frames(size: tuple[int, int], count: int, rate: int = 30) -> list[Frame]:
-    """`count` frames of blocks and noise that move by six pixels each, there and back; (width, height)."""
+def moving_frames(size: tuple[int, int], count: int) -> list[Frame]:
+    """`count` frames of this (width, height), RATE a second: blocks and noise that move six pixels a frame."""
     width, height = size
     rng = np.random.default_rng(0)
     wide = rng.integers(40, 200, (height // 8 + 1, width // 8 + 1 + PERIOD)).repeat(8, 0).repeat(8, 1)
@@ -22,4 +23,4 @@ def moving_frames(size: tuple[int, int], count: int, rate: int = 30) -> list[Fra
     chroma = np.full((-(-height // 2), -(-width // 2)), 128, np.uint8)
     shifts = [6 * min(i, PERIOD - i) for i in range(PERIOD)]
     lumas = [np.ascontiguousarray(luma[:height, x : x + width]) for x in shifts]
-    return [Frame((lumas[i % PERIOD], chroma, chroma), YUV420, Color(), i, Fraction(1, rate)) for i in range(count)]
+    return [Frame((lumas[i % PERIOD], chroma, chroma), YUV420, Color(), i, Fraction(1, RATE)) for i in range(count)]

@@ -1,0 +1,79 @@
+"""What NumPy aligns is what the networks' own `align` and `remember` give, all along a stream."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from support.networks import tiny
+from vdeblur.backends.aligning import Motion, aligner_of
+from vdeblur.backends.flow import Flow
+from vdeblur.models import MODELS
+from vdeblur.models import Motion as NetworkMotion
+
+pytestmark = pytest.mark.arithmetic
+
+SIZES = [(32, 48), (16, 16), (48, 8)]
+"""Of folded frames."""
+
+
+def smooth_flow(rng: np.random.Generator, height: int, width: int) -> Flow:
+    """Some samples far, past the edges too."""
+    coarse = torch.from_numpy(rng.normal(0, 4, (1, 2, 3, 3)).astype(np.float32))
+    fine = torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")
+    return fine[0].numpy()
+
+
+def of_network(flow: Flow | None, size: tuple[int, int]) -> torch.Tensor:
+    return torch.zeros(1, 2, *size) if flow is None else torch.from_numpy(flow[None])
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("kind", MODELS)
+def test_it_is_what_the_network_does(kind: str, size: tuple[int, int]) -> None:
+    network = tiny(kind)
+    aligner = aligner_of(network.uses_motion, vars(network.config))
+    rng = np.random.default_rng(0)
+    clip = rng.random((5, 1, 6, *size), np.float32)
+    theirs: Any = None
+    ours: Any = None
+    for moment, centre in enumerate(clip):
+        motion = Motion(
+            smooth_flow(rng, *size) if moment else None, smooth_flow(rng, *size) if moment + 1 < len(clip) else None
+        )
+        future = clip[moment + 1] if moment + 1 < len(clip) else None
+        with torch.inference_mode():
+            expected = network.align(
+                torch.from_numpy(centre),
+                None if future is None else torch.from_numpy(future),
+                NetworkMotion(*(of_network(flow, size) for flow in motion)),
+                theirs,
+            )
+            computed = network.compute(*expected)
+            theirs = network.remember(torch.from_numpy(centre), computed)
+        aligned = aligner.align(centre, future, motion, ours)
+        ours = aligner.remember(centre, [x.numpy() for x in computed])
+        for one, other in zip(aligned, expected, strict=True):
+            np.testing.assert_allclose(one, other.numpy(), atol=2e-4)
+        assert (ours is None) == (theirs is None)
+        for one, other in zip(ours or (), theirs or (), strict=True):
+            np.testing.assert_allclose(one, other.numpy(), atol=1e-6)
+
+
+def test_without_motion_nothing_moves() -> None:
+    """At the end of a scene, in a live stream, and where frames are too small for optical flow."""
+    aligner = aligner_of(True, {"hidden": 4})
+    rng = np.random.default_rng(1)
+    centre, before = rng.random((2, 1, 6, 16, 24), np.float32)
+    state = aligner.remember(before, [np.zeros_like(before), *rng.random((2, 1, 4, 4, 6), np.float32)])
+    frames, motion, h, c = aligner.align(centre, None, Motion(), state)
+    assert not motion.any()
+    np.testing.assert_array_equal(h, state.h)
+    np.testing.assert_array_equal(c, state.c)
+    np.testing.assert_array_equal(frames[:, :24], frames[:, 48:])  # the centre stands for the future
+    still = np.zeros((2, 16, 24), np.float32)
+    for one, other in zip(aligner.align(centre, None, Motion(still, None), state), (frames, motion, h, c), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)

@@ -1,0 +1,272 @@
+"""Every engine restores as torch does, needs no torch for it, and refuses what it cannot trust or do."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from support.commands import ROOT, run
+from support.exported import exported, saved
+from support.in_memory import picture, restored_by
+from support.networks import difference, tiny
+from support.videos import footage, packets
+from vdeblur.backends import choice, engines
+from vdeblur.backends.graph_engine import GraphEngine
+from vdeblur.backends.network_restorer import NetworkRestorer
+from vdeblur.backends.pytorch import TorchRestorer
+from vdeblur.errors import ModelError, OutputError, UsageError
+from vdeblur.frames import Layout
+from vdeblur.loading import ModelOptions, export_model, load_restorer, quantise_model
+from vdeblur.models import MODELS
+from vdeblur.windows import windows
+
+pytestmark = pytest.mark.arithmetic
+
+ENGINES = ["onnx", pytest.param("openvino", marks=pytest.mark.needs("openvino"))]
+KINDS = pytest.mark.parametrize("kind", MODELS)
+LAYOUTS = [Layout("yuv", 8, (1, 1)), Layout("yuv", 10, (1, 0)), Layout("rgb", 8, alpha=True), Layout("gray", 16)]
+
+NO_TORCH = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class NoTorch(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] in ("torch", "safetensors"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, NoTorch())
+from importlib import util
+find = util.find_spec
+util.find_spec = lambda name, package=None: None if name == "torch" else find(name, package)
+"""
+"""What a script begins with to run as if torch were not installed."""
+
+
+def on(engine: str, kind: str, precision: str = "fp32", **settings: Any) -> NetworkRestorer:
+    return NetworkRestorer(kind, GraphEngine(exported(kind), engine, precision), **settings)
+
+
+@KINDS
+@pytest.mark.parametrize("engine", ENGINES)
+def test_it_restores_as_torch_does(engine: str, kind: str) -> None:
+    by_torch = TorchRestorer("torch", tiny(kind), "cpu", "fp32")
+    restorer = on(engine, kind)
+    assert (restorer.past, restorer.future) == (by_torch.past, by_torch.future)
+    for layout in LAYOUTS:
+        frames = [picture(i, (83, 45), layout) for i in range(6)]
+        expected = restored_by(by_torch, frames)
+        assert difference(expected, frames) > 20
+        assert difference(restored_by(restorer, frames), expected) <= 1
+
+
+@KINDS
+@pytest.mark.parametrize("size", [(1, 1), (16, 16), (17, 3), (640, 8), (5, 200)])
+def test_one_graph_takes_any_size(kind: str, size: tuple[int, int]) -> None:
+    frames = [picture(i, size) for i in range(3)]
+    expected = restored_by(TorchRestorer("torch", tiny(kind), "cpu", "fp32"), frames)
+    assert difference(restored_by(on("onnx", kind), frames), expected) <= 1
+
+
+@pytest.mark.parametrize("settings", [{"tile": 64}, {"views": 3}, {"look_ahead": False}])
+def test_tiles_views_and_look_ahead_are_those_of_torch(settings: dict[str, Any]) -> None:
+    frames = [picture(i, (150, 72)) for i in range(4)]
+    expected = restored_by(TorchRestorer("torch", tiny("convlstm"), "cpu", "fp32", **settings), frames)
+    assert difference(restored_by(on("onnx", "convlstm", **settings), frames), expected) <= 1
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_interleaved_streams_do_not_touch_and_repeat_to_the_byte(engine: str) -> None:
+    restorer = on(engine, "convlstm")
+    clips = [[picture(100 * stream + i, (40, 24)) for i in range(5)] for stream in range(2)]
+    alone = [restored_by(restorer, clip) for clip in clips]
+    states: list[Any] = [None, None]
+    for moment in zip(*(windows(clip, restorer.past, restorer.future) for clip in clips), strict=True):
+        for stream, window in enumerate(moment):
+            frame, states[stream] = restorer.restore(window, states[stream])
+            expected = next(f for f in alone[stream] if f.pts == frame.pts)
+            assert difference([frame], [expected]) == 0
+
+
+def test_the_command_line_restores_without_torch(tmp_path: Path) -> None:
+    """In a process in which torch and safetensors cannot be imported, to the bytes that this process gets."""
+    clip = footage(tmp_path / "in.mkv")
+    words = [str(clip), "-m", str(exported("convlstm")), "--engine", "onnx", "--codec", "ffv1", "-q", "-o"]
+    code = f"{NO_TORCH}\nfrom vdeblur.cli import main\nmain()"
+    command = [sys.executable, "-c", code, *words, str(tmp_path / "without.mkv")]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert run(*words, str(tmp_path / "with.mkv")).exit_code == 0
+    without, with_torch = (packets(str(tmp_path / f"{name}.mkv"), "video") for name in ("without", "with"))
+    assert [data for _, data in without] == [data for _, data in with_torch]
+    assert without
+
+    command[command.index("-m") + 1] = "fast"
+    command[command.index("--engine") + 1] = "auto"
+    done = subprocess.run([*command, "-y"], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == UsageError.exit_code
+    assert done.stderr.startswith("vdeblur: error: the torch engine is not installed: pip install torch")
+
+
+def altered(folder: Path, **entries: Any) -> Path:
+    """A copy of an exported model with another manifest."""
+    shutil.copytree(exported("cnn"), folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | entries))
+    return folder
+
+
+def test_a_graph_that_was_changed_or_is_of_another_version_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"is of another version \('vdeblur-graph/99'; .*export it again"):
+        load_restorer(str(altered(tmp_path / "version", format="vdeblur-graph/99")))
+    folder = altered(tmp_path / "graph")
+    data = bytearray((folder / "model.onnx").read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / "model.onnx").write_bytes(data)
+    with pytest.raises(ModelError, match=r"model\.onnx: is not what was exported"):
+        load_restorer(str(folder))
+    (folder / "model.onnx").unlink()
+    with pytest.raises(ModelError, match="is not whole"):
+        load_restorer(str(folder))
+    (folder / "manifest.json").write_text("{")
+    with pytest.raises(ModelError, match=r"manifest\.json cannot be read"):
+        load_restorer(str(folder))
+
+
+def test_an_engine_that_is_not_there_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(engines.PACKAGES, "openvino", "a_package_that_nobody_has")
+    with pytest.raises(UsageError, match=r"openvino engine is not installed: pip install 'vdeblur\[openvino\]'"):
+        load_restorer(ModelOptions(str(exported("cnn")), engine="openvino"))
+    with pytest.raises(UsageError, match=r"openvino engine is not installed: pip install 'vdeblur\[openvino\]'"):
+        load_restorer(ModelOptions("fast", engine="openvino"))
+    assert choice.choose_graph_engine("auto") == "onnx"
+    monkeypatch.setitem(engines.PACKAGES, "onnx", "a_package_that_nobody_has")
+    with pytest.raises(UsageError, match=r"not installed: pip install 'vdeblur\[onnx\]'"):
+        load_restorer(str(exported("cnn")))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"engine": "torch"}, "the torch engine does not run exported models; choose openvino or onnx"),
+        ({"engine": "onnx", "device": "cuda:0"}, "computed on the processor"),
+        ({"engine": "onnx", "precision": "bf16"}, "computes this model in fp32, not in bf16"),
+        ({"engine": "onnx", "precision": "int8"}, "`vdeblur compress` makes a model in int8 of it"),
+        ({"engine": "abacus"}, "unknown engine 'abacus'"),
+    ],
+)
+def test_what_an_engine_cannot_do_is_said_with_what_can(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        load_restorer(ModelOptions(str(exported("cnn")), **options))
+
+
+def test_torch_names_the_engines_that_compute_in_int8() -> None:
+    with pytest.raises(UsageError, match="torch does not compute in int8; onnx and openvino do"):
+        load_restorer(ModelOptions("fast", precision="int8", engine="torch"))
+
+
+def test_a_checkpoint_is_exported_once_for_an_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And again where what was kept has been damaged."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    model = ModelOptions(str(saved("cnn", tmp_path)), "cpu", "fp32", engine="onnx")
+    frames = [picture(0, (40, 24))]
+    expected = restored_by(TorchRestorer("torch", tiny("cnn"), "cpu", "fp32"), frames)
+    assert difference(restored_by(load_restorer(model), frames), expected) <= 1
+    (graph,) = (tmp_path / "cache" / "vdeblur" / "graphs").glob("cnn-*/model.onnx")
+    first = graph.stat().st_mtime_ns
+    load_restorer(ModelOptions(model.name, "cpu", "auto", engine="onnx"))
+    assert graph.stat().st_mtime_ns == first
+    graph.write_bytes(b"damaged")
+    load_restorer(ModelOptions(model.name, "auto", "fp32", engine="onnx"))
+    assert graph.stat().st_size > 1000
+
+
+def test_an_export_is_whole_or_not_there(tmp_path: Path) -> None:
+    model = str(saved("cnn", tmp_path))
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(OutputError, match="exists already"):
+        export_model(model, tmp_path / "taken")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        export_model(model, tmp_path / "file" / "below")
+    with pytest.raises(UsageError, match="is exported already"):
+        export_model(str(exported("cnn")), tmp_path / "again")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cnn.safetensors", "file", "taken"]
+
+
+def test_auto_is_what_bench_found_to_be_the_fastest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert choice.choose_engine("auto", "fast", "auto", "auto") == "torch"
+    choice.keep_fastest({"fast": "onnx", "quality": "torch"})
+    assert choice.choose_engine("auto", "fast", "auto", "auto") == "onnx"
+    assert choice.choose_engine("auto", "fast", "cuda:0", "auto") == "torch"
+    assert choice.choose_engine("auto", "fast", "cpu", "bf16") == "torch"
+    assert choice.choose_engine("auto", "cnn", "auto", "auto") == "torch"
+    monkeypatch.setattr(choice, "threads", lambda: 77)  # another machine, as far as speed goes
+    assert choice.choose_engine("auto", "fast", "auto", "auto") == "torch"
+
+
+def test_bench_measures_and_chooses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    model = str(saved("cnn", tmp_path, residual=0.1))
+    words = (
+        "bench",
+        "-m",
+        model,
+        "--size",
+        "96x64",
+        "--engine",
+        "torch",
+        "--engine",
+        "onnx",
+        "--seconds",
+        "1",
+        "--json",
+    )
+    done = run(*words)
+    assert done.exit_code == 0, done.output
+    measured = json.loads(done.stdout)
+    assert [speed["engine"] for speed in measured["speeds"]] == ["torch", "onnx"]
+    for speed in measured["speeds"]:
+        assert speed["fps"] > 0
+        assert speed["model_fps"] > 0
+        assert speed["ms"]["network"] > 0
+        assert speed["ms"]["decode"] > 0
+        assert speed["ms"]["flow"] == 0  # which the per-frame network does not want
+        assert sum(speed["shares"].values()) == pytest.approx(1, abs=0.01)
+    fastest = max(measured["speeds"], key=lambda speed: speed["model_fps"])
+    assert choice.fastest_engine(model) == fastest["engine"]
+
+
+@pytest.mark.needs("nncf")
+@pytest.mark.parametrize("engine", ENGINES)
+def test_int8_is_near_fp32_and_says_what_it_was_made_from(engine: str, tmp_path: Path) -> None:
+    frames = [picture(i, (96, 64)) for i in range(6)]
+    folder = tmp_path / "int8"
+    made = quantise_model(str(exported("convlstm")), [("noise", frames)], folder)
+    assert made.precision == "int8"
+    assert made.provenance["calibration"] == ["noise"]
+    assert made.provenance["calibration_frames"] == len(frames)
+    assert made.weights_sha256 == json.loads((exported("convlstm") / "manifest.json").read_text())["weights_sha256"]
+    small, large = (folder / "model.onnx").stat().st_size, (exported("convlstm") / "model.onnx").stat().st_size
+    assert small != large
+    restorer = load_restorer(ModelOptions(str(folder), engine=engine))
+    assert restorer.precision == "int8"
+    expected = restored_by(on("onnx", "convlstm"), frames)
+    result = restored_by(restorer, frames)
+    change, error = (
+        np.mean([np.mean((a.planes[0].astype(float) - b.planes[0]) ** 2) for a, b in zip(one, expected, strict=True)])
+        for one in (frames, result)
+    )
+    assert error < change / 30  # 15 dB below what it changes
+    with pytest.raises(ModelError, match="is int8 already"):
+        quantise_model(str(folder), [("noise", frames)], tmp_path / "again")

@@ -1,0 +1,57 @@
+"""Pruning takes out the channels that do least, everywhere they are held, and leaves a network that works."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from support.networks import CONFIGS, tiny
+from vdeblur.backends.checkpoints import Checkpoint
+from vdeblur.errors import UsageError
+from vdeblur.models import MODELS, build
+from vdeblur.training.pruning import groups, prune
+
+KINDS = pytest.mark.parametrize("kind", MODELS)
+
+
+def wide(kind: str) -> Checkpoint:
+    """A network with 16 channels everywhere, random in all places."""
+    config = dict.fromkeys(CONFIGS[kind], 16)
+    torch.manual_seed(1)
+    network = build(kind, config)
+    tensors = {name: torch.randn_like(value) * 0.2 for name, value in network.state_dict().items()}
+    return Checkpoint(kind, config, tensors, {"steps": 3})
+
+
+@KINDS
+def test_channels_that_do_nothing_go_first_and_nothing_changes(kind: str) -> None:
+    """Every second channel of every group is made zero wherever it is held, and half of them pruned."""
+    whole = wide(kind)
+    for places in groups(kind, whole.config).values():
+        for place in places:
+            idle = [place.first + i + 16 * repeat for repeat in range(place.repeats) for i in range(0, 16, 2)]
+            whole.tensors[place.weight].index_fill_(place.dimension, torch.tensor(idle), 0.0)
+    pruned = prune(whole, 0.5)
+    assert pruned.config == dict.fromkeys(whole.config, 8)
+    assert pruned.provenance == {"steps": 3, "pruned": 0.5}
+    one, other = whole.network(), pruned.network()
+    clip = torch.rand(1, 3, 6, 16, 24)
+    with torch.inference_mode():
+        expected, result = one(clip)[0], other(clip)[0]
+    assert expected.abs().max() > 0.01
+    torch.testing.assert_close(result, expected, atol=1e-3 * float(expected.abs().max()), rtol=0)
+
+
+@KINDS
+def test_every_dimension_that_a_width_sets_is_found(kind: str) -> None:
+    network = tiny(kind)
+    pruned = prune(wide(kind), 0.5).network()
+    assert {name: value.shape for name, value in pruned.state_dict().items()} == {
+        name: value.shape for name, value in network.state_dict().items()
+    }
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -1.0])
+def test_a_share_is_between_none_and_all(share: float) -> None:
+    with pytest.raises(UsageError, match="between 0 and 1"):
+        prune(wide("cnn"), share)

@@ -1,0 +1,82 @@
+"""Which engine a model runs on: the one that was asked for, or the one that was found to be the fastest here."""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from ..cores import threads
+from ..errors import UsageError
+from ..files import write_json
+from ..version import __version__
+from .cache import cache_folder
+from .engines import GRAPH_ENGINES, PACKAGES, is_installed, require
+
+
+def choose_engine(wanted: str, model: str, device: str, precision: str) -> str:
+    """The engine for a checkpoint; `device` and `precision` as they were asked for.
+
+    "auto" is what `vdeblur bench` measured to be the fastest here, and torch where it did not, where a GPU or a
+    precision is asked for. Raises UsageError for an engine that is unknown, not installed or not for this device.
+    """
+    if wanted == "auto":
+        is_open = device in ("auto", "cpu") and precision == "auto"
+        wanted = (fastest_engine(model) if is_open else None) or "torch"
+    require(wanted)
+    if wanted != "torch" and device not in ("auto", "cpu"):
+        raise UsageError(f"the {wanted} engine computes on the processor, not on {device}; choose torch")
+    return wanted
+
+
+def choose_graph_engine(wanted: str, device: str = "auto") -> str:
+    """The engine for an exported model; "auto" is the first of GRAPH_ENGINES that is installed. Raises UsageError."""
+    if device not in ("auto", "cpu"):
+        raise UsageError(f"exported models are computed on the processor, not on {device}")
+    if wanted == "torch":
+        raise UsageError(f"the torch engine does not run exported models; choose {' or '.join(GRAPH_ENGINES)}")
+    if wanted != "auto":
+        require(wanted)
+        return wanted
+    for engine in GRAPH_ENGINES:
+        if is_installed(engine):
+            return engine
+    raise UsageError("exported models run on engines that are not installed: pip install 'vdeblur[onnx]'")
+
+
+def machine() -> dict[str, Any]:
+    """By what it is known that a measured choice still holds: processor, threads, and versions."""
+    versions = {engine: metadata.version(package) for engine, package in PACKAGES.items() if is_installed(engine)}
+    return {"processor": _processor(), "threads": threads(), "vdeblur": __version__, "engines": versions}
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def fastest_engine(model: str) -> str | None:
+    """The engine that `vdeblur bench` found to be the fastest for a model on this machine; None where it did not."""
+    try:
+        kept = json.loads(_choices().read_text(encoding="utf-8"))
+        if kept["machine"] == machine():
+            found = kept["fastest"].get(model)
+            return found if isinstance(found, str) else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        pass
+    return None
+
+
+def keep_fastest(fastest: dict[str, str]) -> None:
+    """Keep, for this machine as it is, the fastest engine of each model."""
+    _choices().parent.mkdir(parents=True, exist_ok=True)
+    write_json(_choices(), {"machine": machine(), "fastest": fastest})
+
+
+def _choices() -> Path:
+    return cache_folder() / "engines.json"

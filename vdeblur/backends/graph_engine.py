@@ -1,0 +1,52 @@
+"""An exported model as an engine: aligned in NumPy, its graph computed by ONNX Runtime or OpenVINO on the processor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .engines import open_session
+from .folding import Samples
+from .graphs import load_graph
+
+
+class GraphEngine:
+    """A graph in a session of an engine."""
+
+    device = "cpu"
+    bytes_per_value = 4
+
+    def __init__(self, folder: str | Path, engine: str, precision: str = "auto") -> None:
+        """`folder` holds what `vdeblur export` wrote.
+
+        Raises ModelError for a folder that cannot be trusted, UsageError for an engine or precision not to be had.
+        """
+        self.graph = load_graph(folder)
+        self.name = engine
+        self.past, self.future = self.graph.past, self.graph.future
+        self.uses_motion, self.reach = self.graph.uses_motion, self.graph.reach
+        self.features = self.graph.features
+        self.session = open_session(engine, Path(folder), self.graph, precision)
+        self.precision = self.session.precision
+        aligner = self.graph.aligner()
+        self.align, self.remember = aligner.align, aligner.remember
+
+    def load(self, folded: Samples) -> Samples:
+        """It computes where frames are folded."""
+        return folded
+
+    def compute(self, aligned: Sequence[Samples]) -> Sequence[Samples]:
+        """The graph's outputs."""
+        return self.session([np.ascontiguousarray(x) for x in aligned])
+
+    def fetch(self, x: Samples) -> Samples:
+        """As it is."""
+        return x
+
+    def release(self) -> None:
+        """Nothing is held between frames."""
+
+    def move_to_cpu(self) -> None:
+        """It is there."""

@@ -1,0 +1,94 @@
+"""Exported models: a folder with a network's graph in ONNX and a manifest that says what it is. Needs no torch.
+
+model.onnx        `compute` of the network, for frames of any size
+manifest.json     the fields of `Graph`
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, ModelError
+from ..files import file_sha256, write_json
+from .aligning import Aligner, aligner_of
+from .memory import features_of
+
+FORMAT = "vdeblur-graph/1"
+"""Of manifest and graph together; it changes whenever a network's inputs or outputs do."""
+
+MANIFEST, MODEL = "manifest.json", "model.onnx"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What the manifest of an exported model says."""
+
+    name: str
+    """Of the model it was made from."""
+    kind: str
+    """A key of `vdeblur.models.MODELS`."""
+    config: dict[str, Any]
+    """Keyword arguments of the kind's configuration."""
+    precision: str
+    """"fp32", which engines may compute in less, or "int8", quantised."""
+    past: int
+    future: int
+    uses_motion: bool
+    """Whether the network wants optical flow."""
+    reach: int
+    """How many cells beyond a sample's own the graph looks."""
+    weights_sha256: str
+    """Of the checkpoint it was made from."""
+    model_sha256: str
+    """Of the graph's own file."""
+    made_by: dict[str, str]
+    """Versions of vdeblur and of what exported it."""
+    provenance: dict[str, Any] = field(default_factory=dict)
+    """Free facts for people: data, steps, calibration."""
+    format: str = FORMAT
+
+    def aligner(self) -> Aligner:
+        """What brings frames to the graph's inputs."""
+        return aligner_of(self.uses_motion, self.config)
+
+    @property
+    def features(self) -> float:
+        """Values that the network holds per pixel, of all its scales together."""
+        return features_of(self.config)
+
+
+def is_graph(path: str | Path) -> bool:
+    """Whether a path is the folder of an exported model."""
+    return (Path(path) / MANIFEST).is_file()
+
+
+def save_manifest(folder: Path, graph: Graph) -> None:
+    """Write the manifest beside its graph."""
+    write_json(folder / MANIFEST, asdict(graph))
+
+
+def load_graph(folder: str | Path) -> Graph:
+    """The manifest of an exported model, once its graph has been found to be what was exported.
+
+    Raises ModelError for a folder that is damaged, altered, or of a version that this one does not read.
+    """
+    folder = Path(folder)
+    again = "export it again with `vdeblur export`"
+    try:
+        entries = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        found = entries["format"]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"{folder}: its {MANIFEST} cannot be read ({error}); {again}") from error
+    if found != FORMAT:
+        raise ModelError(f"{folder}: is of another version ({found!r}; this one reads {FORMAT!r}); {again}")
+    try:
+        graph = Graph(**{entry.name: entries[entry.name] for entry in fields(Graph)})
+        actual = file_sha256(folder / MODEL)
+    except (KeyError, InputError) as error:
+        raise ModelError(f"{folder}: is not whole ({error}); {again}") from error
+    if actual != graph.model_sha256:
+        raise ModelError(f"{folder / MODEL}: is not what was exported (its SHA-256 differs); {again}")
+    return graph

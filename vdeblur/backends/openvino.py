@@ -1,0 +1,56 @@
+"""Graphs under OpenVINO, on the processor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import openvino
+
+from ..cores import threads
+from ..errors import UsageError
+from .folding import Samples
+from .graphs import Graph
+
+PRECISIONS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
+"""Ours -> what OpenVINO calls the arithmetic of everything that is not quantised."""
+
+
+@cache
+def _core() -> Any:
+    return openvino.Core()
+
+
+def computes_bf16() -> bool:
+    """Whether the processor multiplies in bf16 itself."""
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+class OpenVinoSession:
+    """A graph compiled by OpenVINO."""
+
+    def __init__(self, path: Path, graph: Graph, precision: str) -> None:
+        """`precision` "auto" is int8 of a quantised graph, else bf16 where the processor has it, else fp32.
+
+        Raises UsageError for another.
+        """
+        known = ["int8"] if graph.precision == "int8" else ["fp32", "bf16"] if computes_bf16() else ["fp32"]
+        self.precision = known[-1] if precision == "auto" else precision
+        if self.precision not in known:
+            raise UsageError(f"the openvino engine computes this model here in {' or '.join(known)}, not {precision}")
+        settings = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": threads(),
+            "INFERENCE_PRECISION_HINT": PRECISIONS[self.precision],
+        }
+        compiled = _core().compile_model(str(path), "CPU", settings)
+        self._outputs = len(compiled.outputs)
+        self._request = compiled.create_infer_request()
+
+    def __call__(self, inputs: Sequence[Samples]) -> list[Samples]:
+        """The graph's outputs."""
+        self._request.infer(list(inputs), share_inputs=True)
+        # The request's own tensors are written over by the next frame.
+        return [self._request.get_output_tensor(i).data.copy() for i in range(self._outputs)]

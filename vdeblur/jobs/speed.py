@@ -1,0 +1,197 @@
+"""How fast this machine restores: frames per second by size, model and engine, and where the time of a frame goes."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..backends.choice import keep_fastest
+from ..backends.engines import installed_engines
+from ..backends.graphs import is_graph
+from ..errors import UsageError
+from ..frames import Color, Frame, StreamInfo
+from ..loading import ModelOptions, load_restorer
+from ..media.options import SinkOptions, SourceOptions
+from ..media.sinks import open_sink
+from ..media.sources import open_source
+from ..restorer import Restorer, State
+from ..stages import measured
+from ..windows import windows
+from .job import Job
+from .moving import RATE, YUV420, moving_frames
+from .whole import restore_whole
+
+SIZES = ((640, 360), (1280, 720))
+CLIP_FRAMES = 48
+FEWEST_FRAMES = 6
+WARM_UP_FRAMES = 2
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What was measured of one size, model and engine."""
+
+    size: str
+    """As in 1280x720."""
+    model: str
+    engine: str
+    device: str
+    precision: str
+    fps: float
+    """Of the whole line: decoding, restoring and encoding side by side."""
+    model_fps: float
+    """Of the restorer alone, on frames in memory."""
+    ms: dict[str, float]
+    """Milliseconds per frame of each stage of the line."""
+
+    def to_json(self) -> dict[str, Any]:
+        """What `vdeblur bench --json` prints of it; `shares` are of the sum of all stages."""
+        total = sum(self.ms.values()) or 1.0
+        return {
+            "size": self.size,
+            "model": self.model,
+            "engine": self.engine,
+            "device": self.device,
+            "precision": self.precision,
+            "fps": round(self.fps, 2),
+            "model_fps": round(self.model_fps, 2),
+            "ms": {name: round(value, 2) for name, value in self.ms.items()},
+            "shares": {name: round(value / total, 3) for name, value in self.ms.items()},
+        }
+
+
+@dataclass
+class _Clip:
+    """Frames in memory as a source."""
+
+    frames: list[Frame]
+    info: StreamInfo
+    concealed: int = 0
+    damaged: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Frame]:
+        return iter(self.frames)
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+    def __enter__(self) -> _Clip:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to do."""
+
+
+def measure_all(
+    models: Sequence[ModelOptions],
+    sizes: Sequence[tuple[int, int]] = SIZES,
+    engines: Sequence[str] = (),
+    seconds: float = 40.0,
+    report: Callable[[Speed], None] = lambda speed: None,
+) -> list[Speed]:
+    """Measure each model at each (width, height) on each engine, in about `seconds`; all that are installed by default.
+
+    The fastest engine of each model, at the largest size, is kept for `--engine auto`. Raises what `load_restorer`
+    raises.
+    """
+    runs = [(model, engine) for model in models for engine in _engines_of(model, engines)]
+    share = seconds / max(len(runs) * len(sizes), 1)
+    speeds: list[Speed] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for size in sorted(sizes):
+            path = _write_clip(size, Path(folder))
+            for model, engine in runs:
+                speeds.append(_measure(replace(model, engine=engine), path, share))
+                report(speeds[-1])
+    fastest: dict[str, Speed] = {}
+    for speed in speeds:  # the larger sizes come last, and decide
+        best = fastest.get(speed.model)
+        if best is None or best.size != speed.size or best.model_fps < speed.model_fps:
+            fastest[speed.model] = speed
+    if len({engine for _, engine in runs}) > 1 and all(model.precision == "auto" for model in models):
+        keep_fastest({name: speed.engine for name, speed in fastest.items()})
+    return speeds
+
+
+def _engines_of(model: ModelOptions, wanted: Sequence[str]) -> list[str]:
+    name = model.name or ""
+    known = installed_engines()
+    if is_graph(name):
+        known = [engine for engine in known if engine != "torch"]
+    elif model.device not in ("auto", "cpu"):
+        known = ["torch"]
+    engines = list(wanted) or known
+    if not engines:
+        raise UsageError(f"{name}: none of the engines that run it is installed: pip install 'vdeblur[onnx]'")
+    return engines
+
+
+def _write_clip(size: tuple[int, int], folder: Path) -> str:
+    path = str(folder / f"{size[0]}x{size[1]}.mkv")
+    frames = moving_frames(size, CLIP_FRAMES)
+    clip = _Clip(frames, StreamInfo(*size, YUV420, Color(), frames[0].time_base, frames=len(frames)))
+    with open_sink(path, clip, SinkOptions(codec="libx264")) as sink:
+        for frame in frames:
+            sink.write(frame)
+    return path
+
+
+def _measure(model: ModelOptions, path: str, seconds: float) -> Speed:
+    restorer = load_restorer(model)
+    with open_source(path) as source:
+        frames = list(source)
+    alone = _seconds_alone(restorer, frames, seconds / 3)
+    count = min(max(int(seconds / 3 / alone), FEWEST_FRAMES), CLIP_FRAMES)
+    ended: list[float] = []
+    job = Job(
+        path,
+        path + ".out.mkv",
+        model,
+        scene_cuts=False,
+        source=SourceOptions(end_seconds=count / RATE),
+        sink=SinkOptions(codec="libx264", overwrite=True),
+    )
+    with measured() as stages:
+        restore_whole(job, lambda info, frame: ended.append(time.perf_counter()))
+        ms = {name: 1000 * value / count for name, value in stages.items()}
+    width, height = frames[0].size
+    return Speed(
+        size=f"{width}x{height}",
+        model=restorer.name,
+        engine=model.engine,
+        device=restorer.device,
+        precision=restorer.precision,
+        fps=(len(ended) - 1) / (ended[-1] - ended[0]),
+        model_fps=1 / alone,
+        ms=ms,
+    )
+
+
+def _seconds_alone(restorer: Restorer, frames: list[Frame], seconds: float) -> float:
+    """Median seconds per frame of the restorer alone."""
+    state: State = None
+    times: list[float] = []
+    for number, window in enumerate(windows(frames, restorer.past, restorer.future)):
+        started = time.perf_counter()
+        _, state = restorer.restore(window, state)
+        if number >= WARM_UP_FRAMES:
+            times.append(time.perf_counter() - started)
+        if len(times) > 2 and sum(times) > seconds:
+            break
+    return statistics.median(times)
+
+
+def to_text(speeds: Iterable[Speed]) -> str:
+    """A table for people."""
+    lines = [f"{'size':<11}{'model':<12}{'engine':<10}{'precision':<11}{'fps':>6}{'alone':>8}   ms per frame"]
+    for speed in speeds:
+        parts = ", ".join(f"{name} {value:.1f}" for name, value in speed.ms.items() if value >= 0.05)
+        which = f"{speed.size:<11}{speed.model:<12}{speed.engine:<10}{speed.precision:<11}"
+        lines.append(f"{which}{speed.fps:>6.1f}{speed.model_fps:>8.1f}   {parts}")
+    return "\n".join(lines)

@@ -1,8 +1,9 @@
 """Publish weights: copy a trained model into weights/ under a name, and write what it is into the manifest.
 
-python benchmarks/publish.py NAME MODEL.safetensors [MODEL...] [--default-on "cpu gpu"] [--pairs DIR] [--sharp DIR]
+python benchmarks/publish.py NAME MODEL.safetensors [MODEL...] [--default-on "cpu gpu"] [--pairs DIR...] [--sharp DIR]
 
 Several models, each trained on from the one before it, are averaged weight by weight (a soup, Wortsman et al. 2022).
+With `--views N` and the file of a model that is published already, NAME is that model seen in N symmetric views.
 Scores are measured here, by the same functions as `vdeblur eval`, on the folders that are given.
 """
 
@@ -20,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from vdeblur.backends.checkpoints import Checkpoint, load, save
 from vdeblur.backends.published import UNMEASURED_WARM_UP, PublishedModel, published, weights_folder
 from vdeblur.files import file_sha256
-from vdeblur.loading import load_restorer
+from vdeblur.loading import ModelOptions, load_restorer
 from vdeblur.models import StreamNetwork
 from vdeblur.quality.evaluate import do_no_harm, evaluate
 
@@ -54,7 +55,12 @@ def main() -> None:
     arguments.add_argument("models", type=Path, nargs="+", metavar="MODEL")
     arguments.add_argument("--default-on", default="", help="cpu, gpu or both, in quotes")
     arguments.add_argument("--data", action="append", help="what it was trained on, for people; may be repeated")
-    arguments.add_argument("--pairs")
+    arguments.add_argument(
+        "--pairs", action="append", default=[], help="may be repeated; scored by its name"
+    )
+    arguments.add_argument(
+        "--views", type=int, default=1, help="symmetric views that it averages"
+    )
     arguments.add_argument("--sharp")
     arguments.add_argument(
         "--warm-up", type=int, default=UNMEASURED_WARM_UP, help="frames, as benchmarks/warm_up.py measures them"
@@ -64,14 +70,18 @@ def main() -> None:
     checkpoint = soup([load(model) for model in given.models])
     network = checkpoint.network()
     scores: dict[str, dict[str, float | None]] = {}
-    file = f"{given.name}.safetensors"
     training = checkpoint.provenance | ({"data": given.data} if given.data else {})
-    save(weights_folder() / file, network, checkpoint.kind, checkpoint.tensors, training)
-    restorer = load_restorer(str(weights_folder() / file))
-    if given.pairs:
-        result = evaluate(given.pairs, restorer)
-        alone = evaluate(given.pairs, restorer, reset_state_each_frame=True)
-        scores["real_pairs"] = {
+    file = given.models[0].name
+    if given.views == 1:
+        file = f"{given.name}.safetensors"
+        half = {name: tensor.half() for name, tensor in checkpoint.tensors.items()}
+        save(weights_folder() / file, network, checkpoint.kind, half, training)
+    path = weights_folder() / file
+    restorer = load_restorer(ModelOptions(str(path), views=given.views))
+    for pairs in map(Path, given.pairs):
+        result = evaluate(pairs, restorer)
+        alone = evaluate(pairs, restorer, reset_state_each_frame=True)
+        scores[pairs.name] = {
             "psnr_input": rounded(result.mean_input("psnr")),
             "psnr": rounded(result.mean("psnr")),
             "psnr_state_reset": rounded(alone.mean("psnr")),
@@ -86,12 +96,13 @@ def main() -> None:
         file=file,
         sha256=file_sha256(weights_folder() / file),
         params=sum(p.numel() for p in network.parameters()),
-        gmac_720p=round(gmac_720p(network), 2),
+        gmac_720p=round(given.views * gmac_720p(network), 2),
         default_on=given.default_on,
         config=checkpoint.config,
         training=training,
         scores=scores,
         warm_up=given.warm_up,
+        views=given.views,
     )
     manifest = weights_folder() / "manifest.json"
     others = [m for m in published() if m.name != given.name] if manifest.exists() else []

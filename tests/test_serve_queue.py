@@ -125,6 +125,25 @@ def test_a_frame_is_shown_before_and_after_in_advance(clip: Path) -> None:
     served(work)
 
 
+def test_a_frame_is_explained_on_a_page_that_runs_apart(clip: Path) -> None:
+    async def work(session: Any, url: str) -> None:
+        await ask(session, "PUT", f"{url}/api/queue", json={"is_paused": True})
+        _, job = await upload(session, url, clip.read_bytes(), "a%3Cb%3E.mp4", model="fast")
+        await job_when(session, url, job["id"], lambda job: job["poster"] is not None)
+        page = f"{url}/api/jobs/{job['id']}/explain?at=0.4"
+        assert await ask(session, "GET", f"{page}&prepare") == (200, {})
+        async with session.get(page) as response:
+            text = await response.text()
+            policy = response.headers["Content-Security-Policy"]
+        assert "a&lt;b&gt;.mp4" in text
+        assert "a<b>.mp4" not in text
+        assert tempfile.gettempdir() not in text
+        assert policy.startswith("sandbox allow-scripts; default-src 'none'")
+        assert (await ask(session, "GET", f"{url}/api/jobs/{job['id']}/explain?at=9"))[0] == 422
+
+    served(work)
+
+
 @pytest.mark.parametrize("kind", ["text", "sound", "empty"])
 def test_what_is_no_video_fails_in_one_line_without_our_paths(kind: str, tmp_path: Path) -> None:
     data = {"text": b"no video at all", "sound": sound_only(tmp_path / "s.mp4").read_bytes(), "empty": b""}[kind]

@@ -28,7 +28,7 @@ def served(work: Work, **settings: Any) -> None:
 
     with private_temporaries() as folder:
         asyncio.run(main())
-        assert list(folder.iterdir()) == []
+        assert list(folder.glob("vdeblur-*")) == []
 
 
 @contextlib.contextmanager

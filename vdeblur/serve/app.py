@@ -15,7 +15,6 @@ from .guard import guard
 from .options import ServeOptions
 from .peers import Peers
 from .queue import Queue
-from .restoring import explains
 from .routes import Routes
 
 WEB = Path(__file__).parent / "web"
@@ -100,7 +99,6 @@ def _facts(choices: Choices, options: ServeOptions) -> dict[str, Any]:
         "model": choices.model,
         "codecs": CODECS,
         "qualities": QUALITIES,
-        "explains": explains(),
         "max_upload_bytes": options.max_upload_bytes,
         "max_jobs": options.max_jobs,
     }

@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
 Which = Literal["before", "after"]
 
 FULL = "the disk of this server is full; make room, then try again"
-EXPLAIN = "vdeblur.quality.explain"
 KEPT_FRAMES = 40
 """Single frames that are kept of a job, for the next who asks for them."""
 
@@ -62,20 +59,15 @@ def frame_jpeg(job: ServedJob, which: Which, seconds: float, settings: Settings,
     return path.read_bytes()
 
 
-def explains() -> bool:
-    """Whether this copy of vdeblur can explain a frame."""
-    return find_spec(EXPLAIN) is not None
-
-
 def explanation_page(job: ServedJob, seconds: float, settings: Settings, options: ServeOptions) -> Path:
     """A page about what the model made of the frame at `seconds`. Raises what `quality.explain` raises."""
-    path = job.folder / f"explained-{_frame_name('after', seconds, settings)}.html"
+    from ..quality.explain import explain  # with torch and all that is trained with it
+
+    path = job.folder / f"{_frame_name('after', seconds, settings)}.html"
     if not path.is_file():
-        explanation = import_module(EXPLAIN).explain(
-            str(job.input), settings.model, at=seconds, device=options.model.device
-        )
-        explanation.write_page(path)
-        path.write_text(path.read_text(encoding="utf-8").replace(str(job.input), job.name), encoding="utf-8")
+        at = seconds + Preview(job.input).first_seconds
+        found = explain(str(job.input), settings.model, at=at, device=options.model.device)
+        replace(found, input=job.name).write_page(path)
     return path
 
 

@@ -16,7 +16,7 @@ from .archive import unique_names, zipped
 from .choices import Choices, Settings, checked_seconds
 from .job import ServedJob, download_name, shown_name
 from .queue import Queue
-from .restoring import FULL, Which, explains, explanation_page, frame_jpeg, is_full_disk, line_of
+from .restoring import FULL, Which, explanation_page, frame_jpeg, is_full_disk, line_of
 
 if TYPE_CHECKING:
     from .options import ServeOptions
@@ -49,8 +49,7 @@ class Routes:
         app.router.add_delete(job, self.remove)
         app.router.add_get(job + "/{which:input|output}", self.send)
         app.router.add_get(job + "/frame/{which:before|after}", self.frame)
-        if explains():
-            app.router.add_get(job + "/explain", self.explain)
+        app.router.add_get(job + "/explain", self.explain)
 
     async def upload(self, request: web.Request) -> web.Response:
         """Take a file of bounded size (the request's body; its name in X-Name), and let it wait for its turn."""

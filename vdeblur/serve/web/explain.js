@@ -1,15 +1,15 @@
-// What the network did to a frame, on a page of its own, where this copy of vdeblur can say.
+// What the network did to a frame, on a page of its own.
 
 import { get } from "./api.js";
 import { byId, clock } from "./dom.js";
 
-export function setUpExplain(facts, say) {
+export function setUpExplain(say) {
   const [ask, link] = [byId("explain"), byId("explanation")];
   const close = () => (link.hidden = true);
 
   return {
     close,
-    offer: (job) => (ask.hidden = !facts.explains || job.poster === null),
+    offer: (job) => (ask.hidden = job.poster === null),
     /** Ask for the page; it may take a minute, so it is made before it is offered. */
     async open(job, seconds, settings) {
       const query = new URLSearchParams({ at: seconds.toFixed(3), model: settings.model, strength: settings.strength });

@@ -30,7 +30,7 @@ export function setUpViewer(facts, onChanged) {
   });
   const settings = makeSettings(byId("job-settings"), facts, { forVideos: true, onchange: edited });
   const trim = setUpTrim((seconds) => seek(seconds, true), edited);
-  const explain = setUpExplain(facts, say);
+  const explain = setUpExplain(say);
   let job = null;
   let url = null; // of the user's own file, which need not come back from the server
   let mode = ""; // "frames" or "videos"; "" shows nothing

@@ -238,6 +238,18 @@ def test_aac_of_a_transport_stream_plays_in_every_container_on_a_pipe(
     assert all(np.array_equal(a.to_ndarray(), b.to_ndarray()) for a, b in zip(before, after, strict=True))
 
 
+@pytest.mark.parametrize("name", ["b.mkv", "b.mp4", "b.mov"])
+def test_a_transport_stream_becomes_a_file_with_the_same_streams(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / "a.ts", Recipe(frames(25), audio="aac", audio_seconds=0.9))
+    out = str(tmp_path / name)
+    copy(source := open_source(path), open_sink(out, source))
+    with av.open(path) as given, av.open(out) as got:
+        kinds = [[(stream.type, stream.codec_context.name) for stream in c.streams] for c in (given, got)]
+        assert kinds[0] == kinds[1]
+        before, after = (sum(frame.samples for frame in c.decode(audio=0)) for c in (given, got))
+        assert before == after
+
+
 def test_sound_that_begins_long_after_the_video_is_found(tmp_path: Path) -> None:
     """Its first packet is read ahead for; the video that comes before it is not lost."""
     recipe = Recipe(frames(60), audio="aac", audio_start=2.0, audio_seconds=0.3)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from math import lcm
 from typing import Any
 
+import av
 from av.stream import Disposition
 
 from ..frames import Color
@@ -94,3 +95,14 @@ def order_decoding(packets: list[Any]) -> None:
     delay = max(dts - pts for dts, pts in zip(rising, shown, strict=True))
     for packet, dts in zip(packets, rising, strict=True):
         packet.dts = dts - delay
+
+
+def repacked(packet: Any, data: bytes) -> Any:
+    """A packet with other data and without side data, at the same times."""
+    changed: Any = av.Packet(data)
+    if packet.stream is not None:
+        changed.stream = packet.stream
+    changed.time_base = packet.time_base
+    changed.pts, changed.dts, changed.duration = packet.pts, packet.dts, packet.duration
+    changed.is_keyframe = packet.is_keyframe
+    return changed

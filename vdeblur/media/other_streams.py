@@ -11,6 +11,7 @@ from av.container import OutputContainer
 from av.stream import Disposition
 
 from .containers import can_hold, codec_name, describe, holds_chapters, is_set_aside, repeats_timecode, text_codec
+from .muxers import repacked
 from .tags import copied_tags, lasting, track_tags
 from .video_source import VideoSource
 
@@ -81,8 +82,8 @@ class OtherStreams:
 
         def strip(packet: av.Packet[Any]) -> None:
             try:
-                for stripped in bare.filter(packet):
-                    self._mux_copy(stripped, copy)
+                for stripped in bare.filter(packet):  # (its side data is the description, which the header has)
+                    self._mux_copy(repacked(stripped, bytes(stripped)), copy)
             except av.InvalidDataError:
                 self._lose(f"{self._name}: packets of {describe(stream)} are damaged: dropped")
 

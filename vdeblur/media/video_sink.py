@@ -29,7 +29,7 @@ from .encoders import (
 )
 from .hdr10 import hdr10_settings
 from .matroska import MAX_HEADER_BYTES, PLACEHOLDER, with_aspect
-from .muxers import MATROSKA, MP4, SEGMENT_OPTIONS, PipeWriter, muxer_options, order_decoding
+from .muxers import MATROSKA, MP4, SEGMENT_OPTIONS, PipeWriter, muxer_options, order_decoding, repacked
 from .options import SinkOptions
 from .other_streams import OtherStreams
 from .palette import PIX_FMT as PALETTE_INPUT
@@ -37,7 +37,7 @@ from .palette import Palette
 from .partial import Partial
 from .planes import Decoded
 from .read_back import check_readable
-from .sei import Message, carried_by, with_messages
+from .sei import carried_by, with_messages
 from .side_data import Carriage
 from .tags import cut_chapters, lasting, track_tags
 from .versions import TAGS_AS_THEY_ARE
@@ -217,7 +217,7 @@ class VideoSink:
     def _mux_video(self, packets: list[Any]) -> None:
         for packet in packets:
             if self._rides and packet.opaque:
-                packet = _with_riders(packet, packet.opaque, self._rides)
+                packet = repacked(packet, with_messages(bytes(packet), packet.opaque, self._rides))
             if packet.dts is not None:
                 self._last_video = packet.dts * packet.time_base
             self._container.mux(packet)
@@ -285,11 +285,3 @@ class VideoSink:
             if getattr(error, "errno", None) == errno.EPIPE:
                 raise BrokenPipeError(errno.EPIPE, f"{self.name}: its reader is gone") from error
             raise OutputError(f"{self.name}: cannot be written: {reason_of(error)}") from error
-
-
-def _with_riders(packet: Any, messages: tuple[Message, ...], codec: str) -> Any:
-    ridden: Any = av.Packet(with_messages(bytes(packet), messages, codec))
-    ridden.stream, ridden.time_base = packet.stream, packet.time_base
-    ridden.pts, ridden.dts, ridden.duration = packet.pts, packet.dts, packet.duration
-    ridden.is_keyframe = packet.is_keyframe
-    return ridden

@@ -19,6 +19,7 @@ from support.in_memory import distance, restored_by
 from support.needs import VAPOURSYNTH
 from support.videos import decoded, footage
 from vdeblur.frames import Frame
+from vdeblur.loading import ModelOptions, export_model, load_restorer
 from vdeblur.scenes import SceneCuts
 
 COUNT, CUT = 60, 35
@@ -164,6 +165,44 @@ restored.set_output()
     expected = restored_by(Averaging(), frames, lambda previous, following: following.pts == at)
     served = vspipe.frames(script)
     assert all(distance(one, other) == 0 for one, other in zip(served, expected, strict=True))
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """`fast` as an exported model: there is no torch where VapourSynth is."""
+    folder = str(tmp_path_factory.mktemp("exported") / "fast")
+    export_model("fast", folder)
+    return folder
+
+
+def test_a_network_gives_the_same_without_torch(vspipe: VSPipe, network: str) -> None:
+    """In order, the frames that the command gives on the same engine; and next to those of torch."""
+    served = vspipe.frames(f'Deblur(clip, {network!r}, engine="onnx").set_output()')
+    frames = decoded(vspipe.input)
+    for options, most in ((ModelOptions(network, engine="onnx"), 0), (ModelOptions("fast", "cpu", "fp32"), 1)):
+        expected = restored_by(load_restorer(options), frames, SceneCuts())
+        assert len(served) == len(expected)
+        assert max(distance(one, other) for one, other in zip(served, expected, strict=True)) <= most
+    assert max(distance(one, other) for one, other in zip(served, frames, strict=True)) > 1
+
+
+def test_a_network_asked_in_a_shuffled_order_is_within_one_level(vspipe: VSPipe, network: str) -> None:
+    order = [COUNT - 1, 30, 31, 5, 45, 44]
+    script = f"""
+restored = Deblur(clip, {network!r}, engine="onnx")
+core.std.Splice([restored[n] for n in {order}]).set_output()
+"""
+    served = vspipe.frames(script, "-a", "threads=2")
+    restorer = load_restorer(ModelOptions(network, engine="onnx"))
+    unbroken = restored_by(restorer, decoded(vspipe.input), SceneCuts())
+    assert max(distance(frame, unbroken[number]) for frame, number in zip(served, order, strict=True)) <= 1
+
+
+def test_a_network_that_needs_torch_says_so(vspipe: VSPipe) -> None:
+    done = vspipe.run('Deblur(clip, "fast").set_output()')
+    assert done.returncode != 0
+    assert "the torch engine is not installed" in done.stderr
+    assert "vdeblur export" in done.stderr
 
 
 FORMATS = """

@@ -9,7 +9,7 @@ from threading import Lock
 
 from .backends.choice import choose_engine, choose_graph_engine
 from .backends.engines import is_installed
-from .backends.graphs import MANIFEST, Graph, is_graph
+from .backends.graphs import MANIFEST, Graph, is_graph, load_graph
 from .backends.published import UNMEASURED_WARM_UP, published
 from .errors import ModelError, UsageError, did_you_mean
 from .files import file_sha256
@@ -108,8 +108,9 @@ def warm_up_of(model: ModelOptions) -> int:
     name = model.named().name
     if name in MADE:
         return max(MADE[name].warm_up, LEAST_WARM_UP)
-    known = {entry.name: entry.warm_up for entry in published()}
-    return max(known.get(name or "", UNMEASURED_WARM_UP), LEAST_WARM_UP)
+    weights = load_graph(name).weights_sha256 if name and is_graph(name) else None
+    measured = (entry.warm_up for entry in published() if name == entry.name or weights == entry.sha256)
+    return max(next(measured, UNMEASURED_WARM_UP), LEAST_WARM_UP)
 
 
 def unknown_model(name: str) -> ModelError:

@@ -40,6 +40,7 @@ def Deblur(  # noqa: N802 - as VapourSynth's filters are named
     *,
     strength: float = 1.0,
     views: int | None = None,
+    engine: str = "auto",
     device: str = "auto",
     precision: str = "auto",
     threads: int | None = None,
@@ -49,10 +50,12 @@ def Deblur(  # noqa: N802 - as VapourSynth's filters are named
 
     Takes YUV, RGB and gray of 8 to 16 bits or float, in any sub-sampling; one format and size throughout.
 
-    `model` is a published model, a .safetensors file or a classical filter; `strength` goes from 0 (the clip) to 1 (the
-    result); `views` is how many symmetric views of each frame a network averages, 1 to 8, None the model's own number.
-    `threads` is how many cores models compute with in this process, beside VapourSynth's own threads
-    (`core.num_threads`); None leaves it as it is.
+    `model` is a published model, a .safetensors file, a classical filter, or the folder of an exported model, which
+    needs no torch: `vdeblur export fast -o fast-onnx`. `engine`, `device` and `precision` are those of `ModelOptions`.
+    `strength` goes from 0 (the clip) to 1 (the result); `views` is how many symmetric views of each frame a network
+    averages, 1 to 8, None the model's own number. `threads` is how many cores models compute with in this process,
+    beside VapourSynth's own threads (`core.num_threads`); None leaves it as it is.
+
     The state starts anew where the property `_SceneChangePrev` is not 0; frames that have no such property are searched
     for cuts, unless `scene_cuts` is False.
 
@@ -62,7 +65,7 @@ def Deblur(  # noqa: N802 - as VapourSynth's filters are named
 
     if threads is not None:
         use_threads(threads)
-    options = ModelOptions(model, device, precision, views=views)
+    options = ModelOptions(model, device, precision, views=views, engine=engine)
     loaded = load_restorer(options)
     restorer = WithFallback(loaded, lambda: load_per_frame(loaded))
     return deblurred(clip, restorer, warm_up=warm_up_of(options), strength=strength, scene_cuts=scene_cuts)

@@ -81,7 +81,7 @@ def collect(
 
 def _found(paths: Iterable[str], recursive: bool) -> Iterator[tuple[str, str]]:
     """(path, path below the folder that was named)."""
-    from ..media.images import image_files
+    from ..media.image_files import image_files
 
     for path in paths:
         if path.startswith("@") and not os.path.exists(path):

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import OutputError
 from ..jobs.fingerprints import input_sha256
-from ..media.images import images_of
+from ..media.image_files import images_of
 
 Stat = tuple[int, int]
 """Size in bytes, and time of the last change in nanoseconds; for a folder of images a number made of their names,

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import OutputError
 from ..files import write_json, write_text
-from ..media.images import bytes_of
+from ..media.image_files import bytes_of
 from ..progress import size_text
 from .collect import Item
 from .scheduler import Batch

@@ -111,7 +111,7 @@ def restore(
     if len(inputs) > 1:
         ctx.exit(_restore_all(ctx.obj, job, inputs, progress, dry_run, as_json))
     summary = _restore_one(ctx.obj, job, progress, resume=resume, keep_temp=keep_temp)
-    from ..media.images import bytes_of
+    from ..media.image_files import bytes_of
 
     sizes = bytes_of(summary.output), bytes_of(job.input)
     for warning in summary.warnings:

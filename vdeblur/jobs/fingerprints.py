@@ -14,7 +14,7 @@ from ..backends.published import published
 from ..errors import ModelError
 from ..files import file_sha256
 from ..loading import ModelOptions, unknown_model
-from ..media.images import images_of
+from ..media.image_files import images_of
 from ..media.options import SinkOptions, SourceOptions
 from ..restorers.made import MADE
 from .job import Job

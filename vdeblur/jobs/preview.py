@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from ..errors import UsageError
 from ..frames import Frame, StreamInfo
-from ..media.images import bytes_of
+from ..media.image_files import bytes_of
 from ..media.paths import default_output, is_image_input
 from ..media.sinks import open_sink
 from ..media.sources import open_source

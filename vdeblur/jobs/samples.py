@@ -52,7 +52,7 @@ def thumbnail(frame: Frame) -> str:
     """A small JPEG image, in base64."""
     import cv2
 
-    from ..media.images import encode_image
+    from ..media.image_codec import encode_image
 
     width, height = frame.size
     scale = min(THUMBNAIL_WIDTH / width, 1.0)

@@ -17,7 +17,7 @@ from .containers import (
     repeats_timecode,
     text_codec,
 )
-from .images import bytes_of
+from .image_files import bytes_of
 from .paths import default_output
 from .side_data import kinds, words
 from .sources import open_source

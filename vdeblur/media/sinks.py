@@ -7,7 +7,7 @@ import sys
 
 from ..frames import StreamInfo
 from ..protocols import Sink, Source
-from .images import ImageSink
+from .image_sink import ImageSink
 from .options import SinkOptions
 from .paths import is_image_output
 from .video_sink import VideoSink

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import InputError, UsageError
 from ..protocols import Source
-from .images import ImageSource
+from .image_source import ImageSource
 from .options import SourceOptions
 from .paths import is_image_input
 from .video_source import VideoSource

@@ -22,7 +22,12 @@ RESTORE = "restore"
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "VDEBLUR", "max_content_width": 100}
 
-SPELLED = {"start_seconds": "ss", "end_seconds": "to", "encoder_options": "encoder_option"}
+SPELLED = {
+    "start_seconds": "ss",
+    "end_seconds": "to",
+    "encoder_options": "encoder_option",
+    "container": "output_format",
+}
 """Settings that the command line calls otherwise: field of an options class -> parameter of a command."""
 
 GENERAL = "General"

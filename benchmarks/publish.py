@@ -55,12 +55,8 @@ def main() -> None:
     arguments.add_argument("models", type=Path, nargs="+", metavar="MODEL")
     arguments.add_argument("--default-on", default="", help="cpu, gpu or both, in quotes")
     arguments.add_argument("--data", action="append", help="what it was trained on, for people; may be repeated")
-    arguments.add_argument(
-        "--pairs", action="append", default=[], help="may be repeated; scored by its name"
-    )
-    arguments.add_argument(
-        "--views", type=int, default=1, help="symmetric views that it averages"
-    )
+    arguments.add_argument("--pairs", action="append", default=[], help="may be repeated; scored by its name")
+    arguments.add_argument("--views", type=int, default=1, help="symmetric views that it averages")
     arguments.add_argument("--sharp")
     arguments.add_argument(
         "--warm-up", type=int, default=UNMEASURED_WARM_UP, help="frames, as benchmarks/warm_up.py measures them"

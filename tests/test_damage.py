@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -157,3 +159,24 @@ def test_no_damage_ends_in_anything_but_frames_or_one_clear_line(tmp_path: Path,
         problems = [] if [f.pts for f in passed] == sorted({f.pts for f in passed}) else ["pts do not rise"]
         problems += [] if len(packets(str(out), "video")) == len(passed) else ["frames are lost"]
     assert not problems
+
+
+def test_another_video_stream_that_is_damaged_is_kept_as_it_is(tmp_path: Path) -> None:
+    """What was written is read again, but for what was copied."""
+    path, out = tmp_path / "a.mkv", str(tmp_path / "b.mkv")
+    with av.open(str(path), "w") as made:
+        streams: list[Any] = [made.add_stream("mpeg2video", rate=25) for _ in range(2)]
+        for stream, size in zip(streams, [(64, 48), (96, 64)], strict=True):
+            stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        for stream in streams:
+            for packet in stream.encode(av.VideoFrame(stream.width, stream.height, "yuv420p")) + stream.encode(None):
+                if stream is streams[0]:
+                    damaged = av.Packet(bytes(len(bytes(packet))))
+                    damaged.stream, damaged.pts, damaged.dts = stream, packet.pts, packet.dts
+                    damaged.time_base, packet = packet.time_base, damaged
+                made.mux(packet)
+    source = open_source(str(path))
+    assert (source.info.width, source.info.height) == (96, 64)
+    assert len(copy(source, open_sink(out, source, SinkOptions(codec="ffv1")))) == 1
+    with open_source(out) as again:
+        assert len(list(again)) == 1

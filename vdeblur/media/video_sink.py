@@ -235,7 +235,7 @@ class VideoSink:
         try:
             self._checked(self._finish)
             if self._partial and self._last_video is not None and self.format in PROBED:
-                check_readable(self._partial.path, self.name)
+                check_readable(self._partial.path, self._stream.index, self.name)
         except BaseException:
             self.abort()
             raise

@@ -165,6 +165,7 @@ async def trimmed(page: Any) -> None:
     await page.click("#apply")
     await page.until("document.getElementById('job-status').textContent.startsWith('30 frames')")
     await page.until(f"{BOTH}.every(video => video.readyState >= 2)")
+    assert await page.evaluate("getComputedStyle(document.querySelector('.layer.after')).opacity") == "1"
     await page.slide("#seek", 1.2)
     await page.until(f"Math.abs({BOTH}[0].currentTime - 1.2) < 0.03 && Math.abs({BOTH}[1].currentTime - 0.4) < 0.03")
 

@@ -52,11 +52,6 @@ class Preview:
         self._step = 1 / float(self.info.frame_rate) if self.info.frame_rate else STEP
 
     @property
-    def first_seconds(self) -> float:
-        """When the file itself says that its first frame is shown."""
-        return self._first.seconds
-
-    @property
     def video(self) -> Video:
         """Size, length and rate."""
         info, (width, height) = self.info, shown_size(self.info)

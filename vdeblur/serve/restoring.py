@@ -65,8 +65,7 @@ def explanation_page(job: ServedJob, seconds: float, settings: Settings, options
 
     path = job.folder / f"{_frame_name('after', seconds, settings)}.html"
     if not path.is_file():
-        at = seconds + Preview(job.input).first_seconds
-        found = explain(str(job.input), settings.model, at=at, device=options.model.device)
+        found = explain(str(job.input), settings.model, at=seconds, device=options.model.device)
         replace(found, input=job.name).write_page(path)
     return path
 

@@ -44,6 +44,7 @@ export function setUpFrames(say) {
     clear() {
       clearTimeout(timer);
       asked?.abort();
+      byId("stage").classList.remove("half");
       for (const image of Object.values(images)) {
         if (image.src) URL.revokeObjectURL(image.src);
         image.removeAttribute("src");

@@ -59,15 +59,14 @@ def test_from_the_first_moment_to_the_download(tmp_path: Path) -> None:
     async def main() -> None:
         options = ServeOptions(port=0, model=ModelOptions("unsharp"), max_upload_bytes=1 << 20)
         async with running(options) as url, browser(tmp_path) as page:
-            # A slow line: chosen while the page is still on its way, and not lost.
-            slow = {"offline": False, "latency": 300, "downloadThroughput": -1, "uploadThroughput": -1}
-            await page.send("Network.emulateNetworkConditions", **slow)
+            # Its scripts are held back: chosen while the page is still on its way, and not lost.
+            await page.send("Fetch.enable", patterns=[{"urlPattern": "*/web/app.js"}])
             await page.send("Page.navigate", url=url)
             await page.until("document.getElementById('file')")
             await page.choose_files("#file", first)
             assert await page.evaluate("document.documentElement.dataset.ready") is None
+            await page.send("Fetch.disable")
             await page.until(f"{rows('done')} === 1")
-            await page.send("Network.emulateNetworkConditions", **{**slow, "latency": 0})
             assert await page.evaluate("document.querySelector('#new-settings select').value") == "unsharp"
             await page.click("#jobs .away")
             await page.until("!document.querySelector('#jobs li') && !document.getElementById('empty').hidden")

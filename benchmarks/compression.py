@@ -32,7 +32,7 @@ FRAMES, WARM_UP = 14, 3
 WAYS = [
     *(("torch", precision) for precision in ("fp32", "bf16")),
     *(("onnx", precision) for precision in ("fp32", "int8")),
-    *(("openvino", precision) for precision in ("fp32", "bf16", "int8")),
+    *(("openvino", precision) for precision in ("fp32", "bf16")),
 ]
 
 

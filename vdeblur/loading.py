@@ -160,7 +160,7 @@ def _loaded(options: ModelOptions, name: str, look_ahead: bool) -> _Network:
         from .backends.pytorch import choose_device, choose_precision
 
         if options.precision == "int8":
-            raise UsageError("torch does not compute in int8; onnx and openvino do, with a model of `vdeblur compress`")
+            raise UsageError("torch does not compute in int8; onnx does, with a model that `vdeblur compress` made")
         device = choose_device(options.device)
         options = replace(options, device=device, precision=choose_precision(options.precision, device))
     try:
@@ -186,7 +186,7 @@ def _loaded(options: ModelOptions, name: str, look_ahead: bool) -> _Network:
 def _engine(options: ModelOptions, name: str, path: Path) -> str:
     """The engine of a model, "auto" decided. Raises UsageError for one that cannot run it."""
     if is_graph(path):
-        return choose_graph_engine(options.engine, options.device)
+        return choose_graph_engine(options.engine, options.device, load_graph(path).precision)
     return choose_engine(options.engine, name, options.device, options.precision)
 
 

@@ -14,8 +14,8 @@ from ..errors import UsageError
 from .folding import Samples
 from .graphs import Graph
 
-PRECISIONS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
-"""Ours -> what OpenVINO calls the arithmetic of everything that is not quantised."""
+PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
+"""Ours -> OpenVINO's."""
 
 
 @cache
@@ -32,11 +32,8 @@ class OpenVinoSession:
     """A graph compiled by OpenVINO."""
 
     def __init__(self, path: Path, graph: Graph, precision: str) -> None:
-        """`precision` "auto" is int8 of a quantised graph, else bf16 where the processor has it, else fp32.
-
-        Raises UsageError for another.
-        """
-        known = ["int8"] if graph.precision == "int8" else ["fp32", "bf16"] if computes_bf16() else ["fp32"]
+        """`precision` "auto" is bf16 where the processor has it, else fp32. Raises UsageError for another."""
+        known = ["fp32", "bf16"] if computes_bf16() else ["fp32"]
         self.precision = known[-1] if precision == "auto" else precision
         if self.precision not in known:
             raise UsageError(f"the openvino engine computes this model here in {' or '.join(known)}, not {precision}")

@@ -111,7 +111,7 @@ def test_a_cut_of_the_input_is_cut_into_segments(tmp_path: Path) -> None:
 def forgetful(path: Path) -> str:
     """A model file whose network remembers, but not for long: its forget gate is at most 0.7 wherever it looks.
 
-    Its residual stays about as large as those of published models (20 to 50 levels of 255). A bf16 number has 8 bits, so
+    Its residual is about as large as those of published models, 20 to 50 levels of 255. A bf16 number has 8 bits, so
     rounding alone moves larger residuals by more than a level, with or without segments.
     """
     network = tiny("convlstm", residual=0.2)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from skimage import data
 
 from support.in_memory import restored_by
+from support.shaken import luma_psnr
 from vdeblur.backends.published import published
 from vdeblur.frames import Color, Frame, Layout
 from vdeblur.loading import ModelOptions, load_restorer
 from vdeblur.restorer import Restorer
+from vdeblur.training.light import Light
+from vdeblur.training.render import render
+from vdeblur.training.scene import SceneConfig, draw_scene
+from vdeblur.training.supply import LUMA_WEIGHTS, fold_pair
 
 pytestmark = pytest.mark.arithmetic
 
@@ -106,3 +113,38 @@ def test_what_was_seen_long_ago_is_forgotten(restorer: Restorer) -> None:
     pasts = ([flat(FLAT["white"], common[0].size, i) for i in range(12)], [photograph(5 * i, i) for i in range(12)])
     one, other = (restored_by(restorer, [*past, *common])[-1] for past in pasts)
     assert max(change(one, other)) <= 1
+
+
+SCENE = SceneConfig(size=160, frames=5, things=1, identity=0, static=0, coarse=0)
+LEAST_KEPT_DB = 40.0
+"""Of a sharp clip, against itself: what no one sees."""
+MOST_HARM_DB = 0.05
+
+
+def rendered(seed: int, config: SceneConfig) -> tuple[list[Frame], list[Frame]]:
+    """A clip of photographs in 4:2:0, blurred and sharp."""
+    images = [torch.from_numpy(image.transpose(2, 0, 1).copy()) for image in (data.astronaut(), data.coffee())]
+    rng, light = np.random.default_rng(seed), Light(0.0, 1.0)
+    clips = render([draw_scene(rng, images, light, config)], config, torch.device("cpu"))
+    pair = torch.stack([light.encode(clips.blurred[0]), light.encode(clips.sharp[0])])
+    folded = fold_pair(pair, LUMA_WEIGHTS["bt709"], 0.0).numpy()
+    sides = []
+    for side in folded:
+        luma = side[:, :4].reshape(-1, 2, 2, *side.shape[2:]).transpose(0, 3, 1, 4, 2).reshape(len(side), 160, 160)
+        planes = zip(luma, side[:, 4], side[:, 5], strict=True)
+        sides.append([replace(frame(p, i), color=Color(full_range=True)) for i, p in enumerate(planes)])
+    return sides[0], sides[1]
+
+
+@pytest.mark.parametrize("blur_px", [(1, 3), (8, 12), (30, 45)], ids=["little", "some", "strong"])
+def test_no_blur_is_made_worse_that_anyone_could_see(restorer: Restorer, blur_px: tuple[float, float]) -> None:
+    for seed in range(3):
+        blurred, sharp = rendered(seed, replace(SCENE, blur_px=blur_px))
+        before, after = luma_psnr(blurred, sharp), luma_psnr(restored_by(restorer, blurred), sharp)
+        assert after > min(before - MOST_HARM_DB, LEAST_KEPT_DB), (seed, before)
+
+
+def test_what_is_sharp_is_left_alone(restorer: Restorer) -> None:
+    for seed in range(3):
+        clip, _ = rendered(seed, replace(SCENE, identity=1.0, blur_px=(3, 6)))
+        assert luma_psnr(restored_by(restorer, clip), clip) > LEAST_KEPT_DB

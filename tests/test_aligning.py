@@ -65,7 +65,7 @@ def test_it_is_what_the_network_does(kind: str, size: tuple[int, int]) -> None:
 
 def test_without_motion_nothing_moves() -> None:
     """At the end of a scene, in a live stream, and where frames are too small for optical flow."""
-    aligner = aligner_of(True, {"hidden": 4})
+    aligner = aligner_of(True, {"hidden": 4, "carry": 1.0})
     rng = np.random.default_rng(1)
     centre, before = rng.random((2, 1, 6, 16, 24), np.float32)
     state = aligner.remember(before, [np.zeros_like(before), *rng.random((2, 1, 4, 4, 6), np.float32)])

@@ -116,8 +116,8 @@ def test_what_was_seen_long_ago_is_forgotten(restorer: Restorer) -> None:
 
 
 SCENE = SceneConfig(size=160, frames=5, things=1, identity=0, static=0, coarse=0)
-LEAST_KEPT_DB = 40.0
-"""Of a sharp clip, against itself: what no one sees."""
+LEAST_KEPT_DB = 38.0
+"""Of a sharp clip against itself, or of one that was nearly sharp against the truth: under 3.2 levels of 255."""
 MOST_HARM_DB = 0.05
 
 

@@ -59,7 +59,7 @@ def test_turned_flow_leads_from_the_same_thing_to_the_same_thing(symmetry: int) 
 
 def warped(folded: Samples, flow: Flow) -> Samples:
     """A folded frame, sampled along flow."""
-    aligned = Recurrent(8).align(folded, folded, Motion(None, flow), None)[0]
+    aligned = Recurrent(8, 1.0).align(folded, folded, Motion(None, flow), None)[0]
     return depth_to_space(torch.from_numpy(aligned[:, 48:])).numpy()
 
 

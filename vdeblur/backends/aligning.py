@@ -74,9 +74,9 @@ class RecurrentState(NamedTuple):
 class Recurrent:
     """The ConvLSTM: the previous frame as restored, the future frame, h and c, all warped to the centre."""
 
-    def __init__(self, hidden: int) -> None:
-        """`hidden` channels each of h and c."""
-        self._hidden = hidden
+    def __init__(self, hidden: int, carry: float) -> None:
+        """`hidden` channels each of h and c; `carry` is as in `ConvLSTMConfig`."""
+        self._hidden, self._carry = hidden, np.float32(carry)
 
     def align(
         self, centre: Samples, future: Samples | None, motion: Motion, state: RecurrentState | None
@@ -104,12 +104,12 @@ class Recurrent:
     def remember(self, centre: Samples, computed: Sequence[Samples]) -> RecurrentState:
         """The next state, with the frame as it is now restored."""
         residual, h, c = computed
-        return RecurrentState(h, c, np.clip(centre + residual, *LEGAL))
+        return RecurrentState(self._carry * h, self._carry * c, np.clip(centre + self._carry * residual, *LEGAL))
 
 
 def aligner_of(uses_motion: bool, config: Mapping[str, Any]) -> Aligner:
     """The aligner of a network with this configuration: those that want motion are recurrent."""
-    return Recurrent(config["hidden"]) if uses_motion else Single()
+    return Recurrent(config["hidden"], config["carry"]) if uses_motion else Single()
 
 
 def _stack(frame: Samples, into: Samples) -> None:

@@ -13,6 +13,8 @@ from torch import Tensor
 from ..errors import DeviceError, UsageError
 from ..models import Motion as MotionOnDevice
 from ..models import StreamNetwork
+from ..models.cnn import CNN
+from ..models.convlstm import ConvLSTM
 from .aligning import Motion, aligner_of
 from .flow import Flow
 from .folding import Samples
@@ -22,12 +24,17 @@ from .tiles import Array
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
+ALIGNED_IN_NUMPY = (ConvLSTM, CNN)
+"""Networks whose `align` and `remember` are in `backends.aligning`, too."""
 STATE_FROM = 2
 """Place of the first of a network's inputs that stay in float32: h and c."""
 
 
 class TorchEngine:
-    """A network of `vdeblur.models`: on a CPU it computes what NumPy has aligned, on a GPU it aligns there as well."""
+    """A network of `vdeblur.models`: on a CPU it computes what NumPy has aligned, on a GPU it aligns there as well.
+
+    A network of a kind that NumPy does not know aligns for itself everywhere.
+    """
 
     name = "torch"
 
@@ -38,7 +45,7 @@ class TorchEngine:
         self.uses_motion, self.reach = network.uses_motion, network.reach
         config = asdict(network.config)
         self.features = features_of(config)
-        self._aligner = aligner_of(network.uses_motion, config)
+        self._aligner = aligner_of(network.uses_motion, config) if type(network) in ALIGNED_IN_NUMPY else None
         self._move(choose_device(device), precision)
 
     def _move(self, device: str, precision: str) -> None:
@@ -50,12 +57,16 @@ class TorchEngine:
 
     def load(self, folded: Samples) -> Array:
         """To the device: once for each frame."""
-        return folded if self.device == "cpu" else torch.from_numpy(folded).to(self._device)
+        return folded if self._in_numpy else torch.from_numpy(folded).to(self._device)
+
+    @property
+    def _in_numpy(self) -> bool:
+        return self.device == "cpu" and self._aligner is not None
 
     @torch.inference_mode()
     def align(self, centre: Array, future: Array | None, motion: Motion, state: Any) -> tuple[Array, ...]:
         """See `StreamNetwork.align`; warps are done by OpenCV on a CPU and by the network on a GPU."""
-        if self.device == "cpu":
+        if self.device == "cpu" and self._aligner is not None:
             return self._aligner.align(centre, future, motion, state)
         height, width = centre.shape[-2:]
         flows = MotionOnDevice(*(self._flow(flow, height, width) for flow in motion)) if self.uses_motion else None
@@ -70,12 +81,12 @@ class TorchEngine:
             tensor = tensor if place >= STATE_FROM else tensor.to(self._dtype)
             inputs.append(tensor.contiguous(memory_format=torch.channels_last))
         computed = self._network.compute(*inputs)
-        return tuple(map(self.fetch, computed)) if self.device == "cpu" else computed
+        return tuple(map(self.fetch, computed)) if self._in_numpy else computed
 
     @torch.inference_mode()
     def remember(self, centre: Array, computed: Sequence[Array]) -> Any:
         """See `StreamNetwork.remember`."""
-        if self.device == "cpu":
+        if self.device == "cpu" and self._aligner is not None:
             return self._aligner.remember(centre, computed)
         return self._network.remember(centre, tuple(computed))
 

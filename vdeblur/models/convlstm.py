@@ -30,6 +30,9 @@ class ConvLSTMConfig(LadderConfig):
 
     hidden: int = 32
     """Channels of h and c, at 1/8 scale."""
+    carry: float = 0.8
+    """Share of h, of c and of a frame's change that goes on to the next frame, 0..1: under 1 all of them are bound to
+    fade, so that a run begun anywhere comes to the same frames after a while."""
     narrow: int = 24
     """Channels of the second, activated view of the features that the cell's input is made of."""
     retention: float = 0.8
@@ -164,8 +167,9 @@ class ConvLSTM(StreamNetwork):
     def remember(self, centre: Tensor, computed: tuple[Tensor, ...]) -> RecurrentState:
         """The next state, with the frame as it is now restored."""
         residual, h, c = computed
-        restored = (centre + residual.to(centre.dtype)).clamp(*LEGAL)
-        return RecurrentState(h, c, restored.detach())
+        carry = self.config.carry
+        restored = (centre + carry * residual.to(centre.dtype)).clamp(*LEGAL)
+        return RecurrentState(carry * h, carry * c, restored.detach())
 
     def forward(
         self,

@@ -143,7 +143,7 @@ def _gradients(network: StreamNetwork, moments: Sequence[Moment], place: tuple[i
             computed = network.compute(*network.align(centre, seen, moment.motion, state))
             state = network.remember(centre, computed)
             if isinstance(state, RecurrentState):  # remember() lets no gradient through the restored frame
-                state = state._replace(restored=(centre + computed[0]).clamp(*LEGAL))
+                state = state._replace(restored=(centre + network.config.carry * computed[0]).clamp(*LEGAL))
         row, column = place
         value = computed[0][0, :4, row, column].mean()
         leaves = [*frames, *([after] if after is not None else [])]

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...models import CELL, Motion, StreamNetwork
-from ...models.convlstm import LEGAL, RecurrentState
+from ...models.convlstm import LEGAL, ConvLSTM
 
 FRAMES = 10
 """How many past frames are followed back."""
@@ -142,7 +142,7 @@ def _gradients(network: StreamNetwork, moments: Sequence[Moment], place: tuple[i
             seen = future if moment.future is not None else None
             computed = network.compute(*network.align(centre, seen, moment.motion, state))
             state = network.remember(centre, computed)
-            if isinstance(state, RecurrentState):  # remember() lets no gradient through the restored frame
+            if isinstance(network, ConvLSTM):  # remember() lets no gradient through the restored frame
                 state = state._replace(restored=(centre + network.config.carry * computed[0]).clamp(*LEGAL))
         row, column = place
         value = computed[0][0, :4, row, column].mean()

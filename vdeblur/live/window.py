@@ -39,7 +39,7 @@ MOST_ENLARGED = 3.0
 """... without showing a pixel of the camera larger than this."""
 ROUNDING = 3
 """Pixels that a window may differ from what was asked for without anybody having changed it."""
-SETTLE_SECONDS = 20.0
+SETTLE_SECONDS = 5.0
 """A busy window system may take so long until a window has the size that it was asked for."""
 IDLE_MS = 8
 """How long the window waits for keys and mouse between two looks for a picture."""

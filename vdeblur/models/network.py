@@ -69,6 +69,7 @@ class StreamNetwork(nn.Module, ABC):
         computed = self.compute(*self.align(centre, future, motion, state))
         return computed[0], self.remember(centre, computed)
 
+    @abstractmethod
     def forward(
         self, clip: Tensor, motion: Tensor | None = None, state: Any = None, look_ahead: Tensor | None = None
     ) -> tuple[Tensor, Any]:
@@ -77,4 +78,3 @@ class StreamNetwork(nn.Module, ABC):
         `motion` is (n, t, 4, h, w): x and y to the past, then to the future. `look_ahead` (n,) of bool says which clips
         may see future frames; the others see their centre in their place, as a live stream does.
         """
-        raise NotImplementedError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -13,18 +12,16 @@ Luma: TypeAlias = NDArray[np.uint8]
 Flow: TypeAlias = NDArray[np.float32]
 """(height, width, 2): x and y, in samples, from a place in one frame to the same thing in the other."""
 
-_estimators = threading.local()
-
 
 def dis(one: Luma, two: Luma, preset: Literal["fast", "medium"]) -> Flow:
     """Flow from `one` to `two`, of at least 16 samples a side; "medium" is finer and takes several times as long."""
     import cv2
 
-    if not hasattr(_estimators, preset):  # whose buffers are not to be shared between threads
-        number = {"fast": cv2.DISOPTICAL_FLOW_PRESET_FAST, "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM}[preset]
-        setattr(_estimators, preset, cv2.DISOpticalFlow.create(number))
+    number = {"fast": cv2.DISOPTICAL_FLOW_PRESET_FAST, "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM}[preset]
     start = np.zeros((*one.shape, 2), np.float32)
-    return np.asarray(getattr(_estimators, preset).calc(one, two, start), np.float32)
+    # An estimator that has seen a small frame has changed its patches and scales for good: each flow has its own, which
+    # costs no time, so that what came before never shows in what comes out.
+    return np.asarray(cv2.DISOpticalFlow.create(number).calc(one, two, start), np.float32)
 
 
 def optical_flow(previous: NDArray[np.uint8], frame: NDArray[np.uint8]) -> Flow:

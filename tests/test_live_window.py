@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from support.commands import ROOT
 from support.in_memory import Identity
 from support.videos import frames as moving
-from support.xserver import display, press, screenshot, write_flat
+from support.xserver import display, press, screenshot, wait_until_painted, write_flat
 from vdeblur.errors import ModelError
 from vdeblur.live.file_camera import FileCamera
 from vdeblur.live.meter import Stats
@@ -96,6 +96,7 @@ def wait_for(look: Callable[[], T], is_right: Callable[[T], bool] = bool, second
 def test_the_divider_follows_the_mouse_and_the_keys_work(tmp_path: Path) -> None:
     with window(tmp_path) as (environment, process):
         columns = partial(bright_columns, environment)
+        wait_until_painted(environment, "vdeblur live")
         wait_for(columns, lambda seen: abs(seen[0] - 150) <= 2 and abs(seen[1] - 150) <= 2)
         assert screenshot(environment)[182:, :].max() == 0  # nothing of the window is below it
         press(environment, "mousemove", 75, 80)
@@ -242,7 +243,9 @@ def test_text_follows_the_screen_and_fits_into_its_window() -> None:
 
 
 @needs_x
-def test_the_screen_tells_its_size(tmp_path: Path) -> None:
+def test_the_screen_tells_its_size_and_the_first_window_its_keys(tmp_path: Path) -> None:
+    clip = write_flat(tmp_path / "flat.mp4", 60, count=25)
+    words = [sys.executable, "-m", "vdeblur", "live", "--camera", str(clip), "-m", "unsharp", "--loop"]
     with display((500, 375)) as environment:
         environment |= {"XDG_CACHE_HOME": str(tmp_path / "cache")}
         listed = subprocess.run(
@@ -254,3 +257,15 @@ def test_the_screen_tells_its_size(tmp_path: Path) -> None:
             check=True,
         )
         assert listed.stdout.split() == ["screen", "this", "screen", "500x375"]
+        for is_first in (True, False):
+            process = subprocess.Popen(words, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+            try:  # the middle of the window is grey, or dark under the help
+                wait_until_painted(environment, "vdeblur live")
+                wait_for(lambda: screenshot(environment)[215:220, 100:180].mean(), lambda seen: seen > 40, 120)
+                dark = screenshot(environment)[105:110, 170:200].mean() < 40
+                assert dark == is_first
+                press(environment, "key", "q")
+                assert process.wait(10) == 0
+            finally:
+                process.kill()
+                process.wait()

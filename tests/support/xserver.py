@@ -48,8 +48,8 @@ def wait_until_painted(environment: dict[str, str], title: str, seconds: float =
     """Wait until a window shows something; RuntimeError where it never does.
 
     On a bare server Qt at times misses that its first window was mapped, and then paints nothing however often it is
-    given a picture (1 to 5 of 25 windows on a busy machine, with six lines of OpenCV and none of ours). Mapped again, as
-    from an icon, it paints.
+    given a picture (1 to 5 of 25 windows on a busy machine, with six lines of OpenCV and none of ours). Mapped again,
+    as from an icon, it paints.
     """
     until, again = time.monotonic() + seconds, time.monotonic() + 3
     while not screenshot(environment).any():

@@ -15,13 +15,13 @@ from skimage import data
 from support.in_memory import restored_by
 from support.shaken import luma_psnr
 from vdeblur.backends.published import published
-from vdeblur.frames import Color, Frame, Layout
+from vdeblur.frames import LUMA_WEIGHTS, MATRIX_BT709, Color, Frame, Layout
 from vdeblur.loading import ModelOptions, load_restorer
 from vdeblur.restorer import Restorer
 from vdeblur.training.light import Light
 from vdeblur.training.render import render
 from vdeblur.training.scene import SceneConfig, draw_scene
-from vdeblur.training.supply import LUMA_WEIGHTS, fold_pair
+from vdeblur.training.supply import fold_pair
 
 pytestmark = pytest.mark.arithmetic
 
@@ -127,7 +127,7 @@ def rendered(seed: int, config: SceneConfig) -> tuple[list[Frame], list[Frame]]:
     rng, light = np.random.default_rng(seed), Light(0.0, 1.0)
     clips = render([draw_scene(rng, images, light, config)], config, torch.device("cpu"))
     pair = torch.stack([light.encode(clips.blurred[0]), light.encode(clips.sharp[0])])
-    folded = fold_pair(pair, LUMA_WEIGHTS["bt709"], 0.0).numpy()
+    folded = fold_pair(pair, LUMA_WEIGHTS[MATRIX_BT709], 0.0).numpy()
     sides = []
     for side in folded:
         luma = side[:, :4].reshape(-1, 2, 2, *side.shape[2:]).transpose(0, 3, 1, 4, 2).reshape(len(side), 160, 160)

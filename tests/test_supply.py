@@ -14,10 +14,10 @@ from torch import Tensor
 
 from support.train_runs import write_pictures
 from support.videos import footage
+from vdeblur.backends.symmetries import SYMMETRIES
 from vdeblur.errors import InputError, UsageError
-from vdeblur.frames import LUMA_WEIGHTS, MATRIX_BT709
+from vdeblur.frames import LUMA_WEIGHTS, MATRIX_BT709, MATRIX_SMPTE170M
 from vdeblur.models.convlstm import warp_frame
-from vdeblur.training import supply
 from vdeblur.training.light import Light
 from vdeblur.training.material import HELD_OUT, Material, files_of, read_material
 from vdeblur.training.real_motion import MARGIN, between, expose_run, is_usable
@@ -77,18 +77,18 @@ def mismatch(batch: Batch) -> tuple[float, float]:
 def test_flow_leads_from_each_frame_to_its_neighbours_under_every_variation(batch: Batch) -> None:
     as_is, warped = mismatch(batch)
     assert warped < 0.7 * as_is
-    for mirror, turn, reverse in product((False, True), repeat=3):
-        assert mismatch(augmented(batch, mirror, turn, reverse)) == pytest.approx((as_is, warped), rel=1e-3)
+    for symmetry, reverse in product(SYMMETRIES, (False, True)):
+        assert mismatch(augmented(batch, symmetry, reverse)) == pytest.approx((as_is, warped), rel=1e-3)
 
 
 def test_variations_are_of_blurred_and_sharp_alike_and_all_differ(batch: Batch) -> None:
     seen = set()
-    for mirror, turn, reverse in product((False, True), repeat=3):
-        one = augmented(batch, mirror, turn, reverse)
-        other = augmented(batch._replace(blurred=batch.sharp), mirror, turn, reverse)
+    for symmetry, reverse in product(SYMMETRIES, (False, True)):
+        one = augmented(batch, symmetry, reverse)
+        other = augmented(batch._replace(blurred=batch.sharp), symmetry, reverse)
         assert torch.equal(one.sharp, other.blurred)
         seen.add(one.blurred.contiguous().numpy().tobytes())
-    assert len(seen) == 8
+    assert len(seen) == 16
 
 
 def test_pieces_begin_without_a_past_and_end_without_a_future(batch: Batch) -> None:
@@ -104,7 +104,7 @@ def test_pieces_begin_without_a_past_and_end_without_a_future(batch: Batch) -> N
 def test_folded_planes_are_the_colours() -> None:
     rgb = torch.rand(2, 1, 3, 8, 8, generator=torch.Generator().manual_seed(1))
     rgb = rgb.repeat_interleave(2, 3).repeat_interleave(2, 4)  # so that chroma at half size is exact
-    folded = to_network(fold_pair(rgb, supply.LUMA_WEIGHTS["bt709"], 0.0))
+    folded = to_network(fold_pair(rgb, LUMA_WEIGHTS[MATRIX_BT709], 0.0))
     kr, kb = LUMA_WEIGHTS[MATRIX_BT709]
     luma = torch.nn.functional.pixel_shuffle(folded[:, 0, :4], 2)[:, 0]
     cb, cr = (folded[:, 0, i].repeat_interleave(2, 1).repeat_interleave(2, 2) for i in (4, 5))
@@ -115,7 +115,7 @@ def test_folded_planes_are_the_colours() -> None:
 
 def test_gray_has_no_colour_for_the_network() -> None:
     gray = torch.full((2, 1, 3, 16, 16), 0.4)
-    assert not to_network(fold_pair(gray, supply.LUMA_WEIGHTS["bt601"], 0.0))[:, :, 4:].abs().max() > 1e-6
+    assert not to_network(fold_pair(gray, LUMA_WEIGHTS[MATRIX_SMPTE170M], 0.0))[:, :, 4:].abs().max() > 1e-6
 
 
 def test_the_mix_holds_what_it_is_told_to(material: Material) -> None:

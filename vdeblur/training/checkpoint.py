@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,12 @@ from torch import Tensor
 
 from ..backends import checkpoints
 from ..errors import InputError
+from ..files import replacing
 from .learner import Learner
 
 
 def save(learner: Learner, folder: Path, provenance: dict[str, Any], settings: dict[str, Any]) -> None:
-    """Write both files beside and rename them, so that a killed run leaves whole ones."""
+    """Write both files, each whole or as it was before."""
     state = {f"weights.{name}": value for name, value in learner.network.state_dict().items()}
     state |= {f"average.{name}": value for name, value in learner.average.items()}
     for place, optimiser in enumerate(learner.optimisers):
@@ -26,12 +26,11 @@ def save(learner: Learner, folder: Path, provenance: dict[str, Any], settings: d
             state |= {f"moments.{place}.{index}.{name}": value for name, value in moments.items()}
     plain = {name: value.detach().cpu().contiguous() for name, value in state.items()}
     header = {"step": str(learner.step_count), "settings": json.dumps(settings)}
-    _replace(folder / "resume.safetensors", lambda path: save_file(plain, path, header))
+    with replacing(folder / "resume.safetensors") as path:
+        save_file(plain, str(path), header)
     model = {name: value.half() for name, value in learner.average.items()}
-    _replace(
-        folder / "model.safetensors",
-        lambda path: checkpoints.save(path, learner.network, learner.kind, model, provenance),
-    )
+    with replacing(folder / "model.safetensors") as path:
+        checkpoints.save(path, learner.network, learner.kind, model, provenance)
 
 
 def resume(learner: Learner, file: Path) -> None:
@@ -76,9 +75,3 @@ def begin_with(learner: Learner, model: str) -> None:
 
 def _under(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-
-
-def _replace(path: Path, write: Callable[[str], None]) -> None:
-    part = path.with_suffix(".part")
-    write(str(part))
-    part.replace(path)

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import InputError, UsageError
+from ..quality.pairs import SUFFIXES as IMAGE_SUFFIXES
 
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
-VIDEO_SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".264", ".h264", ".265", ".hevc", ".y4m", ".ts"}
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".264", ".h264", ".265", ".hevc", ".y4m", ".ts"}
+)
 HELD_OUT = 20
 """One file in so many (at least one where there are two) is kept for validation."""
 LONGEST_RUN = 120
@@ -69,7 +71,7 @@ def files_of(folders: Sequence[str], held_out: bool) -> list[Path]:
     return chosen
 
 
-def _of_kind(files: Iterable[Path], suffixes: set[str]) -> list[Path]:
+def _of_kind(files: Iterable[Path], suffixes: frozenset[str]) -> list[Path]:
     return sorted(file for file in files if file.suffix.lower() in suffixes)
 
 

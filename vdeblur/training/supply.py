@@ -13,15 +13,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..backends.flow import flow_between
+from ..backends.symmetries import turn, turn_flow
 from ..errors import UsageError
+from ..frames import LUMA_WEIGHTS, MATRIX_BT709, MATRIX_SMPTE170M
 from .light import Light, compress, sensor_noise
 from .material import Material
 from .real_motion import MARGIN, expose_run, is_usable
 from .render import render
 from .scene import SceneConfig, draw_scene
 
-LUMA_WEIGHTS = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
-"""Kr and Kb (ITU-R BT.601, BT.709)."""
+MATRICES = (MATRIX_BT709, MATRIX_SMPTE170M)
+"""Clips are of one or the other."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class Supply:
             seen = blurred[i].clamp(max=1)
             if rng.random() < config.noise:
                 seen = sensor_noise(rng, seen, noise)
-            weights = LUMA_WEIGHTS["bt709" if rng.random() < 0.5 else "bt601"]
+            weights = LUMA_WEIGHTS[MATRICES[rng.integers(2)]]
             step = float(np.exp(rng.uniform(np.log(1.5), np.log(12)))) if rng.random() < config.compressed else 0.0
             planes.append(fold_pair(torch.stack([light.encode(seen), light.encode(sharp[i])]), weights, step))
         both = torch.stack(planes, dim=1)
@@ -123,7 +125,7 @@ class PairSupply:
             start = int(rng.integers(t - scene.frames + 1))
             y, x = (int(rng.integers(length - scene.size + 1)) for length in (height, width))
             crop = slice(start, start + scene.frames), slice(None), slice(y, y + scene.size), slice(x, x + scene.size)
-            weights = LUMA_WEIGHTS["bt709" if rng.random() < 0.5 else "bt601"]
+            weights = LUMA_WEIGHTS[MATRICES[rng.integers(2)]]
             planes.append(fold_pair(torch.stack([part[crop].float() / 255 for part in clip]), weights, 0.0))
         both = torch.stack(planes, dim=1)
         return Batch(both[0], both[1], motion_of(to_network(both[0])).half())
@@ -165,20 +167,13 @@ def to_network(folded: Tensor) -> Tensor:
     return scaled
 
 
-def augmented(batch: Batch, mirror: bool, turn: bool, reverse: bool) -> Batch:
-    """The same clips mirrored from left to right, with rows and columns swapped, and backwards in time."""
-    blurred, sharp, motion = batch
-    if mirror:
-        order = [1, 0, 3, 2, 4, 5]
-        sign = motion.new_tensor([-1, 1, -1, 1]).view(4, 1, 1)
-        blurred, sharp, motion = blurred[:, :, order].flip(-1), sharp[:, :, order].flip(-1), motion.flip(-1) * sign
-    if turn:
-        order = [0, 2, 1, 3, 4, 5]
-        blurred, sharp = blurred[:, :, order].mT, sharp[:, :, order].mT
-        motion = motion[:, :, [1, 0, 3, 2]].mT
-    if reverse:
-        blurred, sharp, motion = blurred.flip(1), sharp.flip(1), motion.flip(1)[:, :, [2, 3, 0, 1]]
-    return Batch(blurred, sharp, motion)
+def augmented(batch: Batch, symmetry: int, reverse: bool) -> Batch:
+    """The same clips turned by one of `SYMMETRIES`, and backwards in time."""
+    blurred, sharp = (turn(clips, symmetry) for clips in (batch.blurred, batch.sharp))
+    motion = turn_flow(batch.motion.unflatten(2, (2, 2)), symmetry)
+    if reverse:  # the past is the future then
+        blurred, sharp, motion = blurred.flip(1), sharp.flip(1), motion.flip(1, 2)
+    return Batch(blurred, sharp, motion.flatten(2, 3))
 
 
 def cut_up(batch: Batch, length: int) -> Batch:

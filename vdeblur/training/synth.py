@@ -21,9 +21,10 @@ from torch.nn import functional as F
 
 from ..backends.flow import flow_between
 from ..errors import InputError, OutputError, UsageError
+from ..quality.pairs import SUFFIXES as IMAGE_SUFFIXES
 from ..quality.pairs import find_sharp_clips, picture_of, read_frames
 from .light import Light, sensor_noise
-from .material import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Image, read_image, read_run, to_tensor
+from .material import VIDEO_SUFFIXES, Image, read_image, read_run, to_tensor
 from .real_motion import between
 from .render import render
 from .scene import SceneConfig, draw_scene, own_path

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..backends.symmetries import SYMMETRIES
 from ..errors import DeviceError, InputError, UsageError
 from ..signals import Stopped
 from . import checkpoint
@@ -188,7 +189,7 @@ def take_step(learner: Learner, config: TrainConfig, batch: Batch, teacher: Teac
     """One step on a batch, varied as (seed, step) says; loss and gain in dB."""
     step = learner.step_count
     rng = np.random.default_rng([config.seed, 1, step])
-    batch = augmented(batch, *(bool(rng.random() < 0.5) for _ in range(3)))
+    batch = augmented(batch, int(rng.choice(SYMMETRIES)), bool(rng.random() < 0.5))
     frames = batch.sharp.shape[1]
     if frames > 1 and rng.random() < config.short:
         batch = cut_up(batch, int(rng.integers(1, 3)))

@@ -104,14 +104,17 @@ def video_stream(container: InputContainer, name: str) -> VideoStream:
     return max(readable, key=_prominence)
 
 
-def video_decoder(stream: VideoStream) -> VideoCodecContext:
-    """The stream's own decoder, but for alpha in VP8 and VP9, which only libvpx reads."""
+def video_decoder(stream: VideoStream, may_hold_fields: bool) -> VideoCodecContext:
+    """The stream's own decoder, but for alpha in VP8 and VP9, which only libvpx reads.
+
+    Where frames may be coded as fields, its threads share a frame: with a frame each, sound ones are called corrupt.
+    """
     library = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(stream.codec_context.codec.canonical_name)
     if library and any(key.lower() == "alpha_mode" and value == "1" for key, value in stream.metadata.items()):
         decoder = av.CodecContext.create(library, "r")
         assert isinstance(decoder, VideoCodecContext)
         return decoder
-    stream.thread_type = "AUTO"
+    stream.thread_type = "SLICE" if may_hold_fields else "AUTO"
     return stream.codec_context
 
 

@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 from ..errors import InputError
 from ..frames import MATRIX_BT470BG
 from .containers import WITHOUT_PTS
+from .h264_fields import FieldPairs
 from .opening import video_decoder
 from .sei import WITH_MESSAGES, Riders, messages_of
 
@@ -59,8 +60,9 @@ class Reader:
         """Indexes of the streams whose packets are held; None while no one has asked yet: all."""
         self.indexed = len(video.index_entries)
         """Packets of the video stream by the index that was read when the file was opened."""
-        self.decoder = video_decoder(video)
         self._codec, self._extradata = video.codec.canonical_name, video.codec_context.extradata
+        self._fields = FieldPairs(self._extradata) if self._codec == "h264" else None
+        self.decoder = video_decoder(video, self.may_hold_fields)
         self.decoder.copy_opaque = True  # what a packet's `opaque` holds comes out with its frame
         self.ratio: Fraction | None = None
         """Width to height of the first frame's pixels, by the container or else the codec; None where neither says."""
@@ -68,6 +70,15 @@ class Reader:
         self._beside: Iterator[av.Packet[Any]] | None = None
         self._read_until: Fraction | None = None
         self.restart()
+
+    @property
+    def may_hold_fields(self) -> bool:
+        """Whether packets may be fields, two of which make a frame."""
+        return self._fields is not None and self._fields.possible
+
+    def is_second_field(self, packet: av.Packet[Any]) -> bool:
+        """Whether a packet, the next one in coding order, is the other half of the one before."""
+        return self._fields is not None and self._fields.is_second(bytes(packet))
 
     def restart(self) -> None:
         """Forget what was read: the container was sought somewhere else."""
@@ -136,7 +147,7 @@ class Reader:
             self.read += 1
             if self._codec in WITH_MESSAGES:
                 packet.opaque = messages_of(bytes(packet), self._codec, self._extradata)
-            if pts is not None and not packet.is_discard:
+            if not self.is_second_field(packet) and pts is not None and not packet.is_discard:
                 heapq.heappush(self.expected, pts)
             if packet.is_corrupt and pts is not None and self.is_wanted(pts):
                 # The container noticed: a checksum or a counter is off.

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+from .nal_units import escaped, length_size, unescaped, units
+
 WITH_MESSAGES = ("h264", "hevc")
 RPU = -1
 """Stands for the type of a Dolby Vision unit among the types of messages."""
@@ -73,12 +75,12 @@ def messages_of(packet: bytes, codec: str, extradata: bytes | None) -> tuple[Mes
     """Those of a packet of "h264" or "hevc" that no encoder writes by itself; damaged ones are left out."""
     found: list[Message] = []
     hevc = codec == "hevc"
-    for unit in _units(packet, _length_size(extradata, hevc)):
+    for unit in units(packet, length_size(extradata, hevc)):
         kind = unit[0] >> 1 & 63 if hevc else unit[0] & 31
         if hevc and kind == 62:
             found.append(Message(RPU, unit[2:]))
         elif kind == 39 if hevc else kind == 6:
-            found += _parsed(_unescaped(unit[2 if hevc else 1 :]))
+            found += _parsed(unescaped(unit[2 if hevc else 1 :]))
     return tuple(found)
 
 
@@ -92,7 +94,7 @@ def with_messages(packet: bytes, messages: tuple[Message, ...], codec: str) -> b
         if message.type == RPU:
             after += b"\0\0\0\1\x7c\x01" + message.payload
         else:
-            before += b"\0\0\0\1" + (b"\x4e\x01" if hevc else b"\x06") + _escaped(_written(message))
+            before += b"\0\0\0\1" + (b"\x4e\x01" if hevc else b"\x06") + escaped(_written(message))
     at = _first_slice(packet, hevc)
     return packet[:at] + before + packet[at:] + after
 
@@ -105,33 +107,6 @@ def carried_by(messages: tuple[Message, ...], codec: str) -> set[str]:
 def _has_place(message: Message, codec: str) -> bool:
     """HEVC has one for all; in H.264 no one looks for HDR10+ or Dolby Vision, and x264 writes frame packing itself."""
     return codec == "hevc" or message.type in (_USER_DATA, _AMBIENT) or "AFD" in message.kinds
-
-
-def _length_size(extradata: bytes | None, hevc: bool) -> int:
-    """Bytes of the length before each unit; 0 for Annex B, which has start codes."""
-    least = 22 if hevc else 5
-    if not extradata or len(extradata) < least or extradata[0] != 1:
-        return 0
-    return (extradata[least - 1] & 3) + 1
-
-
-def _units(packet: bytes, length_size: int) -> Iterator[bytes]:
-    at = 0
-    if length_size:
-        while at + length_size < len(packet):
-            length = int.from_bytes(packet[at : at + length_size], "big")
-            at += length_size
-            if length > 2:
-                yield packet[at : at + length]
-            at += length
-        return
-    at = packet.find(b"\0\0\1")
-    while at >= 0:
-        end = packet.find(b"\0\0\1", at + 3)
-        unit = packet[at + 3 : end if end >= 0 else len(packet)]
-        if len(unit) > 2:
-            yield unit if end < 0 else unit.rstrip(b"\0")
-        at = end
 
 
 def _first_slice(packet: bytes, hevc: bool) -> int:
@@ -173,19 +148,3 @@ def _rides(kind: int, payload: bytes) -> bool:
 def _written(message: Message) -> bytes:
     numbers = b"".join(b"\xff" * (n // 255) + bytes([n % 255]) for n in (message.type, len(message.payload)))
     return numbers + message.payload + b"\x80"
-
-
-def _unescaped(data: bytes) -> bytes:
-    return data.replace(b"\0\0\3", b"\0\0")
-
-
-def _escaped(data: bytes) -> bytes:
-    """With a 3 after two zeros wherever a start code could be seen (7.4.1)."""
-    out, zeros = bytearray(), 0
-    for byte in data:
-        if zeros >= 2 and byte <= 3:
-            out.append(3)
-            zeros = 0
-        out.append(byte)
-        zeros = 0 if byte else zeros + 1
-    return bytes(out)

@@ -74,7 +74,10 @@ class Timeline:
             # (FFmpeg makes times up for raw streams, by the rate that the codec states)
             if pts is None or self._is_counted:
                 pts = following
-            following = pts + (self.nominal if self._is_counted else decoded.duration or self.nominal)
+            lasts = decoded.duration or self.nominal
+            if self._is_counted or (self._reader.may_hold_fields and lasts < self.nominal):  # a field's duration
+                lasts = self.nominal
+            following = pts + lasts
             if decoded.is_corrupt and self._reader.is_wanted(pts):
                 # Mended by the decoder: worth more than the frame before.
                 self._reader.condition.concealed_pts.add(pts)

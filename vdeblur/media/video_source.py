@@ -137,8 +137,8 @@ class VideoSource:
         """Frames with strictly rising pts, in the unit of `info.time_base`."""
         if self._reader.kept is None:
             self.keep(())
-        options, video = self._options, self.video
-        rate = options.frame_rate or video.average_rate or video.guessed_rate or Fraction(25)
+        options = self._options
+        rate = self._rate() or Fraction(25)
         is_counted = bool(options.frame_rate) and bool(self._container.format.flags & _NO_TIMESTAMPS)
         timeline = Timeline(self._reader, self._time_base, rate, is_counted, self.color)
         last: int | None = None
@@ -172,7 +172,7 @@ class VideoSource:
         try:
             self._container.seek(self.video.start_time or 0, stream=self.video)
             for packet in self._container.demux(self.video):
-                if packet.size == 0 or packet.is_discard:
+                if packet.size == 0 or self._reader.is_second_field(packet) or packet.is_discard:
                     continue
                 pts = self._reader.pts_of(packet)
                 if pts is None:
@@ -213,9 +213,10 @@ class VideoSource:
     def _stream_info(self, first: Frame) -> StreamInfo:
         stream, context = self.video, self.video.codec_context
         width, height = first.size
-        rate = self._options.frame_rate or stream.average_rate or stream.guessed_rate
+        rate = self._rate()
         seconds = self._seconds()
-        frames = stream.frames or (round(seconds * rate) if seconds and rate else None)
+        counted = 0 if self._reader.may_hold_fields else stream.frames  # by their packets
+        frames = counted or (round(seconds * rate) if seconds and rate else None)
         if seconds and (self._start is not None or self._end is not None):
             origin = (stream.start_time or 0) * self._time_base
             start = 0.0 if self._start is None else float(self._start * self._time_base - origin)
@@ -237,6 +238,14 @@ class VideoSource:
             codec=stream.codec.canonical_name,
             bit_rate=stream.bit_rate or context.bit_rate or None,
         )
+
+    def _rate(self) -> Fraction | None:
+        """Frames a second, as far as anyone states it; where fields are packets of their own, FFmpeg counts those."""
+        rate = self._options.frame_rate or self.video.average_rate or self.video.guessed_rate
+        coded = self.video.codec_context.framerate
+        if rate and coded and self._reader.may_hold_fields and coded < rate <= 2 * coded:
+            return coded
+        return rate
 
     def _seconds(self) -> float | None:
         stream = self.video

@@ -193,6 +193,12 @@ def test_looking_at_side_data_holds_no_frame(tmp_path: Path) -> None:
         gc.enable()
 
 
+@pytest.mark.parametrize("size", [(64, 262_192), (400_000, 16), (1, 1)])
+def test_frames_of_any_shape_are_looked_at(size: tuple[int, int]) -> None:
+    """As damaged headers claim them; swscale does not make them tiny in one step."""
+    assert SideData().of(av.VideoFrame(*size, "gray")) == {}
+
+
 DISPLAYS = {
     "usual": "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)",
     "dark": "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(1000,50)",

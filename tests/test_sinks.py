@@ -331,6 +331,32 @@ class TestOtherStreams:
             assert after.streams.video[0].metadata["TIMECODE"] == "01:02:03:04"
             assert after.streams.video[0].metadata["title"] == "front camera"
 
+    @pytest.mark.parametrize("entry", [b"gpmd", b"camm", b"fdsc"])
+    @pytest.mark.parametrize("name", ["o.mp4", "o.mov", "o.mkv"])
+    def test_a_cameras_track_is_copied_or_named(self, tmp_path: Path, name: str, entry: bytes) -> None:
+        """GPS of GoPro (gpmd) and of 360-degree cameras (camm), and what FFmpeg sets aside (fdsc)."""
+        path, out = tmp_path / "a.mp4", str(tmp_path / name)
+        with av.open(str(path), "w") as container:
+            video = container.add_stream("libx264", rate=25, width=64, height=48)
+            track = container.add_data_stream("bin_data")
+            track.metadata["handler_name"] = "the way we went"
+            for index, frame in enumerate(frames(10)):
+                container.mux(video.encode(video_frame(frame)))
+                place = av.Packet(bytes([index]) * 40)
+                place.stream, place.pts, place.dts, place.time_base = track, index, index, Fraction(1, 25)
+                container.mux(place)
+            container.mux(video.encode(None))
+        path.write_bytes(path.read_bytes().replace(b"gpmd", entry))
+        sink = open_sink(out, source := open_source(str(path)))
+        copy(source, sink)
+        if entry == b"gpmd" and name != "o.mkv":
+            assert sink.warnings == []
+            assert packets(out, "data") == packets(str(path), "data") != []
+        else:
+            assert len(sink.warnings) == 1
+            assert "data stream 1" in sink.warnings[0]
+            assert "the way we went" in sink.warnings[0]
+
     def test_a_cut_takes_sound_and_chapters_along(self, tmp_path: Path) -> None:
         path = write(tmp_path / "a.mkv", Recipe(frames(25), audio="libopus", audio_seconds=1, chapters=3))
         out = str(tmp_path / "o.mkv")

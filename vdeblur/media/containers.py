@@ -88,6 +88,8 @@ def can_hold(container: str, stream: Any) -> bool:
         return False
     if container == "mpegts" and codec_name(stream) not in _IN_TRANSPORT_STREAM:
         return False
+    if stream.type == "data" and codec_name(stream) is None:  # MOV's muxer would write a track that describes nothing
+        return False
     if container == "webm" and stream.disposition & Disposition.attached_pic:
         return False
     return _rehearse(container, lambda output: output.add_stream_from_template(stream))
@@ -159,9 +161,14 @@ def codec_name(stream: Any) -> str | None:
     return str(name) if name else None
 
 
+def maker(stream: Any) -> str:
+    """What MP4 and MOV call a stream: of data, often all that tells what it is."""
+    return "".join(filter(str.isprintable, stream.metadata.get("handler_name", ""))).strip()
+
+
 def describe(stream: Any) -> str:
-    """How a warning names a stream: `subtitle stream 3 (mov_text, eng)`."""
-    name = codec_name(stream)
+    """How a warning names a stream: `subtitle stream 3 (mov_text, eng)`, `data stream 4 (eng, GoPro SOS)`."""
     kind = "cover art" if stream.disposition & Disposition.attached_pic else f"{stream.type} stream"
-    details = ", ".join(str(part) for part in (name, stream.metadata.get("language")) if part)
+    parts = (codec_name(stream), stream.metadata.get("language"), maker(stream) if stream.type == "data" else "")
+    details = ", ".join(part for part in parts if part)
     return f"{kind} {stream.index}" + (f" ({details})" if details else "")

@@ -13,6 +13,7 @@ from .containers import (
     format_of,
     holds_chapters,
     is_set_aside,
+    maker,
     pipe_format,
     repeats_timecode,
     text_codec,
@@ -119,8 +120,8 @@ def _details(stream: Any) -> str:
         parts.append(f"{rate / 1000:.0f} kb/s")
     if stream.type in ("video", "data") and (code := stream.metadata.get("timecode")):
         parts.append(f"time code {code}")
-    elif stream.type == "data" and (name := stream.metadata.get("handler_name")):
-        parts.append("".join(filter(str.isprintable, name)).strip())
+    elif stream.type == "data" and (name := maker(stream)):
+        parts.append(name)
     return ", ".join(parts)
 
 

@@ -89,6 +89,8 @@ _CARRIED: dict[str, frozenset[str]] = {
     "hevc_nvenc": frozenset({"A53_CC", "S12M_TIMECODE"}),
     "av1_nvenc": frozenset({"A53_CC", "S12M_TIMECODE"}),
 }
+_LARGEST_STEP = 10
+"""Bits by which a side is shortened at most; swscale refuses more than about 14."""
 _GOP_TIME = 0xFFE_FFF
 """Hours, minutes, seconds and pictures of MPEG-2's timecode (ISO/IEC 13818-2, 6.2.2.6): zero where nobody set it."""
 
@@ -105,7 +107,8 @@ class SideData:
 
     def of(self, frame: av.VideoFrame) -> dict[str, bytes]:
         """The raw side data by the names of FFmpeg's AV_FRAME_DATA types; the first of each, as a decoder gave it."""
-        small = self._reformatter.reformat(frame, 8, 8, "gray", interpolation=Interpolation.POINT, threads=1)
+        width, height = (max(8, side >> _LARGEST_STEP) for side in (frame.width, frame.height))
+        small = self._reformatter.reformat(frame, width, height, "gray", interpolation=Interpolation.POINT, threads=1)
         found: dict[str, bytes] = {}
         entries: Any = small.side_data
         for entry in entries:

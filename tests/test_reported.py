@@ -17,6 +17,7 @@ import pytest
 from av.codec.context import Flags
 from numpy.typing import NDArray
 
+from support.commands import run
 from support.videos import YUV420, Recipe, copy, frames, noise, packets, write
 from vdeblur.errors import InputError, OutputError
 from vdeblur.frames import MATRIX_BT470BG, Color, Layout, StreamInfo
@@ -167,24 +168,44 @@ def test_an_mp4_that_is_cut_short_is_still_noticed(tmp_path: Path) -> None:
 # -- encryption ------------------------------------------------------------------------------------------------------
 
 
-def protected(path: Path, scheme: bytes, clear: int = 0) -> str:
-    """An MP4 with common encryption; the first `clear` frames are not encrypted, as services leave a start."""
-    options = {
-        "encryption_scheme": "cenc-aes-ctr",
-        "encryption_key": "76a6c65c5ea762046bd749a2e632ccbb",
-        "encryption_kid": "a7e61c373e219033c21091fa607bf3b8",
-    }
-    given = write(path.with_name("plain.mp4"), Recipe(frames(30), bframes=0, options={"g": "10"}))
+KEYS = {
+    "encryption_scheme": "cenc-aes-ctr",
+    "encryption_key": "76a6c65c5ea762046bd749a2e632ccbb",
+    "encryption_kid": "a7e61c373e219033c21091fa607bf3b8",
+}
+FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+
+
+def rewrapped(given: str, path: Path, options: dict[str, str]) -> Path:
+    """The same packets in another MP4."""
     with av.open(given) as source, av.open(str(path), "w", container_options=options) as made:
         stream = made.add_stream_from_template(source.streams.video[0], opaque=True)
         for packet in source.demux(video=0):
             if packet.size:
                 packet.stream = stream
                 made.mux(packet)
-    data = bytearray(path.read_bytes())
+    return path
+
+
+def protected(path: Path, scheme: bytes) -> str:
+    """An MP4 with common encryption."""
+    given = write(path.with_name("plain.mp4"), Recipe(frames(30), bframes=0, options={"g": "10"}))
+    data = bytearray(rewrapped(given, path, KEYS).read_bytes())
     at = data.find(b"schm")
     data[at + 8 : at + 12] = scheme
     path.write_bytes(data)
+    return str(path)
+
+
+def with_clear_lead(path: Path, clear: int) -> str:
+    """An MP4 in fragments of 10 frames, the first `clear` of them not encrypted, as services leave a start."""
+    given = write(path.with_name("plain.mp4"), Recipe(frames(60), bframes=0, options={"g": "10"}))
+    plain = rewrapped(given, path.with_name("fragments.mp4"), FRAGMENTS).read_bytes().split(b"moof")
+    data = rewrapped(given, path, FRAGMENTS | KEYS).read_bytes().split(b"moof")
+    assert len(plain) == len(data) == 7
+    # (the length before a fragment's name lies at the end of the part before it)
+    parts = [data[0][:-4] + plain[0][-4:], *plain[1:clear], plain[clear][:-4] + data[clear][-4:], *data[clear + 1 :]]
+    path.write_bytes(b"moof".join(parts))
     return str(path)
 
 
@@ -193,6 +214,21 @@ def test_encrypted_files_are_refused_as_such(tmp_path: Path, scheme: bytes) -> N
     path = protected(tmp_path / "a.mp4", scheme)
     with pytest.raises(InputError, match="is encrypted"), open_source(path) as source:
         list(source)
+
+
+@pytest.mark.parametrize("clear", [1, 3, 5])
+def test_a_clear_start_does_not_hide_that_a_file_is_encrypted(tmp_path: Path, clear: int) -> None:
+    path, out = with_clear_lead(tmp_path / "a.mp4", clear), tmp_path / "out.mp4"
+    with av.open(path) as container:
+        told = [packet.has_sidedata("encryption_info") for packet in container.demux(video=0) if packet.size]
+    assert told == [False] * 10 * clear + [True] * (60 - 10 * clear)
+    out.write_bytes(b"an older result")
+    result = run(path, "-o", out, "-y", "-m", "unsharp")
+    assert result.exit_code == 3
+    assert "is encrypted" in result.stderr
+    assert result.stderr.count("error:") == 1
+    assert out.read_bytes() == b"an older result"
+    assert not list(tmp_path.glob(".*"))
 
 
 # -- pipes -----------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from typing import Any
 from machine import describe_machine
 
 from vdeblur.backends.engines import is_installed
-from vdeblur.backends.graphs import MODEL, is_graph, load_graph
+from vdeblur.backends.graphs import PARTS, graph_file, is_graph, load_graph
 from vdeblur.errors import UsageError
 from vdeblur.jobs.moving import moving_frames
 from vdeblur.loading import ModelOptions, load_restorer, weights_of
@@ -59,31 +59,20 @@ def ms_per_frame(restorer: Restorer, size: tuple[int, int]) -> float:
 
 def gmac(kind: str, config: dict[str, Any], size: tuple[int, int]) -> float:
     """Multiply-accumulates of the network's convolutions for a frame of this size, in units of 1e9."""
-    import torch
-
-    from vdeblur.backends.folding import MULTIPLE
     from vdeblur.models import build
+    from vdeblur.models.anatomy import dissect
 
-    network, total = build(kind, config), 0
-
-    def count(module: Any, _: Any, output: Any) -> None:
-        nonlocal total
-        total += output.shape[-2] * output.shape[-1] * module.weight.numel()
-
-    for module in network.modules():
-        if isinstance(module, torch.nn.Conv2d):
-            module.register_forward_hook(count)
-    width, height = (-(-side // MULTIPLE) * MULTIPLE // 2 for side in size)
-    with torch.no_grad():
-        network.restore(torch.zeros(1, 6, height, width))
-    return total / 1e9
+    return dissect(build(kind, config), size).gmac
 
 
 def describe(model: str, size: tuple[int, int]) -> dict[str, Any]:
     path, _ = weights_of(model)
     if is_graph(path):
         graph = load_graph(path)
-        return {"bytes": (path / MODEL).stat().st_size, "gmac": gmac(graph.kind, graph.config, size)}
+        return {
+            "bytes": sum(graph_file(path, part).stat().st_size for part in PARTS),
+            "gmac": gmac(graph.kind, graph.config, size),
+        }
     from vdeblur.backends.checkpoints import load
 
     checkpoint = load(path)

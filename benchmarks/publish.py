@@ -16,22 +16,19 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from vdeblur.backends.checkpoints import Checkpoint, load, save
 from vdeblur.backends.published import UNMEASURED_WARM_UP, PublishedModel, published, weights_folder
 from vdeblur.files import file_sha256
 from vdeblur.loading import ModelOptions, load_restorer
 from vdeblur.models import StreamNetwork
+from vdeblur.models.anatomy import dissect
 from vdeblur.quality.evaluate import do_no_harm, evaluate
 
 
 def gmac_720p(network: StreamNetwork) -> float:
     """Multiply-accumulates of one 1280x720 frame in the stream, in units of 1e9."""
-    picture = torch.zeros(1, 6, 360, 640)
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network.restore(picture)
-    return counter.get_total_flops() / 2e9
+    return dissect(network).gmac
 
 
 def soup(checkpoints: Sequence[Checkpoint]) -> Checkpoint:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from support.networks import tiny
-from vdeblur.backends.aligning import Motion, aligner_of
+from vdeblur.backends.aligning import Encoded, Motion, aligner_of
 from vdeblur.backends.flow import Flow
 from vdeblur.models import MODELS
 from vdeblur.models import Motion as NetworkMotion
@@ -40,22 +40,26 @@ def test_it_is_what_the_network_does(kind: str, size: tuple[int, int]) -> None:
     clip = rng.random((5, 1, 6, *size), np.float32)
     theirs: Any = None
     ours: Any = None
-    for moment, centre in enumerate(clip):
+    with torch.inference_mode():
+        encoded = [network.encoded(torch.from_numpy(frame)) for frame in clip]
+    in_numpy = [Encoded(frame.frame.numpy(), [x.numpy() for x in frame.features]) for frame in encoded]
+    for moment, centre in enumerate(encoded):
         motion = Motion(
             smooth_flow(rng, *size) if moment else None, smooth_flow(rng, *size) if moment + 1 < len(clip) else None
         )
-        future = clip[moment + 1] if moment + 1 < len(clip) else None
+        is_last = moment + 1 == len(clip)
         with torch.inference_mode():
             expected = network.align(
-                torch.from_numpy(centre),
-                None if future is None else torch.from_numpy(future),
+                centre,
+                None if is_last else encoded[moment + 1],
                 NetworkMotion(*(of_network(flow, size) for flow in motion)),
                 theirs,
             )
             computed = network.compute(*expected)
-            theirs = network.remember(torch.from_numpy(centre), computed)
-        aligned = aligner.align(centre, future, motion, ours)
-        ours = aligner.remember(centre, [x.numpy() for x in computed])
+            theirs = network.remember(centre, computed)
+        here = in_numpy[moment]
+        aligned = aligner.align(here, None if is_last else in_numpy[moment + 1], motion, ours)
+        ours = aligner.remember(here, [x.numpy() for x in computed])
         for one, other in zip(aligned, expected, strict=True):
             np.testing.assert_allclose(one, other.numpy(), atol=2e-4)
         assert (ours is None) == (theirs is None)
@@ -67,13 +71,19 @@ def test_without_motion_nothing_moves() -> None:
     """At the end of a scene, in a live stream, and where frames are too small for optical flow."""
     aligner = aligner_of(True, {"hidden": 4, "carry": 1.0})
     rng = np.random.default_rng(1)
-    centre, before = rng.random((2, 1, 6, 16, 24), np.float32)
-    state = aligner.remember(before, [np.zeros_like(before), *rng.random((2, 1, 4, 4, 6), np.float32)])
-    frames, motion, h, c = aligner.align(centre, None, Motion(), state)
+    centre, before = (
+        Encoded(frame, [*rng.random((3, 1, 4, 4, 6), np.float32)])
+        for frame in rng.random((2, 1, 6, 16, 24), np.float32)
+    )
+    computed = [np.zeros_like(before.frame), *rng.random((2, 1, 4, 4, 6), np.float32)]
+    state = aligner.remember(before, computed)
+    beside, motion, _, _, past, future, h, c = aligned = aligner.align(centre, None, Motion(), state)
     assert not motion.any()
     np.testing.assert_array_equal(h, state.h)
     np.testing.assert_array_equal(c, state.c)
-    np.testing.assert_array_equal(frames[:, :24], frames[:, 48:])  # the centre stands for the future
+    np.testing.assert_array_equal(past, before.features[-1])
+    np.testing.assert_array_equal(future, centre.features[-1])  # the centre stands for the future
+    assert not beside[:, 16:].any()
     still = np.zeros((2, 16, 24), np.float32)
-    for one, other in zip(aligner.align(centre, None, Motion(still, None), state), (frames, motion, h, c), strict=True):
+    for one, other in zip(aligner.align(centre, None, Motion(still, None), state), aligned, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)

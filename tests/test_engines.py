@@ -20,6 +20,7 @@ from support.networks import difference, tiny
 from support.videos import footage, packets
 from vdeblur.backends import choice, engines
 from vdeblur.backends.graph_engine import GraphEngine
+from vdeblur.backends.graphs import PARTS, graph_file
 from vdeblur.backends.network_restorer import NetworkRestorer
 from vdeblur.backends.pytorch import TorchRestorer
 from vdeblur.errors import ModelError, OutputError, UsageError
@@ -125,16 +126,18 @@ def altered(folder: Path, **entries: Any) -> Path:
     return folder
 
 
-def test_a_graph_that_was_changed_or_is_of_another_version_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", PARTS)
+def test_a_graph_that_was_changed_or_is_of_another_version_is_refused(tmp_path: Path, part: str) -> None:
     with pytest.raises(ModelError, match=r"is of another version \('vdeblur-graph/99'; .*export it again"):
         load_restorer(str(altered(tmp_path / "version", format="vdeblur-graph/99")))
     folder = altered(tmp_path / "graph")
-    data = bytearray((folder / "model.onnx").read_bytes())
+    file = graph_file(folder, part)
+    data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
-    (folder / "model.onnx").write_bytes(data)
-    with pytest.raises(ModelError, match=r"model\.onnx: is not what was exported"):
+    file.write_bytes(data)
+    with pytest.raises(ModelError, match=rf"{file.name}: is not what was exported"):
         load_restorer(str(folder))
-    (folder / "model.onnx").unlink()
+    file.unlink()
     with pytest.raises(ModelError, match="is not whole"):
         load_restorer(str(folder))
     (folder / "manifest.json").write_text("{")
@@ -181,7 +184,7 @@ def test_a_checkpoint_is_exported_once_for_an_engine(tmp_path: Path, monkeypatch
     frames = [picture(0, (40, 24))]
     expected = restored_by(TorchRestorer("torch", tiny("cnn"), "cpu", "fp32"), frames)
     assert difference(restored_by(load_restorer(model), frames), expected) <= 1
-    (graph,) = (tmp_path / "cache" / "vdeblur" / "graphs").glob("cnn-*/model.onnx")
+    (graph,) = (tmp_path / "cache" / "vdeblur" / "graphs").glob("cnn-*/compute.onnx")
     first = graph.stat().st_mtime_ns
     load_restorer(ModelOptions(model.name, "cpu", "auto", engine="onnx"))
     assert graph.stat().st_mtime_ns == first

@@ -179,7 +179,8 @@ def moments(network: Any, count: int, future: bool = True) -> History:
         after = frames[k + 1] if future else None
         history.add(Moment(frames[k], after, still, state))
         with torch.no_grad():
-            _, state = network.restore(frames[k], after, still, state)
+            seen = [None if frame is None else network.encoded(frame) for frame in (frames[k], after)]
+            _, state = network.restore(*seen, still, state)
     return history
 
 
@@ -200,7 +201,8 @@ def test_reach_is_what_a_small_change_of_a_pixel_does() -> None:
         frames = [moment.centre.clone() for moment in taken] + [taken[-1].future.clone()]
         frames[len(taken) - 1 - lag][0, (y % 2) * 2 + x % 2, y // 2, x // 2] += step
         for index, moment in enumerate(taken):
-            residual, state = network.restore(frames[index], frames[index + 1], moment.motion, state)
+            now, ahead = map(network.encoded, frames[index : index + 2])
+            residual, state = network.restore(now, ahead, moment.motion, state)
         return float(residual[0, :4, 40, 40].mean())
 
     for lag in (-1, 0, 1):
@@ -215,7 +217,7 @@ def test_reach_ends_where_the_network_does() -> None:
     own = found.maps[0]
     rows, columns = np.nonzero(own)
     far = max(np.abs(rows + found.corner[1] - 80).max(), np.abs(columns + found.corner[0] - 80).max())
-    assert 16 < far <= (network.reach + 1) * 16
+    assert 16 < far <= (sum(network.reach) + 1) * 16
     assert 0 < found.radius < far
 
 

@@ -21,7 +21,7 @@ from vdeblur.backends.folding import fold, unfold
 from vdeblur.backends.pytorch import TorchRestorer
 from vdeblur.frames import Color, Frame, Layout
 from vdeblur.models import CELL, MODELS, Motion, StreamNetwork
-from vdeblur.models.convlstm import PeepholeCell
+from vdeblur.models.convlstm import ConvLSTM, PeepholeCell
 from vdeblur.models.ladder import depth_to_space, space_to_depth
 from vdeblur.windows import windows
 
@@ -53,7 +53,7 @@ def motion_of(length: int, seed: int = 5, h: int = 8, w: int = 16) -> Tensor:
 def stream(network: StreamNetwork, clip: Tensor, motion: Tensor, state: Any = None) -> tuple[Tensor, Any]:
     """One frame at a time; the last has no future."""
     residuals = []
-    frames, flows = clip.unbind(1), motion.unbind(1)
+    frames, flows = [network.encoded(frame) for frame in clip.unbind(1)], motion.unbind(1)
     for i, frame in enumerate(frames):
         future = frames[i + 1] if i + 1 < len(frames) else None
         residual, state = network.restore(frame, future, Motion(flows[i][:, :2], flows[i][:, 2:]), state)
@@ -124,7 +124,8 @@ def test_without_look_ahead_the_centre_stands_for_the_future(kind: str) -> None:
         blind, _ = network(clip, motion, None, torch.tensor([False, False]))
         state, expected = None, []
         for centre, flow in zip(clip.unbind(1), motion.unbind(1), strict=True):
-            residual, state = network.restore(centre, None, Motion(flow[:, :2], torch.zeros_like(flow[:, 2:])), state)
+            still = torch.zeros_like(flow[:, 2:])
+            residual, state = network.restore(network.encoded(centre), None, Motion(flow[:, :2], still), state)
             expected.append(residual)
         mixed, _ = network(clip, motion, None, torch.tensor([True, False]))
         sighted, _ = network(clip, motion, None, torch.tensor([True, True]))
@@ -147,15 +148,16 @@ def test_without_look_ahead_the_centre_stands_for_the_future(kind: str) -> None:
 def test_the_state_arrives_where_the_scene_has_moved_to(kind: str) -> None:
     """A scene that moves by whole cells, with flow that says so, is restored as one that stands still."""
     network = tiny(kind)
-    if network.encoder.motion is not None:  # that it may also look at how fast the scene moves is not the point here
-        network.encoder.motion.weight.data.zero_()
+    if isinstance(network, ConvLSTM):  # that it may also look at how fast the scene moves is not the point here
+        network.motion.weight.data.zero_()
     step = CELL // 2
-    width = step * (6 * network.reach + 8)  # so wide that the frame's sides, which differ, are not seen in its middle
+    # So wide that the frame's sides, which differ, are not seen in its middle.
+    width = step * (6 * sum(network.reach) + 8)
     scene = torch.rand(1, 6, 8, width + 6 * step, generator=torch.Generator().manual_seed(2))
     still, moving = ([scene[..., step * i : step * i + width] for i in places] for places in ((3, 3, 3), (5, 4, 3)))
     results = []
-    for frames, shift in ((still, 0), (moving, step)):
-        state = None
+    for seen, shift in ((still, 0), (moving, step)):
+        frames, state = [network.encoded(frame) for frame in seen], None
         for i, frame in enumerate(frames):
             to_past = torch.zeros(1, 2, 8, width)
             to_past[:, 0] = -shift if i else 0  # what is seen here was further to the left
@@ -228,7 +230,7 @@ def test_bf16_stays_near_fp32(kind: str) -> None:
 def test_distant_pixels_do_not_touch(kind: str) -> None:
     """What makes tiles exact: there is a reach beyond which a change is not seen; recurrence adds to it per frame."""
     network = tiny(kind)
-    width = CELL // 2 * (network.reach + 2)
+    width = CELL // 2 * (sum(network.reach) + 2)
     one = torch.zeros(1, 1, 6, 16, width + 64)
     other = one.clone()
     other[..., :8] = 1
@@ -326,7 +328,8 @@ def test_gradients_reach_every_weight() -> None:
 
 def test_past_and_future_both_count() -> None:
     """The recurrent kind looks at its neighbours: another past, future or motion changes the centre."""
-    network, (one, two, three) = tiny("convlstm"), clip_of(3).unbind(1)
+    network = tiny("convlstm")
+    one, two, three = map(network.encoded, clip_of(3).unbind(1))
     flow = motion_of(3)[:, 1, :2]
     none, some = Motion(0 * flow, 0 * flow), Motion(flow, flow)
     with torch.inference_mode():

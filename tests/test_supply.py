@@ -17,7 +17,7 @@ from support.videos import footage
 from vdeblur.backends.symmetries import SYMMETRIES
 from vdeblur.errors import InputError, UsageError
 from vdeblur.frames import LUMA_WEIGHTS, MATRIX_BT709, MATRIX_SMPTE170M
-from vdeblur.models.convlstm import warp_frame
+from vdeblur.models.convlstm import warp_luma
 from vdeblur.training.light import Light
 from vdeblur.training.material import HELD_OUT, Material, files_of, read_material
 from vdeblur.training.real_motion import MARGIN, between, expose_run, is_usable
@@ -65,13 +65,13 @@ def test_batches_are_as_networks_take_them(batch: Batch) -> None:
 
 def mismatch(batch: Batch) -> tuple[float, float]:
     """Mean difference of neighbours in levels: as they are, and warped along the flow to each other."""
-    clips, motion = to_network(batch.blurred), batch.motion.float()
+    luma, motion = to_network(batch.blurred)[:, :, :4], batch.motion.float()
     as_is, warped = [], []
-    for k in range(clips.shape[1] - 1):
+    for k in range(luma.shape[1] - 1):
         for here, there, flow in ((k, k + 1, motion[:, k, 2:]), (k + 1, k, motion[:, k + 1, :2])):
-            as_is.append(clips[:, there] - clips[:, here])
-            warped.append(warp_frame(clips[:, there], flow) - clips[:, here])
-    return tuple(float(torch.stack(part)[:, :, :4].abs().mean() * 255) for part in (as_is, warped))  # type: ignore[return-value]
+            as_is.append(luma[:, there] - luma[:, here])
+            warped.append(warp_luma(luma[:, there], flow) - luma[:, here])
+    return tuple(float(torch.stack(part).abs().mean() * 255) for part in (as_is, warped))  # type: ignore[return-value]
 
 
 def test_flow_leads_from_each_frame_to_its_neighbours_under_every_variation(batch: Batch) -> None:

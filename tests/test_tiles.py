@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -83,21 +84,31 @@ def test_the_reach_is_enough_and_not_much_too_wide(kind: str, config: dict[str, 
     """A cell of every input is changed, and the outputs are asked how far they have noticed."""
     torch.manual_seed(0)
     network = awakened(build(kind, CONFIGS.get(kind, TINY) | config))
-    length = 2 * network.reach + 9  # cells
-    middle = length // 2
+    length = 2 * max(network.reach) + 9  # cells
     with torch.inference_mode():
-        aligned = network.align(torch.rand(1, 6, CELL // 2, length * CELL // 2), None, None, None)
-        inputs = [torch.rand_like(x) for x in aligned]
-        changed = [x.clone() for x in inputs]
-        for x in changed:
-            samples = x.shape[-1] // length
-            x[..., middle * samples : (middle + 1) * samples] += 1.0
-        before, after = network.compute(*inputs), network.compute(*changed)
+        encoded = network.encoded(torch.rand(1, 6, CELL // 2, length * CELL // 2))
+        aligned = network.align(encoded, None, None, None)
+    for function, inputs, reach in (
+        (network.encode, (encoded.frame,), network.reach[0]),
+        (network.compute, aligned, network.reach[1]),
+    ):
+        assert reach - 2 <= farthest(function, inputs, length) <= reach
+
+
+@torch.inference_mode()
+def farthest(function: Callable[..., Sequence[Tensor]], shown: Sequence[Tensor], length: int) -> int:
+    """How many cells from one that is changed in every input an output changes; all are `length` cells wide."""
+    middle = length // 2
+    inputs = [torch.rand_like(x) for x in shown]
+    changed = [x.clone() for x in inputs]
+    for x in changed:
+        samples = x.shape[-1] // length
+        x[..., middle * samples : (middle + 1) * samples] += 1.0
     touched = set()
-    for one, other in zip(before, after, strict=True):
+    for one, other in zip(function(*inputs), function(*changed), strict=True):
         columns = (one - other).abs().amax((0, 1, 2)).nonzero().flatten() // (one.shape[-1] // length)
         touched |= {abs(int(column) - middle) for column in columns}
-    assert network.reach - 2 <= max(touched) <= network.reach
+    return max(touched)
 
 
 @given(st.integers(1, 400), st.integers(1, 80), st.integers(0, 20))

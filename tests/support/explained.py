@@ -17,11 +17,11 @@ from vdeblur.models import StreamNetwork, build
 Picture = NDArray[np.uint8]
 
 COPYING = {
-    "quarter": 96,
+    "quarter": 104,
     "eighth": 8,
     "sixteenth": 0,
     "hidden": 8,
-    "narrow": 8,
+    "neighbour": 8,
     "encoder_blocks": 0,
     "trunk_blocks": 0,
     "decoder_blocks": 0,
@@ -31,29 +31,30 @@ COPYING = {
 def copying() -> StreamNetwork:
     """A network that takes the past frame's detail where the past shows the same, and sharpens by itself a little.
 
-    Its residual is the past frame less the centre, let through by a gate that shuts where their local means differ,
-    plus a fifth of what luma differs from its mean over 4 x 4 pixels. It never looks at the future or the cell's past.
+    Its residual, in luma, is the past frame less the centre, let through by a gate that shuts where their local means
+    differ, plus a fifth of what luma differs from its mean over 4 x 4 pixels. It never looks at the future or the
+    cell's past.
     Pairs of channels carry a value and its negative, so that the activations between do no harm.
     """
     network: Any = build("convlstm", COPYING)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.zero_()
-        beside = network.encoder.beside.weight[:, :, 0, 0]
+        beside = network.beside.weight[:, :, 0, 0]
         stem = network.encoder.stem.weight[:, :, 1, 1]
         luma = [phase * 6 + channel for phase in range(4) for channel in range(4)]
-        for k in range(24):
-            beside[k, k], stem[k, k] = 1.0, -1.0
-            beside[24 + k], stem[24 + k] = -beside[k], -stem[k]
+        for place, k in enumerate(luma):
+            beside[k, place], beside[24 + k, place] = 1.0, -1.0
         for k in luma:
             stem[48 + k, k] = 0.2
             stem[48 + k, luma] -= 0.2 / len(luma)
             stem[72 + k] = -stem[48 + k]
-        down = network.encoder.down.weight
-        for k in luma:
-            down[0, k], down[0, 24 + k] = 1 / (9 * 1.1 * len(luma)), -1 / (9 * 1.1 * len(luma))
-        down[1] = -down[0]
-        network.fuse.weight[[0, 1], [0, 1], 1, 1] = 1.0
+        stem[96, luma] = 1 / len(luma)
+        network.encoder.down.weight[0, 96] = 1 / 9
+        network.to_neighbour.weight[0, 0] = 1.0
+        past, own = 0, COPYING["neighbour"]
+        for channel, sign in ((0, 1.0), (1, -1.0)):
+            network.fuse.weight[channel, [past, own], 1, 1] = torch.tensor([sign, -sign])
         cell, hidden = network.cell, COPYING["hidden"]
         cell.from_input.weight[3 * hidden, :2] = 100.0
         cell.from_input.bias[3 * hidden] = -4.0
@@ -61,11 +62,11 @@ def copying() -> StreamNetwork:
             cell.from_input.bias[gate * hidden : (gate + 1) * hidden] = value
         network.recall.weight[2, 0] = 1.0
         for phase in range(4):
-            network.decoder.scale.weight[phase * 96 : phase * 96 + 48, 2] = -1 / float(torch.tanh(torch.ones(())))
+            network.decoder.scale.weight[phase * 104 : phase * 104 + 48, 2] = -1 / float(torch.tanh(torch.ones(())))
         head = network.decoder.head.weight[:, :, 1, 1]
         for k in range(24):
             head[k, k], head[k, 24 + k] = 1 / 1.01, -1 / 1.01
-            head[k, 48 + k], head[k, 72 + k] = 1 / 1.01, -1 / 1.01
+            head[k, 48 + k], head[k, 72 + k] = 1 / 1.001, -1 / 1.001
     network.eval()
     return cast(StreamNetwork, network)
 

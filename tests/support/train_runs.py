@@ -17,7 +17,7 @@ from vdeblur.training.train import TrainConfig
 
 SCENE = SceneConfig(size=32, frames=3, things=1, planes=0, blur_px=(3, 6), identity=0, static=0, unsteady=0)
 TINY = TrainConfig(
-    model={"quarter": 8, "eighth": 8, "sixteenth": 8, "hidden": 8, "narrow": 4},
+    model={"quarter": 8, "eighth": 8, "sixteenth": 8, "hidden": 8, "neighbour": 4},
     mix=SupplyConfig(SCENE, footage=0, cut=0, plain=0),
     learner=LearnerConfig(warm_up=2),
     steps=12,

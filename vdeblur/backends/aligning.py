@@ -2,7 +2,7 @@
 
 Warping is what OpenCV is quick at and tensor engines are slow at: `grid_sample` on a 1280x720 frame takes as long as
 the whole network, `remap` a twentieth of it. A warp's coordinates need float32, which bf16 and int8 engines would not
-keep. So graphs hold `compute` alone, and frames, h and c come to them already where the centre shows them.
+keep. So graphs hold `encode` and `compute` alone, and all that is of other frames is already where the centre shows it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ import numpy as np
 
 from .flow import Flow
 from .folding import PHASES, Samples
+from .tiles import Array
 
 MOTION_SCALE = 1 / 16
 """Flow times this is what the recurrent network is shown of it."""
 
 
-LEGAL = (-0.5, 1.0)
-"""What a folded frame can hold; a restored one that goes into the state is kept within it."""
+LEGAL = (0.0, 1.0)
+"""What luma can be; that of a restored frame, which goes into the state, is kept within it."""
 
 
 class Motion(NamedTuple):
@@ -32,32 +33,38 @@ class Motion(NamedTuple):
     to_future: Flow | None = None
 
 
-class Aligner(Protocol):
-    """The way of one kind of network from frames, flow and state to its graph, and from there to the next state."""
+class Encoded(NamedTuple):
+    """A frame and what the network's `encode` made of it."""
 
-    def align(self, centre: Samples, future: Samples | None, motion: Motion, state: Any) -> tuple[Samples, ...]:
-        """The centre and the frame after it (1, 6, h, w), flow and state -> the graph's inputs.
+    frame: Array
+    """(1, 6, h, w)."""
+    features: Sequence[Array]
+    """What is not warped may be an engine's own kind of array: it goes through as it is."""
+
+
+class Aligner(Protocol):
+    """The way of one kind of network from features, flow and state to `compute`, and from there to the next state."""
+
+    def align(self, centre: Encoded, future: Encoded | None, motion: Motion, state: Any) -> tuple[Array, ...]:
+        """The centre and the frame after it, flow and state -> what `compute` takes.
 
         `state` None is the start of a scene, `future` None its end or a live stream.
         """
         ...
 
-    def remember(self, centre: Samples, computed: Sequence[Samples]) -> Any:
-        """The state for the next frame, from the centre and the graph's outputs, of which the residual is the first."""
+    def remember(self, centre: Encoded, computed: Sequence[Samples]) -> Any:
+        """The state for the next frame, from the centre and what `compute` gave, of which the residual is the first."""
         ...
 
 
 class Single:
     """The per-frame network: the centre alone."""
 
-    def align(self, centre: Samples, future: Samples | None, motion: Motion, state: None) -> tuple[Samples]:
-        """The centre folded by two, (1, 24, h/2, w/2)."""
-        _, _, h, w = centre.shape
-        stacked = np.empty((1, 24, h // 2, w // 2), np.float32)
-        _stack(centre[0], stacked[0])
-        return (stacked,)
+    def align(self, centre: Encoded, future: Encoded | None, motion: Motion, state: None) -> tuple[Array, ...]:
+        """The centre's features."""
+        return tuple(centre.features)
 
-    def remember(self, centre: Samples, computed: Sequence[Samples]) -> None:
+    def remember(self, centre: Encoded, computed: Sequence[Samples]) -> None:
         """Nothing."""
 
 
@@ -67,44 +74,50 @@ class RecurrentState(NamedTuple):
     h: Samples
     """(1, hidden, h/4, w/4)."""
     c: Samples
+    neighbour: Samples
+    """Features of the frame for the one after it, (1, neighbour, h/4, w/4)."""
     restored: Samples
-    """The frame as it was restored, (1, 6, h, w)."""
+    """Luma of the frame as it was restored, (1, 4, h, w)."""
 
 
 class Recurrent:
-    """The ConvLSTM: the previous frame as restored, the future frame, h and c, all warped to the centre."""
+    """The ConvLSTM: the previous frame as restored, the future frame, features of both, h and c, all warped."""
 
     def __init__(self, hidden: int, carry: float) -> None:
         """`hidden` channels each of h and c; `carry` is as in `ConvLSTMConfig`."""
         self._hidden, self._carry = hidden, np.float32(carry)
 
     def align(
-        self, centre: Samples, future: Samples | None, motion: Motion, state: RecurrentState | None
-    ) -> tuple[Samples, ...]:
-        """Frames (1, 72, h/2, w/2), motion (1, 4, h/4, w/4), h and c (1, hidden, h/4, w/4)."""
-        _, _, height, width = centre.shape
-        stacked = np.empty((1, 72, height // 2, width // 2), np.float32)
-        _stack(centre[0], stacked[0, :24])
+        self, centre: Encoded, future: Encoded | None, motion: Motion, state: RecurrentState | None
+    ) -> tuple[Array, ...]:
+        """The parts of `vdeblur.models.convlstm.Aligned`."""
+        skip, deep, own = centre.features
+        _, _, height, width = centre.frame.shape
+        beside = np.zeros((1, 32, height // 2, width // 2), np.float32)
+        luma = _unfolded(centre.frame[0])
+        if state is not None:
+            _stack_difference(state.restored[0], motion.to_past, luma, beside[0, :16])
+        if future is not None:
+            _stack_difference(future.frame[0], motion.to_future, luma, beside[0, 16:])
+        steps = [None if flow is None else _quarter(flow) for flow in motion]
         shown = np.zeros((1, 4, height // 4, width // 4), np.float32)
-        for place, flow in enumerate(motion):
-            if flow is not None:
-                coarse = cv2.resize(_pairs(flow), (width // 4, height // 4), interpolation=cv2.INTER_AREA)
-                shown[0, 2 * place : 2 * place + 2] = np.moveaxis(coarse, -1, 0) * np.float32(MOTION_SCALE)
-        _stack_warped(state.restored if state else None, motion.to_past, centre, stacked[0, 24:48])
-        _stack_warped(future, motion.to_future, centre, stacked[0, 48:])
+        for place, step in enumerate(steps):
+            if step is not None:
+                shown[0, 2 * place : 2 * place + 2] = step * np.float32(4 * MOTION_SCALE)
         if state is None:
+            past = own
             h = c = np.zeros((1, self._hidden, height // 4, width // 4), np.float32)
-        elif motion.to_past is None:
-            h, c = state.h, state.c
         else:
-            step = shown[0, :2] * np.float32(1 / (4 * MOTION_SCALE))
-            h, c = (_warped(x[0], step)[None] for x in (state.h, state.c))
-        return stacked, shown, h, c
+            h, c, past = (_moved(x, steps[0]) for x in (state.h, state.c, state.neighbour))
+        after = _moved(future.features[-1], steps[1]) if future else own
+        return beside, shown, skip, deep, past, after, h, c
 
-    def remember(self, centre: Samples, computed: Sequence[Samples]) -> RecurrentState:
+    def remember(self, centre: Encoded, computed: Sequence[Samples]) -> RecurrentState:
         """The next state, with the frame as it is now restored."""
         residual, h, c = computed
-        return RecurrentState(self._carry * h, self._carry * c, np.clip(centre + self._carry * residual, *LEGAL))
+        carry = self._carry
+        restored = np.clip(centre.frame[:, :4] + carry * residual[:, :4], *LEGAL)
+        return RecurrentState(carry * h, carry * c, centre.features[-1], restored)
 
 
 def aligner_of(uses_motion: bool, config: Mapping[str, Any]) -> Aligner:
@@ -112,30 +125,26 @@ def aligner_of(uses_motion: bool, config: Mapping[str, Any]) -> Aligner:
     return Recurrent(config["hidden"], config["carry"]) if uses_motion else Single()
 
 
-def _stack(frame: Samples, into: Samples) -> None:
-    """A folded frame (6, h, w) folded by two once more, into (24, h/2, w/2)."""
-    for phase, (y, x) in enumerate(PHASES):
-        into[6 * phase : 6 * phase + 6] = frame[:, y::2, x::2]
-
-
-def _stack_warped(frame: Samples | None, flow: Flow | None, centre: Samples, into: Samples) -> None:
-    """A neighbour (1, 6, h, w) at the centre's places, folded by two once more; the centre where there is none.
-
-    Luma is warped at its full size, chroma at half.
-    """
-    if frame is None or flow is None:
-        return _stack((centre if frame is None else frame)[0], into)
-    _, _, h, w = frame.shape
+def _unfolded(frame: Samples) -> Samples:
+    """Luma of a folded frame (4 or more, h, w) at its full size, (2 h, 2 w)."""
+    _, h, w = frame.shape
     luma = np.empty((2 * h, 2 * w), np.float32)
     for channel, (y, x) in enumerate(PHASES):
-        luma[y::2, x::2] = frame[0, channel]
-    fine = cv2.resize(_pairs(flow), (2 * w, 2 * h), interpolation=cv2.INTER_LINEAR)
-    (luma,) = _warped(luma[None], 2 * _array(np.moveaxis(fine, -1, 0)))
-    chroma = _warped(frame[0, 4:], flow)
+        luma[y::2, x::2] = frame[channel]
+    return luma
+
+
+def _stack_difference(frame: Samples, flow: Flow | None, centre: Samples, into: Samples) -> None:
+    """Luma of a neighbour (4 or more, h, w), at the centre's places, less the centre's; folded to (16, h/2, w/2)."""
+    luma = _unfolded(frame)
+    if flow is not None:
+        height, width = luma.shape
+        fine = cv2.resize(_pairs(flow), (width, height), interpolation=cv2.INTER_LINEAR)
+        (luma,) = _warped(luma[None], 2 * _array(np.moveaxis(fine, -1, 0)))
+    luma = luma - centre
     for phase, (y, x) in enumerate(PHASES):
         for channel, (dy, dx) in enumerate(PHASES):
-            into[6 * phase + channel] = luma[2 * y + dy :: 4, 2 * x + dx :: 4]
-        into[6 * phase + 4 : 6 * phase + 6] = chroma[:, y::2, x::2]
+            into[4 * phase + channel] = luma[2 * y + dy :: 4, 2 * x + dx :: 4]
 
 
 def _warped(planes: Samples, flow: Flow) -> Samples:
@@ -143,6 +152,17 @@ def _warped(planes: Samples, flow: Flow) -> Samples:
     x, y = flow + _places(*flow.shape[1:])
     moved = [cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for plane in planes]
     return _array(np.stack(moved))
+
+
+def _moved(x: Samples, step: Flow | None) -> Samples:
+    return x if step is None else _warped(x[0], step)[None]
+
+
+def _quarter(flow: Flow) -> Flow:
+    """Flow of a frame at half scale, in samples of 1/8 scale."""
+    _, height, width = flow.shape
+    coarse = cv2.resize(_pairs(flow), (width // 4, height // 4), interpolation=cv2.INTER_AREA)
+    return np.moveaxis(coarse, -1, 0) * np.float32(1 / 4)
 
 
 def _pairs(flow: Flow) -> Samples:

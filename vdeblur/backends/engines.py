@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import ModelError, UsageError
-from .aligning import Motion
+from .aligning import Encoded, Motion
 from .folding import Samples
-from .graphs import MODEL, Graph
+from .graphs import Graph, graph_file
 from .tiles import Array
 
 
 class Engine(Protocol):
-    """A network where it is computed, with arrays of its own kind. Tiles are cut between `align` and `compute`."""
+    """A network where it is computed, with arrays of its own kind; `encode` and `compute` may be given tiles."""
 
     name: str
     """As `--engine` calls it."""
@@ -25,8 +25,8 @@ class Engine(Protocol):
     future: int
     uses_motion: bool
     """Whether `align` wants optical flow."""
-    reach: int
-    """How many cells beyond a sample's own `compute` looks."""
+    reach: tuple[int, int]
+    """How many cells beyond a sample's own `encode` and `compute` look."""
     features: float
     """Values that the network holds per pixel, by which memory is reckoned."""
     bytes_per_value: int
@@ -35,7 +35,11 @@ class Engine(Protocol):
         """A folded frame where it is computed."""
         ...
 
-    def align(self, centre: Array, future: Array | None, motion: Motion, state: Any) -> Sequence[Array]:
+    def encode(self, frames: Sequence[Array]) -> Sequence[Array]:
+        """One frame (1, 6, h, w) -> its features."""
+        ...
+
+    def align(self, centre: Encoded, future: Encoded | None, motion: Motion, state: Any) -> Sequence[Array]:
         """The centre and the frame after it, flow and state -> what `compute` takes; see `aligning.Aligner`."""
         ...
 
@@ -43,7 +47,7 @@ class Engine(Protocol):
         """The residual first, then what `remember` makes the next state of."""
         ...
 
-    def remember(self, centre: Array, computed: Sequence[Array]) -> Any:
+    def remember(self, centre: Encoded, computed: Sequence[Array]) -> Any:
         """The state for the next frame."""
         ...
 
@@ -104,8 +108,8 @@ def require(engine: str) -> None:
         raise UsageError(f"the {engine} engine is not installed: {remedy(engine)}{instead}")
 
 
-def open_session(engine: str, folder: Path, graph: Graph, precision: str = "auto") -> Session:
-    """Load a graph into an engine; raises UsageError for a precision it cannot do, ModelError for an unfit graph."""
+def open_session(engine: str, folder: Path, graph: Graph, part: str, precision: str = "auto") -> Session:
+    """Load a part of a model; raises UsageError for a precision it cannot do, ModelError for an unfit graph."""
     require(engine)
     if precision == "int8" and graph.precision != "int8":
         raise UsageError(f"{folder}: is in {graph.precision}; `vdeblur compress` makes a model in int8 of it")
@@ -118,7 +122,8 @@ def open_session(engine: str, folder: Path, graph: Graph, precision: str = "auto
         from . import openvino
 
         opener = openvino.OpenVinoSession
+    path = graph_file(folder, part)
     try:
-        return opener(folder / MODEL, graph, precision)
+        return opener(path, graph, precision)
     except RuntimeError as error:  # both engines' own errors are RuntimeErrors
-        raise ModelError(f"{folder / MODEL}: {engine} cannot load it ({' '.join(str(error).split())})") from error
+        raise ModelError(f"{path}: {engine} cannot load it ({' '.join(str(error).split())})") from error

@@ -1,10 +1,10 @@
-"""A network as an ONNX graph that engines fuse well: frames of any size, folding by two as ONNX's own operator."""
+"""A network as ONNX graphs that engines fuse well: frames of any size, folding by two as ONNX's own operator."""
 
 from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib import metadata
@@ -15,30 +15,30 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UsageError
-from ..files import file_sha256, new_folder
+from ..files import new_folder
 from ..models import CELL, StreamNetwork
 from ..version import __version__
 from .checkpoints import Checkpoint
-from .graphs import MODEL, Graph, save_manifest
+from .graphs import COMPUTE, ENCODE, Graph, graph_file, hashes_of, save_manifest
 
 OPSET = 18
 EXAMPLE_CELLS = (3, 5)
-"""Rows and columns that the graph is traced with; any other number of cells does as well."""
+"""Rows and columns that graphs are traced with; any other number of cells does as well."""
 
 
-class _Compute(nn.Module):
-    """`compute` as a module's forward."""
+class _Part(nn.Module):
+    """A method of a network as a module's forward."""
 
-    def __init__(self, network: StreamNetwork) -> None:
+    def __init__(self, network: StreamNetwork, method: Callable[..., tuple[Tensor, ...]]) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.method = network, method
 
-    def forward(self, *aligned: Tensor) -> tuple[Tensor, ...]:
-        return self.network.compute(*aligned)
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        return tuple(self.method(*inputs))
 
 
 def export(checkpoint: Checkpoint, folder: str | Path, *, name: str, weights_sha256: str) -> Graph:
-    """Write a checkpoint's graph and manifest as a new folder, which is there whole or not at all.
+    """Write a checkpoint's graphs and manifest as a new folder, which is there whole or not at all.
 
     `name` is the model's; `weights_sha256` the hash of the checkpoint's file.
 
@@ -49,7 +49,7 @@ def export(checkpoint: Checkpoint, folder: str | Path, *, name: str, weights_sha
         if find_spec(package) is None:
             raise UsageError(f"exporting needs {package}: pip install 'vdeblur[onnx]'")
     with new_folder(folder) as part:
-        _write_graph(network, part / MODEL)
+        _write_graphs(network, part)
         graph = Graph(
             name=name,
             kind=checkpoint.kind,
@@ -60,7 +60,7 @@ def export(checkpoint: Checkpoint, folder: str | Path, *, name: str, weights_sha
             uses_motion=network.uses_motion,
             reach=network.reach,
             weights_sha256=weights_sha256,
-            model_sha256=file_sha256(part / MODEL),
+            graphs_sha256=hashes_of(part),
             made_by={"vdeblur": __version__, "torch": torch.__version__, "onnx": metadata.version("onnx")},
             provenance=checkpoint.provenance,
         )
@@ -68,25 +68,33 @@ def export(checkpoint: Checkpoint, folder: str | Path, *, name: str, weights_sha
     return graph
 
 
-def _write_graph(network: StreamNetwork, path: Path) -> None:
+def _write_graphs(network: StreamNetwork, folder: Path) -> None:
     network = network.eval().float()
     rows, columns = (CELL // 2 * cells for cells in EXAMPLE_CELLS)
     with torch.no_grad():
-        aligned = network.align(torch.zeros(1, 6, rows, columns), None, None, None)
-    names = getattr(aligned, "_fields", ("frames",))
-    example = tuple(x.clone() for x in aligned)  # h and c begin as one tensor, which would become one input
+        encoded = network.encoded(torch.zeros(1, 6, rows, columns))
+        aligned = network.align(encoded, None, None, None)
+        computed = network.compute(*aligned)
+    shown = [f"feature_{place}" for place in range(len(encoded.features))]
+    names = list(getattr(aligned, "_fields", shown))
+    results = ["residual", *(f"next_{name}" for name in names[len(names) - len(computed) + 1 :])]
+    _write(_Part(network, network.encode), [encoded.frame], graph_file(folder, ENCODE), ["frame"], shown)
+    _write(_Part(network, network.compute), aligned, graph_file(folder, COMPUTE), names, results)
+
+
+def _write(part: nn.Module, inputs: Sequence[Tensor], path: Path, names: list[str], results: list[str]) -> None:
+    example = tuple(x.clone() for x in inputs)  # one tensor that stands for two inputs would become one
     cells = [torch.export.Dim(axis, min=1) for axis in ("rows", "columns")]
     shapes = tuple(
-        {2 + axis: x.shape[2 + axis] // EXAMPLE_CELLS[axis] * cells[axis] for axis in (0, 1)} for x in aligned
+        {2 + axis: x.shape[2 + axis] // EXAMPLE_CELLS[axis] * cells[axis] for axis in (0, 1)} for x in example
     )
-    outputs = ["residual", *(f"next_{name}" for name in names[2:])]
     with _quiet():
         torch.onnx.export(
-            _Compute(network),
+            part,
             example,
             str(path),
-            input_names=list(names),
-            output_names=outputs,
+            input_names=names,
+            output_names=results,
             opset_version=OPSET,
             dynamic_shapes=(shapes,),
             external_data=False,

@@ -1,4 +1,4 @@
-"""An exported model as an engine: aligned in NumPy, its graph computed by ONNX Runtime or OpenVINO on the processor."""
+"""An exported model as an engine: aligned in NumPy, computed by ONNX Runtime or OpenVINO on the processor."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 
 from .engines import open_session
 from .folding import Samples
-from .graphs import load_graph
+from .graphs import COMPUTE, ENCODE, PARTS, load_graph
 
 
 class GraphEngine:
-    """A graph in a session of an engine."""
+    """A model's graphs, each in a session of an engine."""
 
     device = "cpu"
     bytes_per_value = 4
@@ -28,8 +28,8 @@ class GraphEngine:
         self.past, self.future = self.graph.past, self.graph.future
         self.uses_motion, self.reach = self.graph.uses_motion, self.graph.reach
         self.features = self.graph.features
-        self.session = open_session(engine, Path(folder), self.graph, precision)
-        self.precision = self.session.precision
+        self.sessions = {part: open_session(engine, Path(folder), self.graph, part, precision) for part in PARTS}
+        self.precision = self.sessions[COMPUTE].precision
         aligner = self.graph.aligner()
         self.align, self.remember = aligner.align, aligner.remember
 
@@ -37,9 +37,16 @@ class GraphEngine:
         """It computes where frames are folded."""
         return folded
 
+    def encode(self, frames: Sequence[Samples]) -> Sequence[Samples]:
+        """A frame's features."""
+        return self._run(ENCODE, frames)
+
     def compute(self, aligned: Sequence[Samples]) -> Sequence[Samples]:
-        """The graph's outputs."""
-        return self.session([np.ascontiguousarray(x) for x in aligned])
+        """The residual, and what the next state is made of."""
+        return self._run(COMPUTE, aligned)
+
+    def _run(self, part: str, inputs: Sequence[Samples]) -> Sequence[Samples]:
+        return self.sessions[part]([np.ascontiguousarray(x) for x in inputs])
 
     def fetch(self, x: Samples) -> Samples:
         """As it is."""

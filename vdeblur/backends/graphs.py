@@ -1,13 +1,15 @@
-"""Exported models: a folder with a network's graph in ONNX and a manifest that says what it is. Needs no torch.
+"""Exported models: a folder with a network's graphs in ONNX and a manifest that says what it is. Needs no torch.
 
-model.onnx        `compute` of the network, for frames of any size
+encode.onnx       `encode` of the network, for frames of any size
+compute.onnx      `compute` of the network
 manifest.json     the fields of `Graph`
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,12 @@ from ..files import file_sha256, write_json
 from .aligning import Aligner, aligner_of
 from .memory import features_of
 
-FORMAT = "vdeblur-graph/1"
-"""Of manifest and graph together; it changes whenever a network's inputs or outputs do."""
+FORMAT = "vdeblur-graph/2"
+"""Of manifest and graphs together; it changes whenever a network's inputs or outputs do."""
 
-MANIFEST, MODEL = "manifest.json", "model.onnx"
+MANIFEST = "manifest.json"
+PARTS = ENCODE, COMPUTE = "encode", "compute"
+"""Graphs of a model; each is in a file of its own."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,12 @@ class Graph:
     future: int
     uses_motion: bool
     """Whether the network wants optical flow."""
-    reach: int
-    """How many cells beyond a sample's own the graph looks."""
+    reach: tuple[int, int]
+    """How many cells beyond a sample's own the graphs look."""
     weights_sha256: str
     """Of the checkpoint it was made from."""
-    model_sha256: str
-    """Of the graph's own file."""
+    graphs_sha256: dict[str, str]
+    """Of each graph's own file."""
     made_by: dict[str, str]
     """Versions of vdeblur and of what exported it."""
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -55,9 +59,24 @@ class Graph:
         return aligner_of(self.uses_motion, self.config)
 
     @property
+    def sha256(self) -> str:
+        """Of all its graphs together."""
+        return hashlib.sha256("".join(self.graphs_sha256[part] for part in PARTS).encode()).hexdigest()
+
+    @property
     def features(self) -> float:
         """Values that the network holds per pixel, of all its scales together."""
         return features_of(self.config)
+
+
+def graph_file(folder: Path, part: str) -> Path:
+    """Where a model's graph of this part is."""
+    return folder / f"{part}.onnx"
+
+
+def hashes_of(folder: Path) -> dict[str, str]:
+    """SHA-256 of every graph in a folder."""
+    return {part: file_sha256(graph_file(folder, part)) for part in PARTS}
 
 
 def is_graph(path: str | Path) -> bool:
@@ -66,12 +85,12 @@ def is_graph(path: str | Path) -> bool:
 
 
 def save_manifest(folder: Path, graph: Graph) -> None:
-    """Write the manifest beside its graph."""
+    """Write the manifest beside its graphs."""
     write_json(folder / MANIFEST, asdict(graph))
 
 
 def load_graph(folder: str | Path) -> Graph:
-    """The manifest of an exported model, once its graph has been found to be what was exported.
+    """The manifest of an exported model, once its graphs have been found to be what was exported.
 
     Raises ModelError for a folder that is damaged, altered, or of a version that this one does not read.
     """
@@ -86,9 +105,11 @@ def load_graph(folder: str | Path) -> Graph:
         raise ModelError(f"{folder}: is of another version ({found!r}; this one reads {FORMAT!r}); {again}")
     try:
         graph = Graph(**{entry.name: entries[entry.name] for entry in fields(Graph)})
-        actual = file_sha256(folder / MODEL)
+        actual = hashes_of(folder)
     except (KeyError, InputError) as error:
         raise ModelError(f"{folder}: is not whole ({error}); {again}") from error
-    if actual != graph.model_sha256:
-        raise ModelError(f"{folder / MODEL}: is not what was exported (its SHA-256 differs); {again}")
-    return graph
+    for part in PARTS:
+        if actual[part] != graph.graphs_sha256[part]:
+            raise ModelError(f"{graph_file(folder, part)}: is not what was exported (its SHA-256 differs); {again}")
+    encode, compute = graph.reach
+    return replace(graph, reach=(encode, compute))

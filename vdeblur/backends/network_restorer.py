@@ -13,7 +13,7 @@ from ..errors import DeviceError
 from ..frames import Frame
 from ..stages import stage
 from ..windows import Window
-from .aligning import Motion
+from .aligning import Encoded, Motion
 from .engines import Engine
 from .flow import Flow, Luma, flow_between, half_luma
 from .folding import MULTIPLE, Samples, fold, unfold
@@ -31,6 +31,8 @@ class Seen(NamedTuple):
     folded: Array
     """The engine's own, where it computes."""
     luma: Luma
+    views: dict[int, Encoded]
+    """Turned by a symmetry, and encoded; those that were asked for."""
 
 
 class StreamState(NamedTuple):
@@ -111,33 +113,40 @@ class NetworkRestorer:
         residuals, states = [], []
         for place, symmetry in enumerate(self._symmetries):
             before = state.views[place] if state else None
-            residual, after = self._view(symmetry, centre, future, motion, before, tile)
+            here, ahead = (self._encoded(frame, symmetry, tile) for frame in (centre, future))
+            residual, after = self._view(symmetry, here, ahead, motion, before, tile)
             residuals.append(residual)
             states.append(after)
         mean = residuals[0] if len(residuals) == 1 else np.mean(residuals, axis=0)
         return unfold(window.centre, mean), StreamState(tuple(states), centre, future, self.device)
 
     def _view(
-        self, symmetry: int, centre: Seen, future: Seen, motion: Motion, state: Any, tile: int
+        self, symmetry: int, centre: Encoded, future: Encoded, motion: Motion, state: Any, tile: int
     ) -> tuple[Samples, Any]:
         """Residual of a view, turned back, and its next state."""
-        here = turn(centre.folded, symmetry)
-        ahead = None if future is centre else turn(future.folded, symmetry)
         moved = Motion(*(None if flow is None else turn_flow(flow, symmetry) for flow in motion))
         with stage("align"):
-            aligned = self.engine.align(here, ahead, moved, state)
-        rows, columns = (2 * side // MULTIPLE for side in here.shape[-2:])
+            aligned = self.engine.align(centre, None if future is centre else future, moved, state)
         with stage("network"):
-            computed = in_tiles(self.engine.compute, aligned, (rows, columns), tile, self.engine.reach)
+            computed = in_tiles(self.engine.compute, aligned, _cells(centre.frame), tile, self.engine.reach[1])
             residual = self.engine.fetch(computed[0])
-        return undo(residual, symmetry), self.engine.remember(here, computed)
+        return undo(residual, symmetry), self.engine.remember(centre, computed)
+
+    def _encoded(self, frame: Seen, symmetry: int, tile: int) -> Encoded:
+        """A frame as this view has it, encoded once for all the windows that hold it."""
+        if symmetry not in frame.views:
+            here = turn(frame.folded, symmetry)
+            with stage("network"):
+                features = in_tiles(self.engine.encode, [here], _cells(here), tile, self.engine.reach[0])
+            frame.views[symmetry] = Encoded(here, features)
+        return frame.views[symmetry]
 
     def _see(self, frame: Frame, known: tuple[Seen, ...]) -> Seen:
         for seen in known:
             if seen.frame is frame:
                 return seen
         folded = fold(frame)
-        return Seen(frame, self.engine.load(folded), half_luma(folded))
+        return Seen(frame, self.engine.load(folded), half_luma(folded), {})
 
     def _tile_for(self, size: tuple[int, int]) -> int:
         if self._tile is not None:
@@ -145,7 +154,7 @@ class NetworkRestorer:
         if size not in self._chosen:
             engine, views = self.engine, len(self._symmetries)
             self._chosen[size] = choose_tile(
-                engine.features, engine.reach, size, engine.device, engine.bytes_per_value, views
+                engine.features, max(engine.reach), size, engine.device, engine.bytes_per_value, views
             )
             log.info("%dx%d on %s: tiles of %d (0: none)", *size, self.device, self._chosen[size])
         return self._chosen[size]
@@ -175,9 +184,17 @@ class NetworkRestorer:
             return state
         fetch = self.engine.fetch
         views = tuple(view if view is None else type(view)(*map(fetch, view)) for view in state.views)
-        centre = state.centre._replace(folded=fetch(state.centre.folded))
-        future = centre if state.future is state.centre else state.future._replace(folded=fetch(state.future.folded))
+        centre = state.centre._replace(folded=fetch(state.centre.folded), views={})
+        future = centre
+        if state.future is not state.centre:
+            future = state.future._replace(folded=fetch(state.future.folded), views={})
         return StreamState(views, centre, future, self.device)
+
+
+def _cells(frame: Array) -> tuple[int, int]:
+    """Rows and columns of cells of a folded frame."""
+    rows, columns = (2 * side // MULTIPLE for side in frame.shape[-2:])
+    return rows, columns
 
 
 def _flow(one: Seen, two: Seen) -> Flow | None:

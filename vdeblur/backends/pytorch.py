@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from ..errors import DeviceError, UsageError
+from ..models import Encoded as EncodedOnDevice
 from ..models import Motion as MotionOnDevice
 from ..models import StreamNetwork
 from ..models.cnn import CNN
 from ..models.convlstm import ConvLSTM
-from .aligning import Motion, aligner_of
+from .aligning import Encoded, Motion, aligner_of
 from .flow import Flow
 from .folding import Samples
 from .memory import features_of
@@ -26,8 +27,10 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float
 
 ALIGNED_IN_NUMPY = (ConvLSTM, CNN)
 """Networks whose `align` and `remember` are in `backends.aligning`, too."""
-STATE_FROM = 2
-"""Place of the first of a network's inputs that stay in float32: h and c."""
+STATE_FROM = 6
+"""Place of the first of the inputs of `compute` that stay in float32: h and c."""
+WARPED_FROM = 2
+"""Place of the first of a frame's features that are warped."""
 
 
 class TorchEngine:
@@ -64,31 +67,43 @@ class TorchEngine:
         return self.device == "cpu" and self._aligner is not None
 
     @torch.inference_mode()
-    def align(self, centre: Array, future: Array | None, motion: Motion, state: Any) -> tuple[Array, ...]:
+    def encode(self, frames: Sequence[Array]) -> Sequence[Array]:
+        """See `StreamNetwork.encode`."""
+        (frame,) = map(self._input, frames)
+        features = tuple(self._network.encode(frame))
+        if not self._in_numpy:
+            return features
+        return *features[:WARPED_FROM], *map(self.fetch, features[WARPED_FROM:])
+
+    @torch.inference_mode()
+    def align(self, centre: Encoded, future: Encoded | None, motion: Motion, state: Any) -> Sequence[Array]:
         """See `StreamNetwork.align`; warps are done by OpenCV on a CPU and by the network on a GPU."""
         if self.device == "cpu" and self._aligner is not None:
             return self._aligner.align(centre, future, motion, state)
-        height, width = centre.shape[-2:]
+        height, width = centre.frame.shape[-2:]
         flows = MotionOnDevice(*(self._flow(flow, height, width) for flow in motion)) if self.uses_motion else None
-        return self._network.align(centre, future, flows, state)
+        ahead = None if future is None else _on_device(future)
+        return self._network.align(_on_device(centre), ahead, flows, state)
 
     @torch.inference_mode()
     def compute(self, aligned: Sequence[Array]) -> Sequence[Array]:
         """See `StreamNetwork.compute`."""
-        inputs = []
-        for place, x in enumerate(aligned):
-            tensor = torch.from_numpy(x) if isinstance(x, np.ndarray) else x
-            tensor = tensor if place >= STATE_FROM else tensor.to(self._dtype)
-            inputs.append(tensor.contiguous(memory_format=torch.channels_last))
+        inputs = [self._input(x, keep=place >= STATE_FROM) for place, x in enumerate(aligned)]
         computed = self._network.compute(*inputs)
         return tuple(map(self.fetch, computed)) if self._in_numpy else computed
 
     @torch.inference_mode()
-    def remember(self, centre: Array, computed: Sequence[Array]) -> Any:
+    def remember(self, centre: Encoded, computed: Sequence[Array]) -> Any:
         """See `StreamNetwork.remember`."""
         if self.device == "cpu" and self._aligner is not None:
             return self._aligner.remember(centre, computed)
-        return self._network.remember(centre, tuple(computed))
+        return self._network.remember(_on_device(centre), tuple(computed))
+
+    def _input(self, x: Array, keep: bool = False) -> Tensor:
+        """An array as the network takes it, in its precision unless it is to keep its own."""
+        tensor = torch.from_numpy(x) if isinstance(x, np.ndarray) else x
+        tensor = tensor if keep else tensor.to(self._dtype)
+        return tensor.contiguous(memory_format=torch.channels_last)
 
     def fetch(self, x: Array) -> Samples:
         """To where frames are unfolded."""
@@ -107,6 +122,10 @@ class TorchEngine:
         if flow is None:
             return torch.zeros(1, 2, height, width, device=self._device)
         return torch.from_numpy(np.ascontiguousarray(flow)).to(self._device)[None]
+
+
+def _on_device(encoded: Encoded) -> EncodedOnDevice:
+    return EncodedOnDevice(encoded.frame, tuple(encoded.features))
 
 
 class TorchRestorer(NetworkRestorer):

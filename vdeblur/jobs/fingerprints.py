@@ -32,7 +32,7 @@ def model_identity(model: ModelOptions) -> str:
     if name in known:
         return known[name]
     if is_graph(name):
-        return load_graph(name).model_sha256
+        return load_graph(name).sha256
     if not name.endswith(".safetensors"):
         raise unknown_model(name)
     if not os.path.isfile(name):

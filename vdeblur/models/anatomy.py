@@ -80,10 +80,10 @@ def dissect(network: StreamNetwork, size: tuple[int, int] = SIZE) -> Anatomy:
     ]
     try:
         with torch.no_grad():
-            aligned = network.align(frame, None, None, None)
             with tracer:
-                computed = network.compute(*aligned)
-            is_recurrent = network.remember(frame, computed) is not None
+                encoded = network.encoded(frame)
+                computed = network.compute(*network.align(encoded, None, None, None))
+            is_recurrent = network.remember(encoded, computed) is not None
     finally:
         for handle in handles:
             handle.remove()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .ladder import Decoder, Encoder, LadderConfig, initialise, space_to_depth
-from .network import Motion, StreamNetwork
+from .ladder import Decoder, Encoder, LadderConfig, initialise
+from .network import Encoded, Motion, StreamNetwork
 
 
 class CNN(StreamNetwork):
@@ -23,26 +23,30 @@ class CNN(StreamNetwork):
         initialise(self)
 
     @property
-    def reach(self) -> int:
+    def reach(self) -> tuple[int, int]:
         """Cells."""
-        return self.encoder.reach + self.decoder.reach
+        return self.encoder.reach, self.decoder.reach
 
-    def align(self, centre: Tensor, future: Tensor | None, motion: Motion | None, state: None) -> tuple[Tensor, ...]:
-        """The centre alone, folded by two: (n, 24, h/2, w/2)."""
-        return (space_to_depth(centre),)
+    def encode(self, frame: Tensor) -> tuple[Tensor, Tensor]:
+        """(n, 6, h, w) -> the skip and the features."""
+        skip, features = self.encoder(frame)
+        return skip, features
+
+    def align(self, centre: Encoded, future: Encoded | None, motion: Motion | None, state: None) -> tuple[Tensor, ...]:
+        """The centre's features alone."""
+        return centre.features
 
     def compute(self, *aligned: Tensor) -> tuple[Tensor]:
-        """The folded frame -> residual (n, 6, h, w)."""
-        (frame,) = aligned
-        skip, features = self.encoder(frame)
+        """The skip and the features -> residual (n, 6, h, w)."""
+        skip, features = aligned
         return (self.decoder(features, skip),)
 
-    def remember(self, centre: Tensor, computed: tuple[Tensor, ...]) -> None:
+    def remember(self, centre: Encoded, computed: tuple[Tensor, ...]) -> None:
         """Nothing."""
 
     def forward(
         self, clip: Tensor, motion: Tensor | None = None, state: None = None, look_ahead: Tensor | None = None
     ) -> tuple[Tensor, None]:
         """A whole clip at once, frame by frame."""
-        residual, _ = self.restore(clip.flatten(0, 1))
+        residual, _ = self.restore(self.encoded(clip.flatten(0, 1)))
         return residual.unflatten(0, clip.shape[:2]), None

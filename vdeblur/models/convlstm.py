@@ -1,8 +1,9 @@
 """The recurrent restorer: a peephole ConvLSTM whose state travels along the stream and moves with the scene.
 
 Each frame is seen beside the frame before it *as it was restored* and the frame after it, both warped along optical
-flow to where the centre shows the same things (frame recurrence, Sajjadi et al. 2018); the cell's h and c are warped
-alike. So the state arrives where the scene has moved to, and detail that was once restored need not be found again.
+flow to where the centre shows the same things (frame recurrence, Sajjadi et al. 2018). The features of both neighbours,
+and the cell's h and c, are warped alike. So the state arrives where the scene has moved to, and detail that was once
+restored need not be found again.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .ladder import Decoder, Encoder, LadderConfig, activate, initialise, radius, space_to_depth
-from .network import Motion, StreamNetwork
+from .ladder import Decoder, Encoder, LadderConfig, activate, initialise, radius, space_to_depth, zero
+from .network import Encoded, Motion, StreamNetwork
 
 MOTION_SCALE = 1 / 16
 """Flow in half-scale samples, times this, is of the order of one."""
-LEGAL = (-0.5, 1.0)
-"""Bounds of luma and chroma together: what is fed back cannot run away."""
+LEGAL = (0.0, 1.0)
+"""Bounds of luma: what is fed back cannot run away."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class ConvLSTMConfig(LadderConfig):
     carry: float = 0.8
     """Share of h, of c and of a frame's change that goes on to the next frame, 0..1: under 1 all of them are bound to
     fade, so that a run begun anywhere comes to the same frames after a while."""
-    narrow: int = 24
-    """Channels of the second, activated view of the features that the cell's input is made of."""
+    neighbour: int = 24
+    """Channels of the features, at 1/8 scale, that a frame shows its neighbours."""
     retention: float = 0.8
     """Largest share of the cell that a step may keep, 0..1: the forget gate's ceiling. Under 1 what a frame left in
     the state is bound to fade, so that a run begun anywhere comes to the same frames after a while."""
@@ -47,19 +48,40 @@ class RecurrentState(NamedTuple):
     """Hidden state, (n, hidden, h/4, w/4), float32."""
     c: Tensor
     """Cell state, of the same shape."""
+    neighbour: Tensor
+    """Features of the frame for the one after it, (n, neighbour, h/4, w/4)."""
     restored: Tensor
-    """The frame as it was restored, (n, 6, h, w)."""
+    """Luma of the frame as it was restored, its four phases, (n, 4, h, w)."""
 
 
 class Aligned(NamedTuple):
     """What a step computes from, every part where the centre shows it."""
 
-    frames: Tensor
-    """(n, 72, h/2, w/2): the centre, the past frame as restored, and the future frame, folded by two."""
+    beside: Tensor
+    """(n, 32, h/2, w/2): luma of the past frame as restored, and of the future frame, less the centre's; folded."""
     motion: Tensor
     """(n, 4, h/4, w/4): flow to past and future, scaled."""
+    skip: Tensor
+    """(n, quarter, h/2, w/2): the centre's features."""
+    deep: Tensor
+    """(n, eighth, h/4, w/4)."""
+    past: Tensor
+    """(n, neighbour, h/4, w/4): features of the past frame."""
+    future: Tensor
     h: Tensor
+    """(n, hidden, h/4, w/4)."""
     c: Tensor
+
+
+class Features(NamedTuple):
+    """What a frame is encoded to."""
+
+    skip: Tensor
+    """(n, quarter, h/2, w/2)."""
+    deep: Tensor
+    """(n, eighth, h/4, w/4)."""
+    neighbour: Tensor
+    """(n, neighbour, h/4, w/4): what the frames beside this one see of it."""
 
 
 class Gates(NamedTuple):
@@ -119,11 +141,14 @@ class ConvLSTM(StreamNetwork):
     def __init__(self, config: ConvLSTMConfig) -> None:
         super().__init__()
         self.config: ConvLSTMConfig = config
-        self.encoder = Encoder(config, beside=2)
-        self.narrow = nn.Conv2d(config.eighth, config.narrow, 1)
-        self.fuse = nn.Conv2d(config.eighth + config.narrow, config.eighth, 3, padding=1)
+        self.encoder = Encoder(config)
+        self.to_neighbour = nn.Conv2d(config.eighth, config.neighbour, 1)
+        self.fuse = nn.Conv2d(config.eighth + 2 * config.neighbour, config.eighth, 3, padding=1)
+        self.motion = zero(nn.Conv2d(4, config.eighth, 1, bias=False))
         self.cell = PeepholeCell(config.eighth, config.hidden, config.retention)
         self.recall = nn.Conv2d(config.hidden, config.eighth, 1)
+        # Luma arrives where the centre shows the same things, so that a convolution of single 4x4 pixels is enough.
+        self.beside = zero(nn.Conv2d(2 * 16, config.quarter, 1, bias=False))
         self.decoder = Decoder(config)
         initialise(self)
         with torch.no_grad():
@@ -132,44 +157,58 @@ class ConvLSTM(StreamNetwork):
             bias[config.hidden : 2 * config.hidden] = 1.0
 
     @property
-    def reach(self) -> int:
+    def reach(self) -> tuple[int, int]:
         """Cells."""
-        return self.encoder.reach + ceil((radius(self.fuse) + radius(self.cell.from_hidden)) / 2) + self.decoder.reach
+        coarse = radius(self.fuse) + radius(self.cell.from_hidden)
+        return self.encoder.reach, ceil(coarse / 2) + self.decoder.reach
+
+    def encode(self, frame: Tensor) -> Features:
+        """(n, 6, h, w) -> its features."""
+        skip, deep = self.encoder(frame)
+        return Features(skip, deep, activate(self.to_neighbour(deep)))
 
     def align(
-        self, centre: Tensor, future: Tensor | None, motion: Motion | None, state: RecurrentState | None
+        self, centre: Encoded, future: Encoded | None, motion: Motion | None, state: RecurrentState | None
     ) -> Aligned:
-        """Warp the previous restored frame, the future frame, h and c to the centre; see `StreamNetwork.align`."""
-        n, _, height, width = centre.shape
+        """Warp all that the state and the future frame hold to the centre; see `StreamNetwork.align`."""
+        frame = centre.frame
+        n, _, height, width = frame.shape
+        skip, deep, own = centre.features
+        luma = frame[:, :4]
         if motion is None:
-            zero = centre.new_zeros(n, 2, height, width, dtype=torch.float32)
-            motion = Motion(zero, zero)
+            still = frame.new_zeros(n, 2, height, width, dtype=torch.float32)
+            motion = Motion(still, still)
+        to_past, to_future = (F.avg_pool2d(flow, 4) / 4 for flow in motion)
         if state is None:
-            past = centre
-            h = c = centre.new_zeros(n, self.config.hidden, height // 4, width // 4, dtype=torch.float32)
+            past, past_features = luma, own
+            h = c = frame.new_zeros(n, self.config.hidden, height // 4, width // 4, dtype=torch.float32)
         else:
-            past = warp_frame(state.restored, motion.to_past)
-            step = F.avg_pool2d(motion.to_past, 4) / 4
-            h, c = warp(torch.cat([state.h, state.c], dim=1), step).chunk(2, dim=1)
-        after = centre if future is None else warp_frame(future, motion.to_future)
-        frames = torch.cat([space_to_depth(x) for x in (centre, past.to(centre.dtype), after)], dim=1)
-        coarse = F.avg_pool2d(torch.cat(motion, dim=1), 4) * MOTION_SCALE
-        return Aligned(frames, coarse.to(centre.dtype), h, c)
+            past = warp_luma(state.restored, motion.to_past)
+            sizes = [x.shape[1] for x in state[:3]]
+            carried = torch.cat([x.float() for x in state[:3]], dim=1)
+            h, c, past_features = warp(carried, to_past).split(sizes, dim=1)
+        after, after_features = luma, own
+        if future is not None:
+            after = warp_luma(future.frame[:, :4], motion.to_future)
+            after_features = warp(future.features[-1], to_future)
+        beside = torch.cat([space_to_depth(x.to(luma.dtype) - luma) for x in (past, after)], dim=1)
+        coarse = torch.cat([to_past, to_future], dim=1) * (4 * MOTION_SCALE)
+        past_features, after_features = past_features.to(own.dtype), after_features.to(own.dtype)
+        return Aligned(beside, coarse.to(frame.dtype), skip, deep, past_features, after_features, h, c)
 
     def compute(self, *aligned: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The parts of `Aligned` -> residual (n, 6, h, w), and the next h and c."""
-        frames, motion, h, c = aligned
-        skip, deep = self.encoder(frames, motion)
-        features = activate(self.fuse(torch.cat([deep, activate(self.narrow(deep))], dim=1)))
+        beside, motion, skip, deep, past, future, h, c = aligned
+        features = activate(self.fuse(torch.cat([deep, past, future], dim=1)) + self.motion(motion))
         h, c = self.cell.step(features, h, c)
-        return self.decoder(features + self.recall(h.to(features.dtype)), skip), h, c
+        return self.decoder(features + self.recall(h.to(features.dtype)), skip + self.beside(beside)), h, c
 
-    def remember(self, centre: Tensor, computed: tuple[Tensor, ...]) -> RecurrentState:
+    def remember(self, centre: Encoded, computed: tuple[Tensor, ...]) -> RecurrentState:
         """The next state, with the frame as it is now restored."""
         residual, h, c = computed
         carry = self.config.carry
-        restored = (centre + carry * residual.to(centre.dtype)).clamp(*LEGAL)
-        return RecurrentState(carry * h, carry * c, restored.detach())
+        restored = (centre.frame + carry * residual.to(centre.frame.dtype))[:, :4].clamp(*LEGAL)
+        return RecurrentState(carry * h, carry * c, centre.features[-1], restored.detach())
 
     def forward(
         self,
@@ -182,13 +221,17 @@ class ConvLSTM(StreamNetwork):
         n, t = clip.shape[:2]
         if motion is None:
             motion = clip.new_zeros(n, t, 4, *clip.shape[3:], dtype=torch.float32)
+        encoded = self.encode(clip.flatten(0, 1))
         sees = None if look_ahead is None else look_ahead.view(n, 1, 1, 1)
+        features = [Features(*part) for part in zip(*(x.unflatten(0, (n, t)).unbind(1) for x in encoded), strict=True)]
+        frames = [Encoded(*pair) for pair in zip(clip.unbind(1), features, strict=True)]
         residuals = []
-        for moment in range(t):
-            centre, flow = clip[:, moment], motion[:, moment]
-            future, to_future = clip[:, min(moment + 1, t - 1)], flow[:, 2:]
+        for centre, future, flow in zip(frames, [*frames[1:], frames[-1]], motion.unbind(1), strict=True):
+            to_future = flow[:, 2:]
             if sees is not None:
-                future, to_future = torch.where(sees, future, centre), to_future * sees
+                seen = torch.where(sees, future.features[-1], centre.features[-1])
+                future = Encoded(torch.where(sees, future.frame, centre.frame), (*future.features[:-1], seen))
+                to_future = to_future * sees
             residual, state = self.restore(centre, future, Motion(flow[:, :2], to_future), state)
             residuals.append(residual)
         assert state is not None
@@ -207,8 +250,7 @@ def warp(x: Tensor, flow: Tensor) -> Tensor:
     return F.grid_sample(x.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
-def warp_frame(frame: Tensor, flow: Tensor) -> Tensor:
-    """A frame (n, 6, h, w) along flow in its half-scale samples: luma at its full size, chroma at half."""
+def warp_luma(phases: Tensor, flow: Tensor) -> Tensor:
+    """Luma's four phases (n, 4, h, w) along flow in their samples, at luma's full size."""
     fine = 2 * F.interpolate(flow.float(), scale_factor=2.0, mode="bilinear", align_corners=False)
-    luma = warp(F.pixel_shuffle(frame[:, :4], 2), fine)
-    return torch.cat([F.pixel_unshuffle(luma, 2), warp(frame[:, 4:], flow)], dim=1).to(frame.dtype)
+    return F.pixel_unshuffle(warp(F.pixel_shuffle(phases, 2), fine), 2).to(phases.dtype)

@@ -95,21 +95,13 @@ def residual_blocks(channels: int, count: int) -> nn.Sequential:
 
 
 class Encoder(nn.Module):
-    """Folded frames -> features at 1/4 scale (the skip) and at 1/8.
+    """A folded frame -> features at 1/4 scale (the skip) and at 1/8."""
 
-    The centre goes through a 3x3 convolution. Frames beside it have been warped to where it shows the same things, so
-    a 1x1 convolution of whole 4x4 pixels is enough for them; it and what reads the motion begin as zero, which leaves
-    a network without neighbours.
-    """
-
-    def __init__(self, config: LadderConfig, beside: int = 0) -> None:
-        """`beside` is how many warped frames are stacked behind the centre, 24 channels each."""
+    def __init__(self, config: LadderConfig) -> None:
         super().__init__()
         self.stem = nn.Conv2d(24, config.quarter, 3, padding=1)
-        self.beside = _zero(nn.Conv2d(24 * beside, config.quarter, 1, bias=False)) if beside else None
         self.quarter_blocks = residual_blocks(config.quarter, config.quarter_blocks)
         self.down = nn.Conv2d(config.quarter, config.eighth, 3, stride=2, padding=1)
-        self.motion = _zero(nn.Conv2d(2 * beside, config.eighth, 1, bias=False)) if beside else None
         self.blocks = residual_blocks(config.eighth, config.encoder_blocks)
         self.coarse = Coarse(config) if config.sixteenth else None
 
@@ -120,18 +112,10 @@ class Encoder(nn.Module):
         coarse = 0.5 + radius(self.coarse.blocks) if self.coarse else 0
         return ceil(quarter / 4 + radius(self.blocks) / 2 + coarse)
 
-    def forward(self, frames: Tensor, motion: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """(n, 24 (1 + beside), h/2, w/2), flow (n, 2 beside, h/4, w/4) -> the skip (n, quarter, h/2, w/2) and the
-        features (n, eighth, h/4, w/4).
-        """
-        skip = self.stem(frames[:, :24])
-        if self.beside is not None:
-            skip = skip + self.beside(frames[:, 24:])
-        skip = self.quarter_blocks(activate(skip))
-        deep = self.down(skip)
-        if self.motion is not None:
-            deep = deep + self.motion(motion)
-        deep = self.blocks(activate(deep))
+    def forward(self, frame: Tensor) -> tuple[Tensor, Tensor]:
+        """(n, 6, h, w) -> the skip (n, quarter, h/2, w/2) and the features (n, eighth, h/4, w/4)."""
+        skip = self.quarter_blocks(activate(self.stem(space_to_depth(frame))))
+        deep = self.blocks(activate(self.down(skip)))
         return skip, deep if self.coarse is None else deep + self.coarse(deep)
 
 
@@ -142,14 +126,15 @@ class Coarse(nn.Module):
         super().__init__()
         self.down = nn.Conv2d(config.eighth, config.sixteenth, 3, stride=2, padding=1)
         self.blocks = residual_blocks(config.sixteenth, config.sixteenth_blocks)
-        self.up = _zero(nn.Conv2d(config.sixteenth, 4 * config.eighth, 1))
+        self.up = zero(nn.Conv2d(config.sixteenth, 4 * config.eighth, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, eighth, h, w) -> the same."""
         return depth_to_space(self.up(activate(self.blocks(activate(self.down(x))))))
 
 
-def _zero(convolution: nn.Conv2d) -> nn.Conv2d:
+def zero(convolution: nn.Conv2d) -> nn.Conv2d:
+    """The same convolution, with nothing but zeros in it."""
     for parameter in convolution.parameters():
         nn.init.zeros_(parameter)
     return convolution

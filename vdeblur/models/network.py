@@ -22,11 +22,20 @@ class Motion(NamedTuple):
     """(n, 2, h, w)."""
 
 
+class Encoded(NamedTuple):
+    """A frame and what `StreamNetwork.encode` made of it."""
+
+    frame: Tensor
+    """(n, 6, h, w)."""
+    features: tuple[Tensor, ...]
+
+
 class StreamNetwork(nn.Module, ABC):
     """Frames are restored one after another; a state goes in and comes out, and nothing else is kept.
 
-    A step is `align`, which brings what the state and the neighbours hold to where the centre shows it and may look any
-    distance far, and `compute`, which looks no further than `reach`: so tiles are cut between the two.
+    Each frame is encoded once, by itself, whichever steps look at it. A step is `align`, which brings what the state
+    and the neighbours hold to where the centre shows it and may look any distance far, and `compute`. `encode` and
+    `compute` look no further than their reach: so tiles are cut for the two.
     """
 
     past: ClassVar[int]
@@ -40,16 +49,20 @@ class StreamNetwork(nn.Module, ABC):
 
     @property
     @abstractmethod
-    def reach(self) -> int:
-        """How many cells beyond a sample's own `compute` looks into its inputs.
+    def reach(self) -> tuple[int, int]:
+        """How many cells beyond a sample's own `encode` and `compute` look into their inputs.
 
-        Its inputs and outputs are tuples of tensors (n, c, h, w), each with a whole number of samples per cell: so a
+        Their inputs and outputs are tuples of tensors (n, c, h, w), each with a whole number of samples per cell: so a
         tile of them, with margins of this width, stands for the whole.
         """
 
     @abstractmethod
-    def align(self, centre: Tensor, future: Tensor | None, motion: Motion | None, state: Any) -> tuple[Tensor, ...]:
-        """The centre and the frame after it (n, 6, h, w), flow and state -> what `compute` takes.
+    def encode(self, frame: Tensor) -> tuple[Tensor, ...]:
+        """A frame (n, 6, h, w) -> its features."""
+
+    @abstractmethod
+    def align(self, centre: Encoded, future: Encoded | None, motion: Motion | None, state: Any) -> tuple[Tensor, ...]:
+        """The centre and the frame after it, flow and state -> what `compute` takes.
 
         `state` None is the start of a scene, `future` None its end or a live stream, `motion` None no motion.
         """
@@ -59,15 +72,19 @@ class StreamNetwork(nn.Module, ABC):
         """Residual of the centre (n, 6, h, w), then what `remember` makes the next state of."""
 
     @abstractmethod
-    def remember(self, centre: Tensor, computed: tuple[Tensor, ...]) -> Any:
+    def remember(self, centre: Encoded, computed: tuple[Tensor, ...]) -> Any:
         """The state for the next frame, from the centre and all that `compute` gave."""
 
     def restore(
-        self, centre: Tensor, future: Tensor | None = None, motion: Motion | None = None, state: Any = None
+        self, centre: Encoded, future: Encoded | None = None, motion: Motion | None = None, state: Any = None
     ) -> tuple[Tensor, Any]:
         """One frame -> its residual (n, 6, h, w), and the next state."""
         computed = self.compute(*self.align(centre, future, motion, state))
         return computed[0], self.remember(centre, computed)
+
+    def encoded(self, frame: Tensor) -> Encoded:
+        """A frame (n, 6, h, w) beside its features."""
+        return Encoded(frame, self.encode(frame))
 
     @abstractmethod
     def forward(

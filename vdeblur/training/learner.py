@@ -16,8 +16,8 @@ from ..models import StreamNetwork, build
 from .muon import Muon
 from .supply import Batch, to_network
 
-FLOOR = 1.5e-4
-"""Added to the squared error before its logarithm (38 dB): an error's weight is 1 / (MSE + floor), so without it the
+FLOOR = 4e-4
+"""Added to the squared error before its logarithm (34 dB): an error's weight is 1 / (MSE + floor), so without it the
 clips that are sharp already would rule the gradient, and the network would learn to leave everything alone."""
 FIRST_FLOOR = 1e-3
 """The same (30 dB) at the beginning, when only blur that matters gets a network off a residual of zero."""

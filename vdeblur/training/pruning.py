@@ -21,7 +21,7 @@ from ..models import build
 
 MULTIPLE = 8
 """Channels are kept in multiples of this many, which vector units are made for."""
-WIDTHS = ("quarter", "eighth", "sixteenth", "hidden", "narrow")
+WIDTHS = ("quarter", "eighth", "sixteenth", "hidden", "neighbour")
 """Fields of a network's configuration that are numbers of channels, in the order in which they are joined."""
 
 

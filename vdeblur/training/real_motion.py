@@ -21,6 +21,10 @@ MARGIN = 32
 """Pixels around a crop from which warping may fetch."""
 COUNT = 33
 """Sub-frames per exposure at most."""
+STILL = 1.2
+"""Mean pixels per source frame up to which a source frame counts as sharp: it was exposed for half of that or so, and a
+target that is itself blurred teaches a network to leave blur alone. Longer blur is made of more source frames."""
+TRIES = 6
 
 
 def is_usable(run: Tensor, config: SceneConfig) -> bool:
@@ -33,12 +37,13 @@ def expose_run(rng: np.random.Generator, run: Tensor, light: Light, config: Scen
     total, _, height, width = run.shape
     side = config.size + 2 * MARGIN
     crops = []
-    start = int(rng.integers(total - 1))
-    for _ in range(3):  # the one that moves most
+    for _ in range(TRIES):
+        start = int(rng.integers(total - 1))
         y, x = (int(rng.integers(length - side + 1)) for length in (height, width))
         crop = run[:, :, y : y + side, x : x + side]
         crops.append((float(np.linalg.norm(_flow(crop, start, start + 1), axis=0).mean()), crop))
-    speed, crop = max(crops, key=lambda entry: entry[0])
+    # The one that moves most of those that are sharp, or the one that moves least.
+    speed, crop = max(crops, key=lambda entry: entry[0] if entry[0] <= STILL else -entry[0])
     wanted, duty = float(np.exp(rng.uniform(*np.log(config.blur_px)))), float(rng.uniform(*config.duty))
     longest = max(1, (total - 1) // config.frames)
     stride = int(np.clip(round(wanted / max(speed * duty, 0.1)), 1, longest))  # source frames per frame

@@ -19,7 +19,8 @@ from math import factorial
 import torch
 from torch import Tensor
 
-from .sources import AFTER, BEFORE, SOURCES, STATE, THIS, Stream, only
+from ...models.convlstm import Aligned
+from .sources import AFTER, BEFORE, SOURCES, STATE, THIS, Stream
 
 ANY_CHANGE = 0.05 / 255
 """Mean absolute residual of luma (0..1) below which a frame counts as unchanged, and there is nothing to share."""
@@ -100,40 +101,49 @@ class Check:
     """What the integrated gradients miss of the whole, as a share of it: their path is walked in finite steps."""
 
 
-def check(stream: Stream, aligned: tuple[Tensor, ...], others: tuple[str, ...], found: Attribution) -> Check | None:
+def check(
+    stream: Stream,
+    aligned: tuple[Tensor, ...],
+    alone: tuple[Tensor, ...],
+    others: tuple[str, ...],
+    found: Attribution,
+) -> Check | None:
     """Set ablation against integrated gradients for one frame; None without change, or nothing but the frame itself."""
     if not others or found.shares is None:
         return None
     towards = found.residual[:, :4]
     energy = float((towards * towards).sum(dtype=torch.float64))
     ablation = {s: float((part[:, :4] * towards).sum(dtype=torch.float64)) / energy for s, part in found.parts.items()}
-    gradients = {s: g / energy for s, g in integrated_gradients(stream, aligned, towards).items()}
+    gradients = {s: g / energy for s, g in integrated_gradients(stream, aligned, alone, towards).items()}
     gradients = dict.fromkeys(SOURCES, 0.0) | {THIS: ablation[THIS]} | {s: gradients[s] for s in others}
     return Check(ablation, gradients, 1.0 - sum(gradients.values()))
 
 
 def integrated_gradients(
-    stream: Stream, aligned: tuple[Tensor, ...], towards: Tensor, steps: int = STEPS
+    stream: Stream, aligned: tuple[Tensor, ...], alone: tuple[Tensor, ...], towards: Tensor, steps: int = STEPS
 ) -> dict[str, float]:
-    """For each source beyond the frame: the integral, from all left out to all there, of d<luma, towards> along it.
+    """For each source beyond the frame: the integral, from `alone` to `aligned`, of d<luma, towards> along it.
 
     The sum is what the answer changes by towards `towards` (luma's phases, (n, 4, h, w)) between the two ends, but
     for the finite number of steps. Costs about 3 `steps` answers.
     """
-    nothing = only(aligned, ())
-    ways = [there - left_out for there, left_out in zip(aligned, nothing, strict=True)]
+    ways = [there - left_out for there, left_out in zip(aligned, alone, strict=True)]
     slopes = [torch.zeros_like(way) for way in ways]
     for step in range(steps):
         path = [
             (left_out + way * ((step + 0.5) / steps)).detach().requires_grad_(True)
-            for left_out, way in zip(nothing, ways, strict=True)
+            for left_out, way in zip(alone, ways, strict=True)
         ]
         with torch.enable_grad():
             value = (stream.answer(tuple(path))[:, :4] * towards).sum()
         for total, slope in zip(slopes, torch.autograd.grad(value, path), strict=True):
             total += slope / steps
-    frames, motion, h, c = (slope * way for slope, way in zip(slopes, ways, strict=True))
-    _, before, after = frames.chunk(3, dim=1)
-    to_past, to_future = motion.chunk(2, dim=1)
-    by_source = {BEFORE: (before, to_past), AFTER: (after, to_future), STATE: (h, c)}
+    found = Aligned(*(slope * way for slope, way in zip(slopes, ways, strict=True)))
+    before, after = found.beside.chunk(2, dim=1)
+    to_past, to_future = found.motion.chunk(2, dim=1)
+    by_source = {
+        BEFORE: (before, to_past, found.past),
+        AFTER: (after, to_future, found.future),
+        STATE: (found.h, found.c),
+    }
     return {s: float(sum(x.sum(dtype=torch.float64) for x in terms)) for s, terms in by_source.items()}

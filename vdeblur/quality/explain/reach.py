@@ -140,10 +140,11 @@ def _gradients(network: StreamNetwork, moments: Sequence[Moment], place: tuple[i
     with torch.enable_grad():
         for moment, centre, future in zip(moments, frames, [*frames[1:], after], strict=True):
             seen = future if moment.future is not None else None
-            computed = network.compute(*network.align(centre, seen, moment.motion, state))
-            state = network.remember(centre, computed)
+            now, ahead = network.encoded(centre), None if seen is None else network.encoded(seen)
+            computed = network.compute(*network.align(now, ahead, moment.motion, state))
+            state = network.remember(now, computed)
             if isinstance(network, ConvLSTM):  # remember() lets no gradient through the restored frame
-                state = state._replace(restored=(centre + network.config.carry * computed[0]).clamp(*LEGAL))
+                state = state._replace(restored=(centre + network.config.carry * computed[0])[:, :4].clamp(*LEGAL))
         row, column = place
         value = computed[0][0, :4, row, column].mean()
         leaves = [*frames, *([after] if after is not None else [])]

@@ -13,11 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...models import Motion, StreamNetwork
+from ...models import Encoded, Motion, StreamNetwork
 from ...models.convlstm import Aligned
 
 THIS, BEFORE, AFTER, STATE = SOURCES = ("this frame", "frame before", "frame after", "carried state")
-"""The frame before is seen as it was restored; the carried state is the cell's h and c. Both are warped along flow."""
+"""The frame before is seen as it was restored, and by its features; the carried state is the cell's h and c. All are
+warped along flow."""
 
 
 class Stream:
@@ -28,15 +29,19 @@ class Stream:
         self.state: Any = None
         """What the next step starts from."""
 
-    def look(self, centre: Tensor, future: Tensor | None, motion: Motion, is_scene_start: bool) -> tuple[Tensor, ...]:
+    def look(self, centre: Encoded, future: Encoded | None, motion: Motion, is_scene_start: bool) -> tuple[Tensor, ...]:
         """All that the network computes the centre's residual from; see `StreamNetwork.align`."""
         return self.network.align(centre, future, motion, None if is_scene_start else self.state)
+
+    def alone(self, centre: Encoded) -> tuple[Tensor, ...]:
+        """The same where there is nothing but the centre."""
+        return self.network.align(centre, None, None, None)
 
     def answer(self, aligned: tuple[Tensor, ...]) -> Tensor:
         """The residual (n, 6, h, w), float32."""
         return self.network.compute(*aligned)[0].float()
 
-    def go_on(self, centre: Tensor, aligned: tuple[Tensor, ...]) -> Tensor:
+    def go_on(self, centre: Encoded, aligned: tuple[Tensor, ...]) -> Tensor:
         """The residual, and its state carried to the next frame."""
         computed = self.network.compute(*aligned)
         self.state = self.network.remember(centre, computed)
@@ -50,13 +55,22 @@ def present(aligned: tuple[Tensor, ...], is_scene_start: bool, has_future: bool)
     return (*(() if is_scene_start else (BEFORE, STATE)), *((AFTER,) if has_future else ()))
 
 
-def only(aligned: tuple[Tensor, ...], kept: Collection[str]) -> tuple[Tensor, ...]:
-    """The same with every source beyond the frame itself left out, save those that are `kept`."""
-    if not isinstance(aligned, Aligned):
+def only(aligned: tuple[Tensor, ...], alone: tuple[Tensor, ...], kept: Collection[str]) -> tuple[Tensor, ...]:
+    """The same with every source beyond the frame itself left out, save those that are `kept`.
+
+    `alone` is what the network is shown of the same frame where there is nothing else.
+    """
+    if not isinstance(aligned, Aligned) or not isinstance(alone, Aligned):
         return aligned
-    centre, before, after = aligned.frames.chunk(3, dim=1)
-    to_past, to_future = aligned.motion.chunk(2, dim=1)
-    frames = [centre, before if BEFORE in kept else centre, after if AFTER in kept else centre]
-    motion = [to_past if {BEFORE, STATE} & set(kept) else 0 * to_past, to_future if AFTER in kept else 0 * to_future]
-    h, c = (x if STATE in kept else torch.zeros_like(x) for x in (aligned.h, aligned.c))
-    return Aligned(torch.cat(frames, dim=1), torch.cat(motion, dim=1), h, c)
+    before, after, state = ((aligned if source in kept else alone) for source in (BEFORE, AFTER, STATE))
+    beside = [before.beside.chunk(2, dim=1)[0], after.beside.chunk(2, dim=1)[1]]
+    moved = aligned if {BEFORE, STATE} & set(kept) else alone
+    motion = [moved.motion.chunk(2, dim=1)[0], after.motion.chunk(2, dim=1)[1]]
+    return aligned._replace(
+        beside=torch.cat(beside, dim=1),
+        motion=torch.cat(motion, dim=1),
+        past=before.past,
+        future=after.future,
+        h=state.h,
+        c=state.c,
+    )

@@ -15,7 +15,7 @@ from ...backends.folding import fold, unfold
 from ...backends.symmetries import SYMMETRIES, turn, turn_flow, undo
 from ...errors import NonFiniteResult
 from ...frames import Frame
-from ...models import Motion, StreamNetwork
+from ...models import Encoded, Motion, StreamNetwork
 from ...restorer import Restorer, State
 from ...windows import Window
 from . import certainty
@@ -50,8 +50,9 @@ class Seen(NamedTuple):
     """A frame as the network and optical flow want it."""
 
     frame: Frame
-    folded: Tensor
     luma: Luma
+    views: list[Encoded]
+    """For each symmetry."""
 
 
 class NetworkSteps:
@@ -71,21 +72,23 @@ class NetworkSteps:
         self._streams = [Stream(self._network) for _ in self._symmetries]
         self._history = History()
         self._seen: list[Seen] = []
-        self._last: tuple[tuple[Tensor, ...], tuple[str, ...], Attribution] | None = None
+        self._last: tuple[tuple[Tensor, ...], tuple[Tensor, ...], tuple[str, ...], Attribution] | None = None
 
     @torch.no_grad()
     def step(self, window: Window, is_explained: bool, with_sources: bool = True) -> Step:
         """Restore the centre of a window of three frames, and explain it if asked to; where from, if asked to, too."""
         past, now, future = (self._see(frame) for frame in window.frames)
-        motion, centre = _flows(now, past, future), now.folded
+        motion, centre = _flows(now, past, future), now.views[0]
         stream = self._streams[0]
         is_start = window.is_scene_start or stream.state is None
-        after = future.folded if future is not now and self._network.future else None
-        self._history.add(Moment(centre, after, motion, None if is_start else stream.state))
-        aligned = stream.look(centre, after, motion, is_start)
+        after = future if future is not now and self._network.future else None
+        ahead = after.views[0] if after else None
+        moment = Moment(centre.frame, ahead.frame if ahead else None, motion, None if is_start else stream.state)
+        self._history.add(moment)
+        aligned = stream.look(centre, ahead, motion, is_start)
         with watched(self._network) as inputs:
             residual = stream.go_on(centre, aligned)
-        residuals = [residual, *(self._view(k, centre, after, motion, window) for k in range(1, len(self._streams)))]
+        residuals = [residual, *(self._view(k, now, after, motion, window) for k in range(1, len(self._streams)))]
         mean = torch.stack(residuals[: self._averaged]).mean(0)
         try:
             restored = unfold(window.centre, mean.cpu().numpy())
@@ -97,8 +100,9 @@ class NetworkSteps:
         others = present(aligned, is_start, after is not None)
         found = None
         if with_sources:
-            found = attribute(lambda kept: stream.answer(only(aligned, kept)), others, residual)
-            self._last = aligned, others, found
+            alone = stream.alone(centre)
+            found = attribute(lambda kept: stream.answer(only(aligned, alone, kept)), others, residual)
+            self._last = aligned, alone, others, found
         width, height = window.centre.size
         deviation = certainty.spread(residuals)[:height, :width] if len(residuals) > 1 else None
         change = certainty.luma(mean).cpu().numpy()[:height, :width]
@@ -116,19 +120,19 @@ class NetworkSteps:
         """What moved `point` of the last frame."""
         return self._history.reach(self._network, point)
 
-    def _view(self, k: int, centre: Tensor, after: Tensor | None, motion: Motion, window: Window) -> Tensor:
+    def _view(self, k: int, now: Seen, after: Seen | None, motion: Motion, window: Window) -> Tensor:
         symmetry, stream = self._symmetries[k], self._streams[k]
-        turned = [None if x is None else _packed(turn(x, symmetry)) for x in (centre, after)]
         flow = Motion(*(turn_flow(x, symmetry) for x in motion))
-        assert turned[0] is not None
-        aligned = stream.look(turned[0], turned[1], flow, window.is_scene_start)
-        return undo(stream.go_on(turned[0], aligned), symmetry)
+        aligned = stream.look(now.views[k], after.views[k] if after else None, flow, window.is_scene_start)
+        return undo(stream.go_on(now.views[k], aligned), symmetry)
 
     def _see(self, frame: Frame) -> Seen:
         known = next((seen for seen in self._seen if seen.frame is frame), None)
         if known is None:
             planes = fold(frame)
-            known = Seen(frame, _packed(torch.from_numpy(planes).to(self._device)), half_luma(planes))
+            there = torch.from_numpy(planes).to(self._device)
+            views = [self._network.encoded(_packed(turn(there, symmetry))) for symmetry in self._symmetries]
+            known = Seen(frame, half_luma(planes), views)
             self._seen = [*self._seen[-2:], known]
         return known
 
@@ -157,7 +161,7 @@ def _flows(centre: Seen, *others: Seen) -> Motion:
     """Flow from the centre to its neighbours, (1, 2, h, w) each; zero where the centre stands for one."""
     still = np.zeros((2, *centre.luma.shape), np.float32)
     flows = [still if other is centre else flow_between(centre.luma, other.luma) for other in others]
-    return Motion(*(torch.from_numpy(flow)[None].to(centre.folded.device) for flow in flows))
+    return Motion(*(torch.from_numpy(flow)[None].to(centre.views[0].frame.device) for flow in flows))
 
 
 def _packed(x: Tensor) -> Tensor:

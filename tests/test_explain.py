@@ -245,8 +245,12 @@ def test_marked_is_what_is_visible_and_doubtful() -> None:
     assert list(beyond_evidence(change, deviation)) == [False, False, True, True]
 
 
-def test_one_frame_in_a_range_or_at_a_time_is_explained_as_in_the_whole(tmp_path: Path, random: str) -> None:
-    path = str(footage(tmp_path / "clip.mp4", frames=30))
+@pytest.mark.parametrize("first_pts", [0, 125])
+def test_one_frame_in_a_range_or_at_a_time_is_explained_as_in_the_whole(
+    tmp_path: Path, random: str, first_pts: int
+) -> None:
+    """Times are counted from the first frame, whenever the file says that it is shown."""
+    path = str(footage(tmp_path / "clip.mkv", frames=30, first_pts=first_pts))
     _, _, facts = steps_of(path, random, views=1)
     part, _, some = steps_of(path, random, views=1, frames=(20, 22))
     assert [fact.frame for fact in some] == [20, 21, 22]

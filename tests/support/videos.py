@@ -218,7 +218,12 @@ def info_of(path: str) -> StreamInfo:
 
 
 def footage(
-    path: Path, frames: int = 12, size: tuple[int, int] = (64, 48), audio: bool = False, cut_at: int | None = None
+    path: Path,
+    frames: int = 12,
+    size: tuple[int, int] = (64, 48),
+    audio: bool = False,
+    cut_at: int | None = None,
+    first_pts: int = 0,
 ) -> Path:
     """A moving pattern in H.264, 25 frames a second, with silence beside it if `audio`; another one from `cut_at`."""
     with av.open(str(path), "w") as container:
@@ -232,7 +237,7 @@ def footage(
             luma = (128 + 100 * np.sin((across + 3 * index) / 5) * np.cos(down / 7)).astype(np.uint8)
             luma = np.broadcast_to(luma, size[::-1])
             frame = av.VideoFrame.from_ndarray(np.stack([luma] * 3, axis=-1), format="rgb24")
-            frame.pts = index
+            frame.pts = first_pts + index
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
         if sound is not None:

@@ -129,6 +129,7 @@ def explain(
     loaded = load_model(model, device)
     with open_source(input) as source:
         info = source.info
+        origin = next((frame.seconds for frame in source), 0.0)  # times are counted from the first frame
     if point is not None and not (0 <= point[0] < info.width and 0 <= point[1] < info.height):
         size = f"{info.width}x{info.height}"
         raise InputError(f"{input}: the point {point[0]},{point[1]} lies outside its frames of {size}")
@@ -139,7 +140,7 @@ def explain(
     with open_source(input, SourceOptions(start_seconds=start or None)) as source:
         cuts = SceneCuts() if scene_cuts else None
         try:
-            gathered.follow(source, cuts, start, on_frame, on_step)
+            gathered.follow(source, cuts, (start, origin), on_frame, on_step)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -181,14 +182,17 @@ class _Gathered:
         self,
         source: Source,
         cuts: SceneCuts | None,
-        start: float,
+        clock: tuple[float, float],
         on_frame: OnFrame | None,
         on_step: Callable[[Step, FrameFacts], None] | None,
     ) -> None:
-        """Go along a source whose first frame is shown at about `start` seconds."""
+        """Go along a source whose first frame is shown at about the first number of `clock`, in seconds; the second is
+        the time that the whole file's first frame bears.
+        """
+        start, origin = clock
         first = round(start * self._wanted.rate)
         for number, window in enumerate(windows(source, self._steps.past, self._steps.future, cuts)):
-            index, seconds = first + number, start + window.centre.seconds
+            index, seconds = first + number, start + window.centre.seconds - origin
             self.read, self.last_seconds = number + 1, seconds
             if self._wanted.is_over(index, seconds):
                 break

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import struct
+import tempfile
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support import sei
-from support.videos import Recipe, copy, frames
+from support.videos import Recipe, copy, frames, packets
 from support.videos import write as write_clip
 from vdeblur.frames import Layout
+from vdeblur.media.mp4_boxes import dolby_vision_box
 from vdeblur.media.options import SinkOptions
 from vdeblur.media.probe import probe
 from vdeblur.media.probe_text import to_text
@@ -197,6 +201,107 @@ def test_looking_at_side_data_holds_no_frame(tmp_path: Path) -> None:
 def test_frames_of_any_shape_are_looked_at(size: tuple[int, int]) -> None:
     """As damaged headers claim them; swscale does not make them tiny in one step."""
     assert SideData().of(av.VideoFrame(*size, "gray")) == {}
+
+
+# -- what MP4 and MOV say of a track ----------------------------------------------------------------------------------
+
+
+def box(kind: bytes, *fields: bytes) -> bytes:
+    body = b"".join(fields)
+    return struct.pack(">I", 8 + len(body)) + kind + body
+
+
+def described(path: str, boxes: bytes) -> str:
+    """Put boxes at the end of the first track's sample entry of an MP4 whose index is its last box."""
+    data = bytearray(Path(path).read_bytes())
+    entry = max(data.find(kind) for kind in (b"avc1\0\0\0\0", b"hvc1\0\0\0\0", b"hev1\0\0\0\0")) - 4
+    (length,) = struct.unpack_from(">I", data, entry)
+    data[entry + length : entry + length] = boxes
+    for kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd"):
+        place = data.find(kind, data.find(b"moov")) - 4
+        struct.pack_into(">I", data, place, struct.unpack_from(">I", data, place)[0] + len(boxes))
+    struct.pack_into(">I", data, entry, length + len(boxes))
+    Path(path).write_bytes(data)
+    return path
+
+
+NONE = bytes(4)  # version and flags
+POSE = box(b"prhd", NONE, struct.pack(">3i", 10 << 16, -20 << 16, 5 << 16))
+PROJECTIONS = {
+    "equirectangular": box(b"equi", NONE, bytes(16)),
+    "a part of the sphere": box(b"equi", NONE, struct.pack(">4I", 1 << 30, 1 << 30, 1 << 29, 1 << 29)),
+    "cube map": box(b"cbmp", NONE, struct.pack(">2I", 0, 4)),
+}
+
+
+def views(path: str) -> dict[str, bytes]:
+    with open_source(path) as source:
+        found: dict[str, bytes] = source.side_data  # type: ignore[attr-defined]
+    return {kind: found[kind] for kind in ("SPHERICAL", "STEREO3D") if kind in found}
+
+
+@pytest.mark.parametrize("projection", PROJECTIONS)
+@pytest.mark.parametrize("stereo", [None, 0, 1, 2])
+@pytest.mark.parametrize("name", ["b.mp4", "b.mov"])
+def test_a_sphere_stays_one_in_mp4(tmp_path: Path, name: str, stereo: int | None, projection: str) -> None:
+    """By FFmpeg's reading of Spherical Video V2."""
+    sphere = box(b"sv3d", box(b"svhd", NONE, b"\0"), box(b"proj", POSE, PROJECTIONS[projection]))
+    seen = b"" if stereo is None else box(b"st3d", NONE, bytes([stereo]))
+    path = described(write_clip(tmp_path / "a.mp4", Recipe(frames(4))), seen + sphere)
+    given = views(path)
+    assert "SPHERICAL" in given
+    said, _ = passed(path, tmp_path / name, "libx265")
+    assert said == []
+    assert views(str(tmp_path / name)) == given
+
+
+@pytest.mark.parametrize("name", ["b.mkv", "b.ts"])
+def test_a_sphere_that_is_lost_is_named(tmp_path: Path, name: str) -> None:
+    sphere = box(b"sv3d", box(b"svhd", NONE, b"\0"), box(b"proj", POSE, PROJECTIONS["equirectangular"]))
+    path = described(write_clip(tmp_path / "a.mp4", Recipe(frames(4))), sphere)
+    said, _ = passed(path, tmp_path / name, "libx264")
+    assert ["spherical projection of the source is dropped" in line for line in said] == [True]
+
+
+DOLBY_VISION = box(b"dvvC", struct.pack(">BBH", 1, 0, 8 << 9 | 2 << 3 | 0b101), bytes([4 << 4]), bytes(19))
+SECOND_LAYER = box(b"dvcC", struct.pack(">BBH", 1, 0, 7 << 9 | 2 << 3 | 0b111), bytes([6 << 4]), bytes(19))
+
+
+ANY_RPU = Message(RPU, b"\x19\x08\x09" + bytes(range(1, 60)) + b"\x80")
+
+
+def dolby_vision(path: Path, said: bytes) -> str:
+    raw = path.with_suffix(".hevc")
+    units = [sei.encoded("libx265", [], count=1) for _ in range(4)]
+    raw.write_bytes(b"".join(with_messages(unit, (ANY_RPU,), "hevc") for unit in units))
+    with av.open(str(raw)) as given, av.open(str(path), "w") as made:
+        stream = made.add_stream_from_template(given.streams.video[0], opaque=True)
+        for number, packet in enumerate(p for p in given.demux(video=0) if p.size):
+            packet.stream, packet.pts, packet.dts = stream, number * 40, number * 40
+            packet.time_base = Fraction(1, 1000)
+            made.mux(packet)
+    return described(str(path), said)
+
+
+@pytest.mark.parametrize("said", [DOLBY_VISION, SECOND_LAYER, b""])
+@pytest.mark.parametrize("name", ["b.mp4", "b.mov", "b.mkv"])
+def test_what_an_mp4_says_of_dolby_vision_is_kept_or_named(tmp_path: Path, name: str, said: bytes) -> None:
+    path, out = dolby_vision(tmp_path / "a.mp4", said), tmp_path / name
+    warned, _ = passed(path, out, "libx265")
+    with av.open(str(out)) as container:
+        extradata = container.streams.video[0].codec_context.extradata
+    assert [messages_of(data, "hevc", extradata) for _, data in packets(str(out), "video")] == [(ANY_RPU,)] * 4
+    is_kept = said == DOLBY_VISION and name != "b.mkv"
+    assert ["says of Dolby Vision is dropped" in line for line in warned] == [True] * (not is_kept)
+    assert (DOLBY_VISION in out.read_bytes()) == is_kept
+
+
+@given(st.binary(max_size=300), st.integers(0, 3))
+def test_no_index_is_too_damaged_to_look_into(data: bytes, track: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.mp4")
+        path.write_bytes(box(b"moov", box(b"trak", data)) + data)
+        assert dolby_vision_box(str(path), track) is None
 
 
 DISPLAYS = {

@@ -67,6 +67,11 @@ class Riders:
     ratio: Fraction | None = None
     """Width to height of a pixel, where it is not that of the stream's first frame."""
 
+    @property
+    def has_dolby_vision(self) -> bool:
+        """Whether a Dolby Vision unit is among them."""
+        return any(message.type == RPU for message in self.messages)
+
 
 NO_RIDERS = Riders()
 

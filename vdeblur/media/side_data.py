@@ -8,7 +8,7 @@
     timecode (SMPTE ST 12-1)           -        rides    -           yes      -
     Dolby Vision                       -        rides    -           -        -
     HDR10 (mastering display, MaxCLL)  see `vdeblur.media.hdr10`
-    rotation                           see `VideoSink`: containers hold it
+    rotation, spherical projection     see `VideoSink`: containers hold them
     all else                           -        -        -           -        -
 
 "Rides": copied from the source's packets where that is H.264 or HEVC as well, see `vdeblur.media.sei`.
@@ -69,6 +69,7 @@ WORDS = {
 _NOT_LOST = frozenset(
     {
         "DISPLAYMATRIX",  # the container's, see `VideoSink`
+        "SPHERICAL",
         "MASTERING_DISPLAY_METADATA",  # the encoder's settings, see `vdeblur.media.hdr10`
         "CONTENT_LIGHT_LEVEL",
         "PANSCAN",  # of any MPEG-2 frame, whether the stream has a window for old televisions or not
@@ -131,10 +132,15 @@ def words(kinds: Iterable[str]) -> list[str]:
 class Carriage:
     """Watches what frames carry into one encoder, and names once in a warning what that drops."""
 
-    def __init__(self, encoder: str, name: str, warnings: list[str], first: Mapping[str, bytes]) -> None:
-        """`name` is the output's, `warnings` where to tell, `first` the side data of the source's first frame."""
+    def __init__(
+        self, encoder: str, name: str, warnings: list[str], first: Mapping[str, bytes], held: Iterable[str] = ()
+    ) -> None:
+        """`name` is the output's, `warnings` where to tell, `first` the side data of the source's first frame.
+
+        `held` are kinds that the container keeps.
+        """
         self._encoder, self._name, self._warnings = encoder, name, warnings
-        self._known = _CARRIED.get(encoder, frozenset())
+        self._known = _CARRIED.get(encoder, frozenset()).union(held)
         if int.from_bytes(first.get("GOP_TIMECODE", b""), sys.byteorder) & _GOP_TIME:
             self.note(frozenset({"GOP_TIMECODE"}))
 

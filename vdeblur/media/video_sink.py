@@ -29,6 +29,7 @@ from .encoders import (
 )
 from .hdr10 import hdr10_settings
 from .matroska import MAX_HEADER_BYTES, PLACEHOLDER, with_aspect
+from .mp4_boxes import add_to_entry, dolby_vision_box, view_boxes
 from .muxers import MATROSKA, MP4, SEGMENT_OPTIONS, PipeWriter, muxer_options, order_decoding, repacked
 from .options import SinkOptions
 from .other_streams import OtherStreams
@@ -37,7 +38,7 @@ from .palette import Palette
 from .partial import Partial
 from .planes import Decoded
 from .read_back import check_readable
-from .sei import carried_by, with_messages
+from .sei import Riders, carried_by, with_messages
 from .side_data import Carriage
 from .tags import cut_chapters, lasting, track_tags
 from .versions import TAGS_AS_THEY_ARE
@@ -105,6 +106,9 @@ class VideoSink:
         )
         self._is_open = True
         self._others: OtherStreams | None = None
+        self._boxes: dict[str, bytes] = {}
+        if self._media is not None and not options.picture_only:
+            self._keep_boxes(self._media, encoder)
         if self._media is None:
             self._add_video(encoder, pix_fmt, options, None)
         else:
@@ -153,7 +157,7 @@ class VideoSink:
         open_encoder(stream, self.name)
         self._stream = stream
         first = self._media.side_data if self._media else {}
-        self._carriage = Carriage(encoder, self.name, self.warnings, first)
+        self._carriage = Carriage(encoder, self.name, self.warnings, first, self._boxes)
 
     def _keep_aspect(self, context: Any, encoder: str) -> None:
         ratio = self._info.sample_aspect_ratio
@@ -192,6 +196,27 @@ class VideoSink:
         else:
             turned = f"{media.info.rotation} degrees"
             self.warnings.append(f"{self.name}: {self.format} has no place for the rotation ({turned})")
+
+    def _keep_boxes(self, media: VideoSource, encoder: str) -> None:
+        """What MP4 and MOV say of a video beside its codec; see `vdeblur.media.mp4_boxes`."""
+        is_file = self.format in MP4 and self._partial is not None
+        is_whole = (self._info.width, self._info.height) == (media.info.width, media.info.height)
+        self._boxes = view_boxes(media.side_data) if is_file and is_whole else {}
+        if "SPHERICAL" in media.side_data and "SPHERICAL" not in self._boxes:
+            self.warnings.append(
+                f"{self.name}: the spherical projection of the source is dropped; an MP4 file keeps it"
+            )
+        riders = media.first_frame.opaque
+        if RIDDEN.get(encoder) != "hevc" or not isinstance(riders, Riders) or not riders.has_dolby_vision:
+            return  # there is none, or `Carriage` says that it is dropped
+        described = dolby_vision_box(media.name, media.video.id) if is_file and is_whole else None
+        if described:
+            self._boxes["DOVI_RPU_BUFFER"] = described
+        else:
+            self.warnings.append(
+                f"{self.name}: what the container says of Dolby Vision is dropped, its metadata of frames stays: "
+                "players may show the video without it; from one MP4 file into another both stay"
+            )
 
     def _copy_metadata(self, media: VideoSource) -> None:
         self._container.metadata.update(lasting(media.container.metadata))
@@ -253,6 +278,8 @@ class VideoSink:
     def _end(self) -> None:
         self._is_open = False
         self._container.close()
+        if self._boxes and self._partial:
+            add_to_entry(self._partial.path, self._stream.index + 1, b"".join(self._boxes.values()))
         if self._edit and self._partial:
             with self._partial.path.open("r+b") as file:
                 head = self._edit(file.read(MAX_HEADER_BYTES))

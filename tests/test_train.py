@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 import pytest
 import torch
 from safetensors import safe_open
+from torch.utils.flop_counter import FlopCounterMode
 
 from support.commands import ROOT
 from support.train_runs import TINY, same, write_pictures
@@ -127,11 +128,17 @@ def test_the_loss_falls(config: TrainConfig, tmp_path: Path, kind: str) -> None:
     longer = replace(config, kind=kind, model=model, mix=mix, steps=200, batch=4, reuse=50, easy_start=0.5)
     longer = replace(longer, learner=LearnerConfig(learning_rate=3e-3, warm_up=20))
     lines: list[dict[str, float]] = []
-    train(longer, tmp_path, report=lines.append)
+    learner = train(longer, tmp_path, report=lines.append)
     assert [line["step"] for line in lines] == [100, 200]
     assert lines[1]["gain"] > lines[0]["gain"] + 0.05
     assert lines[1]["gain"] > 0.05
     assert [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()] == lines
+    pixels = 200 * longer.batch * 2 * longer.mix.scene.size**2
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        learner.network(torch.zeros(1, 1, 6, 64, 64))
+    assert lines[1]["pixels"] == pixels
+    assert lines[1]["flop"] == pytest.approx(3 * counter.get_total_flops() / 128**2 * pixels, rel=1e-3)
+    assert 0 < lines[0]["hours"] < lines[1]["hours"]
     ElementTree.parse(tmp_path / "plot.svg")
 
 

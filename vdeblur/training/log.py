@@ -1,4 +1,4 @@
-"""What a run tells: a line of JSON per hundred steps and per validation, and a plot of them."""
+"""What a run tells: a line of JSON per hundred steps and per validation, with what it has cost, and a plot of them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ..quality import plots
 class TrainingLog:
     """log.jsonl and plot.svg in a run's folder."""
 
-    def __init__(self, folder: Path, step: int) -> None:
+    def __init__(self, folder: Path, step: int, pixels_per_step: int, flop_per_pixel: float) -> None:
         """Goes on after `step`: what an interrupted run wrote beyond its checkpoint is done again, so it is dropped."""
-        self.folder = folder
+        self.folder, self._pixels_per_step, self._flop_per_pixel = folder, pixels_per_step, flop_per_pixel
         self._file = folder / "log.jsonl"
         self.lines = [line for line in read_lines(self._file) if line["step"] <= step]
         write_text(self._file, "".join(json.dumps(line) + "\n" for line in self.lines))
@@ -28,6 +28,17 @@ class TrainingLog:
         self.lines.append(line)
         with self._file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+
+    def spent(self, step: int, steps: int, seconds: float) -> dict[str, float]:
+        """What a line says of the pace of its last `steps` steps, and of all that the run has cost up to `step`."""
+        hours = next((line["hours"] for line in reversed(self.lines) if "hours" in line), 0.0)
+        pixels = step * self._pixels_per_step
+        return {
+            "steps_per_s": round(steps / seconds, 2),
+            "pixels": pixels,
+            "flop": float(f"{pixels * self._flop_per_pixel:.4g}"),
+            "hours": round(hours + seconds / 3600, 4),
+        }
 
     def plot(self) -> None:
         """Draw loss and gains anew; nothing before the first hundred steps."""

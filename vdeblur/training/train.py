@@ -19,6 +19,7 @@ import torch
 
 from ..backends.symmetries import SYMMETRIES
 from ..errors import DeviceError, InputError, UsageError
+from ..models.anatomy import SIZE, dissect
 from ..signals import Stopped
 from . import checkpoint
 from .learner import FIRST_FLOOR, FLOOR, Learner, LearnerConfig
@@ -83,6 +84,12 @@ class TrainConfig:
         if problems:
             raise UsageError("; ".join(problems))
 
+    @property
+    def pixels_per_step(self) -> int:
+        """Pixels of all frames that a step learns from."""
+        scene = self.mix.scene
+        return self.batch * scene.frames * scene.size**2
+
     def rate(self, step: int) -> float:
         """Share of the learning rate at a step: constant, then falling (warm-up, stable, decay; Hu et al. 2024)."""
         return min(1.0, (self.steps - step) / max(1, round(self.cool_down * self.steps)))
@@ -122,7 +129,7 @@ def train(
         checkpoint.begin_with(learner, config.init)
     if (folder / "resume.safetensors").exists():
         checkpoint.resume(learner, folder / "resume.safetensors")
-    log = TrainingLog(folder, learner.step_count)
+    log = TrainingLog(folder, learner.step_count, config.pixels_per_step, flop_per_pixel(learner))
     teacher = Teacher(config.teacher, config.teacher_views, place) if config.teacher else None
     provenance = {
         "data": [Path(name).name for name in config.pairs or config.data],
@@ -161,7 +168,7 @@ def train(
             if learner.step_count % 100 == 0:
                 loss, gain = torch.stack(told).mean(0).tolist()
                 line = {"step": learner.step_count, "loss": round(loss, 4), "gain": round(gain, 4)}
-                note({**line, "steps_per_s": round(len(told) / (now - clock), 2)})
+                note({**line, **log.spent(learner.step_count, len(told), now - clock)})
                 told, clock = [], now
             if now - saved > save_minutes * 60:
                 save()
@@ -183,6 +190,11 @@ def train(
         batches.close()
         log.plot()
     return learner
+
+
+def flop_per_pixel(learner: Learner) -> float:
+    """Of one pixel's forward and backward pass: three times the forward one, a multiplication and an addition each."""
+    return 6 * 1e9 * dissect(learner.network).gmac / math.prod(SIZE)
 
 
 def take_step(learner: Learner, config: TrainConfig, batch: Batch, teacher: Teacher | None = None) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
@@ -40,6 +41,13 @@ def clip(folder: Path, name: str = "in.mkv", count: int = 5) -> Path:
     return Path(write(folder / name, Recipe(frames(count), codec="ffv1")))
 
 
+def images(folder: Path, count: int = 5) -> Path:
+    folder.mkdir()
+    for index in range(count):
+        cv2.imwrite(str(folder / f"{index:03d}.png"), np.full((48, 64, 3), index, np.uint8))
+    return folder
+
+
 # -- resources -------------------------------------------------------------------------------------------------------
 
 
@@ -71,6 +79,57 @@ def test_output_on_another_file_system(tmp_path: Path) -> None:
         assert [file.name for file in out.iterdir()] == ["out.mkv"]
     finally:
         shutil.rmtree(out)
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOSYS, errno.ENOTSUP])
+@pytest.mark.parametrize("name", ["out.mkv", "out/"])
+def test_a_network_folder_that_cannot_wait_for_its_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, code: int
+) -> None:
+    """FUSE, CIFS and some NFS servers refuse fsync, or refuse it for folders."""
+
+    def refuse(handle: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    path = clip(tmp_path) if name == "out.mkv" else images(tmp_path / "in")
+    result = run(path, "-o", f"{tmp_path}/{name}", *FILTER)
+    assert result.exit_code == 0, result.stderr
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC, errno.EDQUOT])
+def test_a_disk_that_does_not_hold_what_it_took(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    """A network folder may tell so late that it is full."""
+
+    def refuse(handle: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    refused(run(clip(tmp_path), "-o", tmp_path / "out.mkv", *FILTER), 5, "out.mkv: cannot be written")
+    assert [file.name for file in tmp_path.iterdir()] == ["in.mkv"]
+
+
+def test_a_result_that_may_not_take_its_name_is_not_thrown_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some file systems rename onto nothing that is there, or nothing that others watch."""
+    path, out = clip(tmp_path), tmp_path / "out.mkv"
+    out.write_bytes(b"an older result")
+    replace = os.replace
+
+    def refuse(source: Path, target: Path) -> None:
+        if Path(target) == out:
+            raise FileExistsError(errno.EEXIST, "File exists")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    result = run(path, "-o", out, "-y", *FILTER)
+    refused(result, 5, "out.mkv: cannot take its name: File exists; all of it is in ")
+    (whole,) = tmp_path.glob(".*.part")
+    assert str(whole) in result.stderr
+    assert out.read_bytes() == b"an older result"
+    assert len(packets(str(whole), "video")) == 5
 
 
 @pytest.mark.needs("linux")

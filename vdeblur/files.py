@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -14,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError, OutputError, reason_of
+
+_NO_WAIT = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+"""How file systems say that they cannot wait for the disk."""
 
 
 @contextmanager
@@ -64,13 +68,31 @@ def write_json(path: Path, value: Any) -> None:
 
 def flush(path: Path) -> None:
     """Wait until a file's bytes, or a folder's names, are on the disk. Raises OSError."""
-    if os.name == "nt" and path.is_dir():
+    is_folder = path.is_dir()
+    if os.name == "nt" and is_folder:
         return
-    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)  # Windows flushes what may be written
     try:
-        os.fsync(handle)
+        handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)  # Windows flushes what may be written
+    except PermissionError:
+        if is_folder:  # one that may be written but not listed
+            return
+        raise
+    try:
+        sync(handle)
     finally:
         os.close(handle)
+
+
+def sync(handle: int) -> None:
+    """Wait until what was written to an open file is on the disk. Raises OSError.
+
+    Many network folders know no such wait, or none for folders: they are taken at their word.
+    """
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_WAIT:
+            raise
 
 
 def user_cache() -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
+from ..files import sync
 from ..jobs.fingerprints import input_sha256
 from ..media.image_files import images_of
 
@@ -72,7 +73,7 @@ class Journal:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
                 file.flush()
-                os.fsync(file.fileno())
+                sync(file.fileno())
         except OSError as error:
             raise OutputError(f"{self._path}: cannot be kept: {error.strerror}") from error
         self._take(entry)

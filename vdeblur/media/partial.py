@@ -44,25 +44,33 @@ class Partial:
             else:
                 os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         except OSError as error:
+            self.discard()  # a full share of a network folder may tell when a file is closed
             reason = f"there is no folder {parent}" if not parent.is_dir() else reason_of(error)
             raise OutputError(f"{target}: cannot be written: {reason}") from error
 
     def commit(self) -> None:
-        """Flush to disk and rename into place."""
+        """Flush to disk and rename into place.
+
+        Raises OutputError. What is whole but may not take its name stays where it is, and the error says where.
+        """
+        try:
+            for file in sorted(self.path.iterdir()) if self.path.is_dir() else [self.path]:
+                flush(file)
+        except OSError as error:
+            self.discard()
+            raise OutputError(f"{self.target}: cannot be written: {reason_of(error)}") from error
         try:
             if self.path.is_dir():
-                self._commit_folder()
+                self._move_folder()
             else:
-                flush(self.path)
                 os.replace(self.path, self.target)
             flush(self.target.parent)
         except OSError as error:
-            raise OutputError(f"{self.target}: cannot be finished: {reason_of(error)}") from error
+            kept = f"; all of it is in {self.path}" if self.path.exists() else ""
+            raise OutputError(f"{self.target}: cannot take its name: {reason_of(error)}{kept}") from error
 
-    def _commit_folder(self) -> None:
+    def _move_folder(self) -> None:
         written = sorted(self.path.iterdir())
-        for file in written:
-            flush(file)
         if self.target.exists() and not any(self.target.iterdir()):
             self.target.rmdir()
         if not self.target.exists():

@@ -81,6 +81,29 @@ def test_output_on_another_file_system(tmp_path: Path) -> None:
         shutil.rmtree(out)
 
 
+@pytest.mark.needs("linux")
+def test_a_name_that_no_file_system_takes(tmp_path: Path) -> None:
+    path = clip(tmp_path)
+    refused(run(path, "-o", tmp_path / f"{'n' * 300}.mkv", *FILTER), 5, "cannot be written: File name too long")
+    assert [file.name for file in tmp_path.iterdir()] == ["in.mkv"]
+
+
+@pytest.mark.needs("linux")
+@pytest.mark.parametrize("there", [False, True])
+def test_an_output_that_is_a_link_is_written_where_it_points(tmp_path: Path, there: bool) -> None:
+    """As on a machine whose large disk is elsewhere."""
+    path, link, disk = clip(tmp_path), tmp_path / "out.mkv", tmp_path / "disk"
+    disk.mkdir()
+    link.symlink_to(disk / "film.mkv")
+    if there:
+        (disk / "film.mkv").write_bytes(b"an older result")
+        refused(run(path, "-o", link, *FILTER), 5, "out.mkv: exists already")
+    assert run(path, "-o", link, "-y", *FILTER).exit_code == 0
+    assert link.is_symlink()
+    assert [file.name for file in disk.iterdir()] == ["film.mkv"]
+    assert len(packets(str(disk / "film.mkv"), "video")) == 5
+
+
 @pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOSYS, errno.ENOTSUP])
 @pytest.mark.parametrize("name", ["out.mkv", "out/"])
 def test_a_network_folder_that_cannot_wait_for_its_disk(

@@ -331,6 +331,24 @@ class TestOtherStreams:
             assert after.streams.video[0].metadata["TIMECODE"] == "01:02:03:04"
             assert after.streams.video[0].metadata["title"] == "front camera"
 
+    @pytest.mark.parametrize("name", ["o.ts", "o.mkv", "o.mp4"])
+    def test_teletext_is_named(self, tmp_path: Path, name: str) -> None:
+        """Nothing here decodes it, and PyAV copies no such stream."""
+        path, out = str(tmp_path / "a.ts"), str(tmp_path / name)
+        with av.open(path, "w") as container:
+            video = container.add_stream("libx264", rate=25, width=64, height=48)
+            pages: Any = container.add_mux_stream("dvb_teletext")
+            pages.metadata["language"] = "ger"
+            for index, frame in enumerate(frames(10)):
+                container.mux(video.encode(video_frame(frame)))
+                page = av.Packet(b"\x10\x02\x2c" + bytes([0xE7, 0xE4, *(index + n for n in range(42))]) + b"\xff" * 92)
+                page.stream, page.pts, page.dts, page.time_base = pages, index, index, Fraction(1, 25)
+                container.mux(page)
+            container.mux(video.encode(None))
+        sink = open_sink(out, source := open_source(path))
+        copy(source, sink)
+        assert ["subtitle stream 1 (ger) is teletext or" in line for line in sink.warnings] == [True]
+
     @pytest.mark.parametrize("entry", [b"gpmd", b"camm", b"fdsc"])
     @pytest.mark.parametrize("name", ["o.mp4", "o.mov", "o.mkv"])
     def test_a_cameras_track_is_copied_or_named(self, tmp_path: Path, name: str, entry: bytes) -> None:

@@ -95,6 +95,11 @@ def can_hold(container: str, stream: Any) -> bool:
     return _rehearse(container, lambda output: output.add_stream_from_template(stream))
 
 
+def is_unknown_text(stream: Any) -> bool:
+    """Whether nothing here decodes a subtitle stream (teletext, Japan's captions): PyAV copies none of these."""
+    return bool(stream.type == "subtitle" and stream.codec_context is None)
+
+
 def holds_chapters(stream: Any) -> bool:
     """Whether a stream is the track in which MP4 and MOV keep chapters, which FFmpeg gives as chapters too.
 

@@ -10,7 +10,16 @@ import av
 from av.container import OutputContainer
 from av.stream import Disposition
 
-from .containers import can_hold, codec_name, describe, holds_chapters, is_set_aside, repeats_timecode, text_codec
+from .containers import (
+    can_hold,
+    codec_name,
+    describe,
+    holds_chapters,
+    is_set_aside,
+    is_unknown_text,
+    repeats_timecode,
+    text_codec,
+)
 from .muxers import repacked
 from .tags import copied_tags, lasting, track_tags
 from .video_source import VideoSource
@@ -53,6 +62,9 @@ class OtherStreams:
             return  # they are written as chapters
         if is_set_aside(stream):
             self._warnings.append(f"{self._name}: {describe(stream)} is not read by FFmpeg: dropped")
+            return
+        if is_unknown_text(stream):
+            self._warnings.append(f"{self._name}: {describe(stream)} is teletext or has no decoder here: dropped")
             return
         if self._format == "matroska" and stream.disposition & Disposition.attached_pic:
             self._attach_cover(stream)

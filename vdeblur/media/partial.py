@@ -28,7 +28,12 @@ class Partial:
         self.target = Path(target)
         if any(given and os.path.exists(given) and _same(given, target) for given in inputs):
             raise UsageError(f"{target}: is the input itself; name another output", settings=("output",))
-        taken = any(self.target.iterdir()) if folder and self.target.is_dir() else self.target.exists()
+        try:
+            if self.target.is_symlink():  # the link stays; what it points to is written, maybe on another disk
+                self.target, within = self.target.resolve(), None
+            taken = any(self.target.iterdir()) if folder and self.target.is_dir() else self.target.exists()
+        except OSError as error:  # a name that no file system takes
+            raise OutputError(f"{target}: cannot be written: {reason_of(error)}") from error
         if taken and not overwrite:
             message = f"{target}: exists already; replace it or name another output"
             raise OutputError(message, settings=("overwrite", "output"))

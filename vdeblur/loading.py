@@ -160,7 +160,7 @@ def _loaded(options: ModelOptions, name: str, look_ahead: bool) -> _Network:
         from .backends.pytorch import choose_device, choose_precision
 
         if options.precision == "int8":
-            raise UsageError("torch does not compute in int8; onnx does, with a model that `vdeblur compress` made")
+            raise UsageError("torch does not compute in int8; openvino does, with a model that `vdeblur compress` made")
         device = choose_device(options.device)
         options = replace(options, device=device, precision=choose_precision(options.precision, device))
     try:

@@ -13,7 +13,7 @@ from ..errors import UsageError
 from ..files import write_json
 from ..version import __version__
 from .cache import cache_folder
-from .engines import GRAPH_ENGINES, PACKAGES, is_installed, require
+from .engines import GRAPH_ENGINES, PACKAGES, is_installed, remedy, require
 
 
 def choose_engine(wanted: str, model: str, device: str, precision: str) -> str:
@@ -32,24 +32,23 @@ def choose_engine(wanted: str, model: str, device: str, precision: str) -> str:
 
 
 def choose_graph_engine(wanted: str, device: str = "auto", precision: str = "fp32") -> str:
-    """The engine for an exported model of this precision; "auto" is the first of GRAPH_ENGINES that is installed and
-    runs it. Raises UsageError.
+    """The engine for an exported model of this precision; "auto" is the first of its GRAPH_ENGINES that is installed.
 
-    OpenVINO was measured to lose most of what a network adds when it computes our graphs in int8.
+    Raises UsageError.
     """
     if device not in ("auto", "cpu"):
         raise UsageError(f"exported models are computed on the processor, not on {device}")
-    if wanted == "torch":
-        raise UsageError(f"the torch engine does not run exported models; choose {' or '.join(GRAPH_ENGINES)}")
-    if wanted == "openvino" and precision == "int8":
-        raise UsageError("the openvino engine computes this int8 model too inexactly; choose onnx")
-    if wanted != "auto":
-        require(wanted)
-        return wanted
-    for engine in GRAPH_ENGINES:
-        if is_installed(engine) and not (engine == "openvino" and precision == "int8"):
-            return engine
-    raise UsageError("exported models run on engines that are not installed: pip install 'vdeblur[onnx]'")
+    known = GRAPH_ENGINES[precision]
+    names = " or ".join(known)
+    if wanted == "auto":
+        found = next(filter(is_installed, known), None)
+        if found is None:
+            raise UsageError(f"a model exported in {precision} runs on {names}, not installed: {remedy(known[-1])}")
+        return found
+    if wanted in PACKAGES and wanted not in known:
+        raise UsageError(f"the {wanted} engine does not run models exported in {precision}; choose {names}")
+    require(wanted)
+    return wanted
 
 
 def machine() -> dict[str, Any]:

@@ -80,8 +80,8 @@ class Session(Protocol):
 PACKAGES = {"torch": "torch", "onnx": "onnxruntime", "openvino": "openvino"}
 """Engine -> the package that it needs. Each but torch's is the extra of the engine's name."""
 
-GRAPH_ENGINES = ("openvino", "onnx")
-"""Those that run exported models, the one that is faster on most processors first."""
+GRAPH_ENGINES = {"fp32": ("openvino", "onnx"), "int8": ("openvino",)}
+"""Precision -> engines that run models exported in it, the one that is faster on most processors first."""
 
 
 def is_installed(engine: str) -> bool:
@@ -122,7 +122,7 @@ def open_session(engine: str, folder: Path, graph: Graph, part: str, precision: 
         from . import openvino
 
         opener = openvino.OpenVinoSession
-    path = graph_file(folder, part)
+    path = graph_file(folder, part, graph.precision)
     try:
         return opener(path, graph, precision)
     except RuntimeError as error:  # both engines' own errors are RuntimeErrors

@@ -1,8 +1,10 @@
-"""Exported models: a folder with a network's graphs in ONNX and a manifest that says what it is. Needs no torch.
+"""Exported models: a folder with a network's graphs and a manifest that says what it is. Needs no torch.
 
 encode.onnx       `encode` of the network, for frames of any size
 compute.onnx      `compute` of the network
 manifest.json     the fields of `Graph`
+
+A model in int8 has its graphs in OpenVINO's own form, each as an .xml file beside a .bin file with its weights.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ FORMAT = "vdeblur-graph/2"
 
 MANIFEST = "manifest.json"
 PARTS = ENCODE, COMPUTE = "encode", "compute"
-"""Graphs of a model; each is in a file of its own."""
+"""Graphs of a model."""
+SUFFIXES = {"fp32": (".onnx",), "int8": (".xml", ".bin")}
+"""Precision -> suffixes of the files of each graph; an engine opens the first and finds the others beside it."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Graph:
     config: dict[str, Any]
     """Keyword arguments of the kind's configuration."""
     precision: str
-    """"fp32", which engines may compute in less, or "int8", quantised."""
+    """A key of SUFFIXES: "fp32", which engines may compute in less, or "int8", quantised."""
     past: int
     future: int
     uses_motion: bool
@@ -47,7 +51,7 @@ class Graph:
     weights_sha256: str
     """Of the checkpoint it was made from."""
     graphs_sha256: dict[str, str]
-    """Of each graph's own file."""
+    """Of each of the graphs' files, by its name."""
     made_by: dict[str, str]
     """Versions of vdeblur and of what exported it."""
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -61,7 +65,9 @@ class Graph:
     @property
     def sha256(self) -> str:
         """Of all its graphs together."""
-        return hashlib.sha256("".join(self.graphs_sha256[part] for part in PARTS).encode()).hexdigest()
+        return hashlib.sha256(
+            "".join(map(self.graphs_sha256.__getitem__, files_of(self.precision))).encode()
+        ).hexdigest()
 
     @property
     def features(self) -> float:
@@ -69,14 +75,19 @@ class Graph:
         return features_of(self.config)
 
 
-def graph_file(folder: Path, part: str) -> Path:
-    """Where a model's graph of this part is."""
-    return folder / f"{part}.onnx"
+def graph_file(folder: Path, part: str, precision: str = "fp32") -> Path:
+    """What an engine opens for this part of a model."""
+    return folder / f"{part}{SUFFIXES[precision][0]}"
 
 
-def hashes_of(folder: Path) -> dict[str, str]:
-    """SHA-256 of every graph in a folder."""
-    return {part: file_sha256(graph_file(folder, part)) for part in PARTS}
+def files_of(precision: str) -> list[str]:
+    """Names of all the files that hold the graphs of a model in this precision."""
+    return [f"{part}{suffix}" for part in PARTS for suffix in SUFFIXES[precision]]
+
+
+def hashes_of(folder: Path, precision: str = "fp32") -> dict[str, str]:
+    """SHA-256 of every file of the graphs in a folder, by its name."""
+    return {name: file_sha256(folder / name) for name in files_of(precision)}
 
 
 def is_graph(path: str | Path) -> bool:
@@ -105,11 +116,11 @@ def load_graph(folder: str | Path) -> Graph:
         raise ModelError(f"{folder}: is of another version ({found!r}; this one reads {FORMAT!r}); {again}")
     try:
         graph = Graph(**{entry.name: entries[entry.name] for entry in fields(Graph)})
-        actual = hashes_of(folder)
+        actual = hashes_of(folder, graph.precision)
     except (KeyError, InputError) as error:
         raise ModelError(f"{folder}: is not whole ({error}); {again}") from error
-    for part in PARTS:
-        if actual[part] != graph.graphs_sha256[part]:
-            raise ModelError(f"{graph_file(folder, part)}: is not what was exported (its SHA-256 differs); {again}")
+    for name, sha256 in actual.items():
+        if sha256 != graph.graphs_sha256.get(name):
+            raise ModelError(f"{folder / name}: is not what was exported (its SHA-256 differs); {again}")
     encode, compute = graph.reach
     return replace(graph, reach=(encode, compute))

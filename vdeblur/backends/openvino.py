@@ -14,8 +14,8 @@ from ..errors import UsageError
 from .folding import Samples
 from .graphs import Graph
 
-PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
-"""Ours -> OpenVINO's."""
+PRECISIONS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
+"""Ours -> OpenVINO's, for the layers that are not quantised."""
 
 
 @cache
@@ -32,8 +32,13 @@ class OpenVinoSession:
     """A graph compiled by OpenVINO."""
 
     def __init__(self, path: Path, graph: Graph, precision: str) -> None:
-        """`precision` "auto" is bf16 where the processor has it, else fp32. Raises UsageError for another."""
-        known = ["fp32", "bf16"] if computes_bf16() else ["fp32"]
+        """`precision` "auto" is the graph's own, and bf16 in place of fp32 where the processor has it.
+
+        Raises UsageError for another.
+        """
+        known = [graph.precision]
+        if graph.precision == "fp32" and computes_bf16():
+            known.append("bf16")
         self.precision = known[-1] if precision == "auto" else precision
         if self.precision not in known:
             raise UsageError(f"the openvino engine computes this model here in {' or '.join(known)}, not {precision}")

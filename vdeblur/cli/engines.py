@@ -102,7 +102,7 @@ def export(model: str, output: str) -> None:
 )
 @options.computing_options
 def compress(model: str, output: str, clip: tuple[str, ...], frames: int, prune: float | None) -> None:
-    """Make a model smaller: in int8, for the onnx engine, or with fewer channels.
+    """Make a model smaller: in int8, for the openvino engine, or with fewer channels.
 
     MODEL is a name of `vdeblur models`, a .safetensors file, or for int8 the folder of an exported model. int8 needs
     pip install 'vdeblur[compress]'.
@@ -135,4 +135,4 @@ def compress(model: str, output: str, clip: tuple[str, ...], frames: int, prune:
 
     graph = quantise_model(model, clips(), output)
     shown = graph.provenance["calibration_frames"]
-    say(f"{output}: int8, ranges from {shown} frames; use it with -m {output} --engine onnx")
+    say(f"{output}: int8, ranges from {shown} frames; use it with -m {output}")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..backends.choice import keep_fastest
-from ..backends.engines import installed_engines
-from ..backends.graphs import is_graph
+from ..backends.engines import GRAPH_ENGINES, installed_engines
+from ..backends.graphs import is_graph, load_graph
 from ..errors import UsageError
 from ..frames import Color, Frame, StreamInfo
 from ..loading import ModelOptions, load_restorer
@@ -123,12 +123,12 @@ def _engines_of(model: ModelOptions, wanted: Sequence[str]) -> list[str]:
     name = model.name or ""
     known = installed_engines()
     if is_graph(name):
-        known = [engine for engine in known if engine != "torch"]
+        known = [engine for engine in GRAPH_ENGINES[load_graph(name).precision] if engine in known]
     elif model.device not in ("auto", "cpu"):
         known = ["torch"]
     engines = list(wanted) or known
     if not engines:
-        raise UsageError(f"{name}: none of the engines that run it is installed: pip install 'vdeblur[onnx]'")
+        raise UsageError(f"{name}: none of the engines that run it is installed: pip install 'vdeblur[openvino]'")
     return engines
 
 

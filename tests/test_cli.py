@@ -131,7 +131,7 @@ def test_pictures_take_a_rate_and_a_pipe_a_format(tmp_path: Path) -> None:
 def test_other_rates_are_refused(clip: Path, rate: str) -> None:
     result = run(clip, "-r", rate)
     assert result.exit_code == 2
-    assert "frames per second" in one_line(result)
+    assert "is not a frame rate" in one_line(result)
 
 
 def test_a_pipe_carries_the_stream(clip: Path, tmp_path: Path) -> None:

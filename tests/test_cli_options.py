@@ -53,7 +53,7 @@ def test_a_flag_means_the_same_in_all_commands() -> None:
         assert {flag: len(values) for flag, values in found.items()} == dict.fromkeys(shared, 1)
 
 
-def test_batch_and_segment_heed_what_only_the_main_command_took(tmp_path: Path) -> None:
+def test_batch_and_segment_take_the_options_of_the_main_command(tmp_path: Path) -> None:
     clip = footage(tmp_path / "in.mp4", frames=20, size=(128, 96), cut_at=9)
     words = ("-m", "unsharp", "--codec", "ffv1", "--pix-fmt", "yuv444p", "--scene-cuts", "off", "--tile", "0")
     done = run("batch", clip, "-o", tmp_path / "out", "--name", "{stem}.mkv", *words, "--deinterlace", "off", "--json")

@@ -142,8 +142,8 @@ def test_what_names_the_preset_decides_whether_it_wins_over_the_file(clip: Path,
         (("--quality", "bets"), 'did you mean "best"?'),
         (("--quality", "archvie", "--config", "presets.toml"), 'did you mean "archive"?'),
         (("--quality", "bad", "--config", "bad.toml"), 'unknown key "modle"; did you mean "model"?'),
-        (("--quality", "worse", "--config", "bad.toml"), "it can start from draft, good, best"),
-        (("--config", "odd.toml"), '"presets" holds a table for each preset'),
+        (("--quality", "worse", "--config", "bad.toml"), "choose draft, good, best"),
+        (("--config", "odd.toml"), '"presets" must hold one table per preset'),
     ],
 )
 def test_a_wrong_preset_is_one_line(

@@ -126,10 +126,10 @@ def test_split_options_and_image_sequences_work_as_without_it(clip: Path, tmp_pa
     [
         (("clip.mp4", "clip.mp4", "--preview"), 2, "one input"),
         (("-", "--preview"), 2, "pipe"),
-        (("clip.mp4", "--preview", "-o", "-"), 2, "one input, and a file"),
+        (("clip.mp4", "--preview", "-o", "-"), 2, "takes one input and writes a file"),
         (("clip.mp4", "--preview=0"), 2, "--preview"),
         (("clip.mp4", "--preview=soon"), 2, "--preview"),
-        (("clip.mp4", "--preview", "-o", "taken.mp4"), 5, "exists already"),
+        (("clip.mp4", "--preview", "-o", "taken.mp4"), 5, "already exists"),
         (("clip.mp4", "--preview", "--ss", "99"), 3, "no frame"),
         (("text.mp4", "--preview"), 3, "text.mp4"),
     ],

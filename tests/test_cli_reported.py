@@ -141,7 +141,7 @@ def test_an_existing_output_hides_no_other_error(clip: Path, tmp_path: Path) -> 
     result = run(clip, "-o", taken, "-m", "fats", "--crf", "99", "--preset", "warp", "--pix-fmt", "yuv9")
     assert result.exit_code == 5
     lines = errors(result)
-    for part in ("exists already", "0 to 51", "ultrafast", "yuv9", 'did you mean "fast"?'):
+    for part in ("already exists", "0 to 51", "ultrafast", "yuv9", 'did you mean "fast"?'):
         assert sum(part in line for line in lines) == 1
     assert len(lines) == 5
     assert "-y/--overwrite" in lines[0]

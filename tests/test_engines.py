@@ -202,7 +202,7 @@ def test_a_checkpoint_is_exported_once_for_an_engine(tmp_path: Path, monkeypatch
 def test_an_export_is_whole_or_not_there(tmp_path: Path) -> None:
     model = str(saved("cnn", tmp_path))
     (tmp_path / "taken").mkdir()
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="already exists"):
         export_model(model, tmp_path / "taken")
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):

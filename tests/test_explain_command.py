@@ -35,7 +35,7 @@ def test_a_page_pictures_and_figures(tmp_path: Path, clip: Path, model: str) -> 
 
     again = run(*words, "--at", "0.1")
     assert again.exit_code == 5
-    assert "exists already" in again.stderr
+    assert "already exists" in again.stderr
     assert run(*words, "--at", "0.1", "-y", "-q").stderr == ""
 
 
@@ -44,14 +44,15 @@ def test_a_page_pictures_and_figures(tmp_path: Path, clip: Path, model: str) -> 
     [
         (("--point", "64,10"), 3, "lies outside its frames of 64x48"),
         (("--at", "0:09"), 3, "nothing is shown at 9 s"),
-        (("--point", "here"), 2, "no pixel, as in 320,180"),
-        (("--frames", "9-2"), 2, "no range of frames"),
+        (("--point", "here"), 2, "not a pixel such as 320,180"),
+        (("--frames", "9-2"), 2, "not a range of frames"),
         (("--frames", "1-2", "--at", "0"), 2, "give one of them"),
         (("--frames", "90-120"), 3, "no frame 90; it has 8"),
         (("-m", "fats"), 3, 'did you mean "fast"?'),
+        (("-o", "findings.json", "--json"), 2, "name it .html"),
         (("-o", "/nowhere/page.html"), 5, "cannot write the page"),
         (("--evidence", "nothing.mp4"), 3, "nothing.mp4: no such file"),
-        (("--evidence", "x.mp4", "--at", "0"), 2, "--evidence is about all frames"),
+        (("--evidence", "x.mp4", "--at", "0"), 2, "--evidence covers all frames"),
     ],
 )
 def test_mistakes_are_one_line(clip: Path, model: str, words: tuple[str, ...], code: int, said: str) -> None:

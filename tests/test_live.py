@@ -227,7 +227,7 @@ def test_both_sides_are_recorded(clip: Path, tmp_path: Path) -> None:
 def test_an_existing_recording_and_the_cameras_own_file_are_refused(clip: Path, tmp_path: Path) -> None:
     (tmp_path / "out.mkv").write_bytes(b"mine")
     with FileCamera(str(clip)) as camera:
-        with pytest.raises(OutputError, match="exists already"):
+        with pytest.raises(OutputError, match="already exists"):
             open_recording(str(tmp_path / "out.mkv"), camera)
         with pytest.raises(UsageError, match="own file"):
             open_recording(str(clip), camera, overwrite=True)
@@ -238,7 +238,7 @@ def test_an_existing_recording_and_the_cameras_own_file_are_refused(clip: Path, 
 
 def test_the_command_records_and_reports(clip: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.mkv"
-    words = ["live", "--camera", str(clip), "-m", "unsharp", "--preview", "none", "-o", str(out), "--json"]
+    words = ["live", "--camera", str(clip), "-m", "unsharp", "--no-window", "-o", str(out), "--json"]
     result = run(*words, "--progress", "json")
     assert result.exit_code == 0
     said = json.loads(result.stdout)
@@ -343,7 +343,7 @@ def test_two_recordings_share_no_buffer(clip: Path) -> None:
 
 def test_a_stop_leaves_a_whole_recording(clip: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.mkv"
-    words = ["live", "--camera", str(clip), "--loop", "-m", "unsharp", "--preview", "none", "-o", str(out)]
+    words = ["live", "--camera", str(clip), "--loop", "-m", "unsharp", "--no-window", "-o", str(out)]
     with subprocess.Popen(
         [sys.executable, "-m", "vdeblur", *words, "--progress", "json"],
         cwd=ROOT,
@@ -360,7 +360,7 @@ def test_a_stop_leaves_a_whole_recording(clip: Path, tmp_path: Path) -> None:
 
 
 def test_stdout_carries_the_stream_until_its_reader_has_enough(clip: Path) -> None:
-    words = ["live", "--camera", str(clip), "--loop", "-m", "unsharp", "--preview", "none", "-o", "-", "-q"]
+    words = ["live", "--camera", str(clip), "--loop", "-m", "unsharp", "--no-window", "-o", "-", "-q"]
     with subprocess.Popen(
         [sys.executable, "-m", "vdeblur", *words],
         cwd=ROOT,

@@ -92,7 +92,7 @@ def test_the_command_ends_with_one_line(
     else:
         monkeypatch.setitem(sys.modules, "pyvirtualcam", None)
     clip = footage(tmp_path / "clip.mp4")
-    words = ["live", "--camera", str(clip), "-m", "unsharp", "--preview", "none", "--virtual-camera"]
+    words = ["live", "--camera", str(clip), "-m", "unsharp", "--no-window", "--virtual-camera"]
     result = run(*words)
     assert result.exit_code == code
     (line,) = result.stderr.splitlines()
@@ -141,7 +141,7 @@ def test_the_library_hands_a_driver_every_frame(tmp_path: Path) -> None:
 @pytest.mark.needs("no-camera")
 def test_without_a_driver_the_library_is_one_line_with_the_remedy(tmp_path: Path) -> None:
     clip = footage(tmp_path / "clip.mp4")
-    result = run("live", "--camera", str(clip), "-m", "unsharp", "--preview", "none", "--virtual-camera")
+    result = run("live", "--camera", str(clip), "-m", "unsharp", "--no-window", "--virtual-camera")
     assert result.exit_code == 4
     (line,) = result.stderr.splitlines()
     assert "modprobe v4l2loopback" in line

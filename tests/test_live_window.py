@@ -143,7 +143,7 @@ def test_the_screen_is_a_camera(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "vdeblur", "live", "--camera", "screen", "--fps", "10", "-t", "1", "-m", "unsharp"]
     with display((96, 64)) as environment:
         done = subprocess.run(
-            [*words, "--preview", "none", "-o", str(out)],
+            [*words, "--no-window", "-o", str(out)],
             cwd=ROOT,
             env=environment,
             capture_output=True,

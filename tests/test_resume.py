@@ -117,7 +117,7 @@ def test_an_output_that_exists_is_refused_before_the_work(film: Path, tmp_path: 
     output.write_bytes(b"precious")
     result = run(film, "-o", output, *SETTINGS)
     assert result.exit_code == 5
-    assert "exists already" in result.stderr
+    assert "already exists" in result.stderr
     assert output.read_bytes() == b"precious"
     assert not folder_of(str(output)).exists()
 
@@ -127,5 +127,5 @@ def test_restore_takes_a_path_as_the_command_does(tmp_path: Path) -> None:
     summary = vdeblur.restore(clip)
     assert (summary.frames, summary.output) == (3, str(tmp_path / "in.deblur.mkv"))
     assert len(decoded(summary.output)) == 3
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="already exists"):
         vdeblur.restore(str(clip))

@@ -108,7 +108,7 @@ class TestRefusals:
 
     def test_existing_output(self, clip: str, tmp_path: Path) -> None:
         (tmp_path / "o.mp4").write_text("precious")
-        assert "exists already" in self.refused(OutputError, clip, str(tmp_path / "o.mp4"))
+        assert "already exists" in self.refused(OutputError, clip, str(tmp_path / "o.mp4"))
         assert (tmp_path / "o.mp4").read_text() == "precious"
 
     def test_overwrite_replaces_at_the_end(self, clip: str, tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ class DeviceError(VdeblurError):
 
 
 class OutputError(VdeblurError):
-    """The output exists already, cannot be written, or the disk is full."""
+    """The output already exists, cannot be written, or the disk is full."""
 
     exit_code = 5
 

@@ -43,7 +43,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
     Raises OutputError where there is something of that name, or where it cannot be written.
     """
     if folder.exists():
-        raise OutputError(f"{folder}: exists already; choose another folder")
+        raise OutputError(f"{folder}: already exists; choose another folder")
     part = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}.part")
     try:
         part.mkdir(parents=True)

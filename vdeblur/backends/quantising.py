@@ -78,7 +78,7 @@ def quantise(folder: str | Path, clips: Iterable[tuple[str, Iterable[Frame]]], o
     if graph.precision != "fp32":
         raise ModelError(f"{folder}: is {graph.precision} already")
     if output.exists():
-        raise OutputError(f"{output}: exists already; choose another folder")
+        raise OutputError(f"{output}: already exists; choose another folder")
     require("openvino")
     if find_spec("nncf") is None:
         raise UsageError("compressing to int8 needs NNCF: pip install 'vdeblur[compress]'")

@@ -1,4 +1,4 @@
-"""`batch` and `segment`: many files, and single segments for schedulers of one's own."""
+"""`batch` and `segment`: many files, or single segments of one file for an external scheduler."""
 
 from __future__ import annotations
 
@@ -16,38 +16,44 @@ if TYPE_CHECKING:
     from ..jobs.job import Job
 
 BATCH_EXAMPLES = """
-vdeblur batch footage/ -o restored/                    every video and image sequence of a folder
+vdeblur batch footage/ -o restored/                    every video and image sequence in a folder
 vdeblur batch footage/ -o restored/ --recursive --dry-run
 vdeblur batch *.mov -o restored/ --name "{stem}.mkv" --codec ffv1
-vdeblur batch inbox/ -o restored/ --watch              go on with files that appear
+vdeblur batch inbox/ -o restored/ --watch              then keep restoring files that appear
 """
 
 SEGMENT_EXAMPLES = """
 vdeblur segment out.mkv --prepare in.mkv     prints the number of segments, N
-vdeblur segment out.mkv --index 0 ... N-1    in any order, anywhere, as often as need be
+vdeblur segment out.mkv --index 0 ... N-1    in any order, on any machine; may be repeated
 vdeblur segment out.mkv --join
 """
 
 
-@command(examples=BATCH_EXAMPLES)
+@command("batch", examples=BATCH_EXAMPLES)
 @click.argument("paths", nargs=-1, required=True, metavar="PATHS...")
 @output_option("-o", "--output", required=True, metavar="DIR", help="Folder for outputs, report and journal.")
 @options.job_options
-@input_option("--recursive", is_flag=True, help="Search folders below, and keep their structure.")
-@input_option("--include", multiple=True, metavar="PATTERN", help="Only names (or paths below a folder) like this.")
-@input_option("--exclude", multiple=True, metavar="PATTERN", help="No names (or paths below a folder) like this.")
-@output_option("--name", default="{stem}{suffix}", show_default=True, help="Of outputs; {index} counts.")
-@output_option("--overwrite", is_flag=True, help="Restore anew what is done, and replace files that stand in the way.")
-@run_option("--dry-run", is_flag=True, help="Say what would be done, with an estimate of frames and hours.")
-@run_option("--jobs", default="auto", show_default=True, metavar="N|auto", help="Processes; auto: one per GPU.")
-@run_option("--ray", metavar="ADDRESS|local", help="Work on a Ray cluster instead; needs vdeblur[ray].")
-@run_option("--tries", type=click.IntRange(1), default=3, show_default=True, help="Before a segment is set aside.")
+@input_option("--recursive", is_flag=True, help="Search subfolders too, and keep their structure.")
+@input_option("--include", multiple=True, metavar="PATTERN", help="Only files whose name or relative path matches.")
+@input_option("--exclude", multiple=True, metavar="PATTERN", help="Skip files whose name or relative path matches.")
+@output_option(
+    "--name", default="{stem}{suffix}", show_default=True, help="Names of outputs; {index} is a running number."
+)
+@output_option("--overwrite", is_flag=True, help="Restore finished files again and replace existing outputs.")
+@run_option("--dry-run", is_flag=True, help="List what would be done, with estimated frames and hours.")
+@run_option(
+    "--jobs", default="auto", show_default=True, metavar="N|auto", help="Worker processes; auto is one per GPU."
+)
+@run_option("--ray", metavar="ADDRESS|local", help="Run on a Ray cluster instead; needs vdeblur[ray].")
+@run_option(
+    "--tries", type=click.IntRange(1), default=3, show_default=True, help="Attempts at a segment before its file fails."
+)
 @run_option("--min-free", type=click.FloatRange(0), default=1.0, show_default=True, help="GiB of disk to leave free.")
-@run_option("--watch", is_flag=True, help="Go on for ever with files that appear; needs vdeblur[watch].")
+@run_option("--watch", is_flag=True, help="Keep running and restore files that appear; needs vdeblur[watch].")
 @options.progress
 @options.as_json
 @click.pass_context
-def batch(
+def batch_command(
     ctx: click.Context,
     job: Job,
     paths: tuple[str, ...],
@@ -66,11 +72,11 @@ def batch(
     progress: str,
     as_json: bool,
 ) -> None:
-    """Restore many files: skip what is done, go on after failures, and report.
+    """Restore many files: skip finished ones, continue after failures, and write a report.
 
-    PATHS are files, folders, patterns, and @list.txt with a path a line. A folder that holds nothing but numbered
-    images is restored as one stream into a folder. Run the same command again to resume after any stop.
-    Exit code 7 says that something failed, 6 that an input was damaged.
+    PATHS are files, folders, patterns, or @list.txt with one path per line. A folder of numbered images is restored as
+    one image sequence. Run the same command again to resume after any interruption. Exit code 7 means that a file
+    failed, 6 that an input was damaged.
     """
     from ..batch.request import Request
     from ..batch.run import run_batch
@@ -94,17 +100,17 @@ def batch(
     ctx.exit(run_batch(request, stop, shown, dry_run=dry_run, as_json=as_json, say=say, write=click.echo))
 
 
-@command(examples=SEGMENT_EXAMPLES)
+@command("segment", examples=SEGMENT_EXAMPLES)
 @click.argument("output", metavar="OUTPUT")
 @option("--prepare", "source", metavar="INPUT", help="Cut INPUT into segments.", section="Step")
 @option("--index", type=click.IntRange(0), help="Restore this segment.", section="Step")
 @option("--join", is_flag=True, help="Join all segments into the output.", section="Step")
 @options.job_options
-def segment(job: Job, output: str, index: int | None, source: str | None, join: bool) -> None:
-    """Restore a single segment of a job, for arrays of Slurm and the like.
+def segment_command(job: Job, output: str, index: int | None, source: str | None, join: bool) -> None:
+    """Restore one segment of a job, for Slurm arrays and other schedulers.
 
-    Without a step it tells which segments are done. Settings such as --model and --crf are for --prepare, which keeps
-    them for all; --device may differ from step to step.
+    Without a step, show which segments are done. Settings such as --model and --crf belong to --prepare, which stores
+    them for all segments; --device may differ from step to step.
     """
     from ..jobs.slurm import join_job, prepare_job, restore_one, state_of
 

@@ -1,7 +1,7 @@
-"""A TOML file that fills the options of a command, and the preset that fills what is still open.
+"""Options from a TOML file and from a preset.
 
-The command line comes first, then the environment, then a preset that either of these names, then the file, then a
-preset that the file names.
+In order of precedence: command line, environment, a preset named by either of these, the file, a preset named in the
+file.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from .presets import find_preset
 
 SAVED_PRESETS = "vdeblur.presets"
 BASE_QUALITY = "vdeblur.quality"
-"""Keys of a context's `meta`: the tables [presets.NAME] of the file, and the quality that the preset starts from."""
+"""Keys of a context's `meta`: the [presets.NAME] tables of the file, and the quality that the preset is based on."""
 
 
 class ConfigOption(Option):
-    """`--config FILE`. Eager: it sets the other options' defaults, before they are looked at.
+    """`--config FILE`. Eager, since it sets the defaults of the other options before they are parsed.
 
-    Keys are the long flags without dashes in front (`scene-cuts = "off"`); `encoder-option` is a table, and so is each
-    of `presets`. Raises UsageError for a file that cannot be read, for keys that are no options of the command and for
-    an unknown preset.
+    Keys are long flags without the leading dashes (`scene-cuts = "off"`); `encoder-option` is a table, and so is each
+    preset. Raises UsageError for a file that cannot be read, for keys that are not options of the command, and for an
+    unknown preset.
     """
 
     def handle_parse_result(
         self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]
     ) -> tuple[Any, list[str]]:
-        """Read the file, then the preset that the command line, the environment or the file names."""
+        """Read the file, then apply the preset named on the command line, in the environment or in the file."""
         path, rest = super().handle_parse_result(ctx, opts, args)
         if ctx.resilient_parsing:
             return path, rest
         settings = _read(path) if isinstance(path, str) else {}
         saved = settings.pop("presets", {})
         if not isinstance(saved, dict) or not all(isinstance(table, dict) for table in saved.values()):
-            raise UsageError(f'{path}: "presets" holds a table for each preset, as in [presets.archive]')
+            raise UsageError(f'{path}: "presets" must hold one table per preset, as in [presets.archive]')
         ctx.meta[SAVED_PRESETS] = saved
-        if ctx.command.name != "presets":  # which lists what others would do
+        if ctx.command.name != "presets":  # it lists presets and applies none
             ctx.default_map = _defaults(ctx.command, settings, str(path))
             self._apply_preset(ctx, opts, saved, str(path))
         return path, rest
@@ -69,13 +69,13 @@ def _read(path: str) -> dict[str, Any]:
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read as a configuration: {reason_of(error)}") from error
+        raise UsageError(f"{path}: cannot be read: {reason_of(error)}") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
 
 
 def _defaults(command: click.Command, settings: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Values by the names of the command's parameters."""
+    """Settings of the file as values by parameter name. Raises UsageError for an unknown key."""
     names = {flag.removeprefix("--"): option for option in command.params for flag in option.opts if "--" in flag}
     names.pop("config", None)
     defaults: dict[str, Any] = {}

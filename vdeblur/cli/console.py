@@ -1,4 +1,4 @@
-"""What people read: log lines and notes on stderr, progress, and how much of it they asked for."""
+"""Output for people: messages, log lines and progress on stderr, as verbose as -v and -q ask for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -38,7 +38,7 @@ def say(line: str) -> None:
             click.echo(f"vdeblur: {each}", err=True)
 
 
-def say_json(value: Any) -> None:
+def say_json(value: object) -> None:
     """Print a value as one line of JSON on stdout."""
     click.echo(json.dumps(value))
 
@@ -59,7 +59,7 @@ def log_to_stderr() -> Iterator[None]:
 
 
 class _StderrHandler(logging.Handler):
-    """Looks stderr up for each line, so that lines appear above a progress bar and inside a test's capture."""
+    """Looks up stderr for each line, so that lines appear above a progress bar and are captured by tests."""
 
     def emit(self, record: logging.LogRecord) -> None:
         level = "" if record.levelno == NOTICE else f"{record.levelname.lower()}: "
@@ -78,28 +78,30 @@ def _set_quiet(ctx: click.Context, param: click.Parameter, quiet: bool) -> None:
 
 VERBOSITY: tuple[click.Parameter, ...] = (
     click.Option(
-        ["-v", "--verbose"], count=True, expose_value=False, callback=_set_verbose, help="Say more; -vv still more."
+        ["-v", "--verbose"],
+        count=True,
+        expose_value=False,
+        callback=_set_verbose,
+        help="Show more messages; -vv shows debug output.",
     ),
-    click.Option(
-        ["-q", "--quiet"], is_flag=True, expose_value=False, callback=_set_quiet, help="Say nothing but errors."
-    ),
+    click.Option(["-q", "--quiet"], is_flag=True, expose_value=False, callback=_set_quiet, help="Show errors only."),
 )
 """-v and -q, which every command has."""
 
 
 def has_display() -> bool:
-    """Whether another program could show something to a person here."""
+    """Whether a graphical program could open a window here."""
     return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def _progress_kind(kind: str) -> str:
-    """What "auto" comes to: a bar on a terminal, else nothing."""
+    """`kind`, with "auto" resolved: a bar on a terminal, otherwise none."""
     on_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     return kind if kind != "auto" else "bar" if on_terminal and not is_quiet() else "none"
 
 
 def progress_of(kind: str) -> Progress:
-    """The progress display that `--progress` names."""
+    """The progress display for a value of `--progress`."""
     from ..progress import Bar, JsonLines, Silent
 
     shown = _progress_kind(kind)
@@ -109,7 +111,7 @@ def progress_of(kind: str) -> Progress:
 
 
 def batch_progress_of(kind: str) -> BatchProgress:
-    """The progress display of a batch that `--progress` names."""
+    """The progress display of a batch for a value of `--progress`."""
     from ..batch.progress import BatchBars, BatchLines, NoBatchProgress
 
     shown = _progress_kind(kind)

@@ -1,4 +1,4 @@
-"""Whether this machine can do the work: versions, devices, encoders that really open, intact weights, a display."""
+"""Diagnosis of the installation: versions, devices, engines, encoders, integrity of the weights, display."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import platform
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from importlib import metadata
-from typing import Any
 
 from ..backends.choice import fastest_engine
 from ..backends.engines import PACKAGES as ENGINES
@@ -28,31 +27,31 @@ HARDWARE_ENCODERS = (
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """All findings. `problems` holds what keeps vdeblur from working; missing hardware is none."""
+    """All findings. `problems` lists what keeps vdeblur from working; missing hardware is not a problem."""
 
     versions: dict[str, str]
     ffmpeg: dict[str, str]
     devices: dict[str, str]
-    """What `-d` takes, and what it is."""
+    """Values of `-d`, and a description of each."""
     engines: dict[str, str]
-    """What `--engine` takes: its version or how to install it; for "auto" what it comes to, by model."""
+    """Values of `--engine`, and the version or how to install it; for "auto" the engine it picks for each model."""
     encoders: dict[str, bool]
-    """Whether a trial of a few frames gave packets."""
+    """Whether encoding a few frames produced packets."""
     weights: dict[str, bool]
-    """Whether each published file has the hash that its manifest states."""
+    """Whether each published file has the hash in the manifest."""
     display: bool
     """Whether the live window can be shown."""
     no_display: str
-    """Why not, in words."""
+    """Why not; empty if it can."""
     problems: tuple[str, ...]
 
 
 def diagnose() -> Diagnosis:
-    """Look at everything; takes a second or two."""
-    weights, problems = _weights()
+    """Run all checks; takes a second or two."""
+    weights, problems = _check_weights()
     encoders = {name: encodes(name) for name in (*SOFTWARE_ENCODERS, *HARDWARE_ENCODERS)}
     if not encoders["libx264"]:
-        problems.append("libx264 does not encode: install av again (pip install --force-reinstall av)")
+        problems.append("libx264 does not encode: reinstall av (pip install --force-reinstall av)")
     no_display = window_problem()
     return Diagnosis(
         versions=_versions(),
@@ -103,11 +102,11 @@ def _engines(models: Iterable[str]) -> dict[str, str]:
         engines[name] = metadata.version(package) if is_installed(name) else f"not installed: {remedy(name)}"
     fastest = {name: engine for name in models if (engine := fastest_engine(name))}
     measured = ", ".join(f"{engine} for {name}" for name, engine in fastest.items())
-    engines["auto"] = measured or "torch (`vdeblur bench` measures whether another one is faster)"
+    engines["auto"] = measured or "torch (`vdeblur bench` checks whether another engine is faster)"
     return engines
 
 
-def _weights() -> tuple[dict[str, bool], list[str]]:
+def _check_weights() -> tuple[dict[str, bool], list[str]]:
     from ..backends.published import published
     from ..files import file_sha256
 
@@ -116,19 +115,19 @@ def _weights() -> tuple[dict[str, bool], list[str]]:
         for model in published():
             intact[model.name] = model.path.is_file() and file_sha256(model.path) == model.sha256
             if not intact[model.name]:
-                problems.append(f"{model.path}: missing or altered; install vdeblur again")
+                problems.append(f"{model.path}: missing or altered; reinstall vdeblur")
     except ModelError as error:
         problems.append(str(error))
     return intact, problems
 
 
-def to_json(diagnosis: Diagnosis) -> dict[str, Any]:
+def to_json(diagnosis: Diagnosis) -> dict[str, object]:
     """What `vdeblur doctor --json` prints."""
     return asdict(diagnosis)
 
 
 def to_text(diagnosis: Diagnosis) -> str:
-    """A page for people."""
+    """The diagnosis as text."""
     lines = [f"{name:<16}{version}" for name, version in diagnosis.versions.items()]
     lines.append("ffmpeg          " + ", ".join(f"{name} {version}" for name, version in diagnosis.ffmpeg.items()))
     lines += [f"device {name:<9}{what}" for name, what in diagnosis.devices.items()]
@@ -136,11 +135,11 @@ def to_text(diagnosis: Diagnosis) -> str:
     works = [name for name, good in diagnosis.encoders.items() if good]
     fails = [name for name, good in diagnosis.encoders.items() if not good]
     lines.append(f"encoders        {' '.join(works)}")
-    lines.append(f"  not here      {' '.join(fails)}")
+    lines.append(f"  unavailable   {' '.join(fails)}")
     lines += [
         f"weights {name:<8}{'intact' if good else 'MISSING OR ALTERED'}" for name, good in diagnosis.weights.items()
     ]
-    missing = f"none: {diagnosis.no_display}; the window of `vdeblur live` needs one, nothing else does"
+    missing = f"none: {diagnosis.no_display}; only the window of `vdeblur live` needs one"
     lines.append(f"display         {'present' if diagnosis.display else missing}")
-    lines += [f"PROBLEM: {problem}" for problem in diagnosis.problems] or ["all well"]
+    lines += [f"PROBLEM: {problem}" for problem in diagnosis.problems] or ["no problems found"]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""`encoders`: what --codec takes, and what each encoder's --crf, --preset and -e take."""
+"""`encoders`: the values of --codec, and of --crf, --preset and -e for each encoder."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from .grammar import command
 
 
 @command(
+    "encoders",
     examples="""
 vdeblur encoders
-vdeblur encoders libx265                   every option that -e takes, with its values
+vdeblur encoders libx265                   every option for -e, with its values
 vdeblur input.mp4 --codec hevc -e tune=grain
-"""
+""",
 )
 @click.argument("name", required=False)
 @options.as_json
-def encoders(name: str | None, as_json: bool) -> None:
+def encoders_command(name: str | None, as_json: bool) -> None:
     """List the video encoders, or the options of one.
 
-    NAME is an encoder (libx265) or a codec (hevc), as --codec takes them.
+    NAME is an encoder (libx265) or a codec (hevc), as in --codec.
     """
     from ..media.encoder_ranges import options_of
     from ..media.encoders import ENCODERS, check_codec

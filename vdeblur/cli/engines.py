@@ -1,4 +1,4 @@
-"""`bench`, `export` and `compress`: how fast this machine is, models for other engines, and smaller ones."""
+"""`bench`, `export` and `compress`: measure speed, export models to ONNX, make models smaller."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..errors import OutputError, UsageError
 from . import options
 from .console import log, say, say_json
 from .grammar import command, model_option, option
-from .values import PictureSize
+from .values import FrameSize
 
 if TYPE_CHECKING:
     from ..frames import Frame
@@ -34,16 +34,22 @@ vdeblur compress quality --prune 0.25 -o pruned.safetensors
 """
 
 
-@command(examples=BENCH_EXAMPLES)
+@command("bench", examples=BENCH_EXAMPLES)
 @model_option("-m", "--model", multiple=True, metavar="NAME|PATH", help="May be repeated.  [default: all published]")
-@option("--size", type=PictureSize(), multiple=True, help="May be repeated.  [default: 640x360 and 1280x720]")
-@model_option("--engine", multiple=True, metavar="NAME", help="May be repeated.  [default: all that are installed]")
+@option("--size", type=FrameSize(), multiple=True, help="May be repeated.  [default: 640x360 and 1280x720]")
+@model_option("--engine", multiple=True, metavar="NAME", help="May be repeated.  [default: all installed]")
 @options.device
 @options.precision
-@option("--seconds", type=click.FloatRange(1), default=40, show_default=True, help="To take in all, about.")
+@option(
+    "--seconds",
+    type=click.FloatRange(1),
+    default=40,
+    show_default=True,
+    help="Approximate total time of the measurement.",
+)
 @options.computing_options
 @options.as_json
-def bench(
+def bench_command(
     model: tuple[str, ...],
     size: tuple[tuple[int, int], ...],
     engine: tuple[str, ...],
@@ -52,10 +58,10 @@ def bench(
     seconds: float,
     as_json: bool,
 ) -> None:
-    """Measure how many frames per second this machine restores, by size, model and engine.
+    """Measure frames per second on this machine, by frame size, model and engine.
 
-    "fps" is the whole line, from decoding to encoding; "alone" is the model by itself. The fastest engine of each model
-    is what --engine auto takes from then on.
+    "fps" covers everything from decoding to encoding; "alone" is the model by itself. From then on --engine auto uses
+    the fastest engine of each model.
     """
     from ..backends.choice import machine
     from ..backends.published import published
@@ -75,13 +81,13 @@ def bench(
         click.echo(to_text(speeds))
 
 
-@command(examples=EXPORT_EXAMPLES)
+@command("export", examples=EXPORT_EXAMPLES)
 @click.argument("model", metavar="MODEL")
 @option("-o", "--output", required=True, metavar="DIR", help="A new folder for the graph and its manifest.")
-def export(model: str, output: str) -> None:
-    """Write a model as an ONNX graph, which ONNX Runtime and OpenVINO run without torch.
+def export_command(model: str, output: str) -> None:
+    """Export a model as an ONNX graph, which ONNX Runtime and OpenVINO run without torch.
 
-    MODEL is a name of `vdeblur models` or a .safetensors file.
+    MODEL is a name from `vdeblur models` or a .safetensors file.
     """
     from ..loading import export_model
 
@@ -89,42 +95,42 @@ def export(model: str, output: str) -> None:
     say(f"{output}: {graph.kind} in {graph.precision}; use it with -m {output}")
 
 
-@command(examples=COMPRESS_EXAMPLES)
+@command("compress", examples=COMPRESS_EXAMPLES)
 @click.argument("model", metavar="MODEL")
 @option("-o", "--output", required=True, metavar="PATH", help="A new folder; with --prune a .safetensors file.")
-@option("--clip", multiple=True, metavar="PATH", help="Blurred footage, to take int8's ranges from. May be repeated.")
-@option("--frames", type=click.IntRange(1), default=24, show_default=True, help="At most, of each clip.")
+@option("--clip", multiple=True, metavar="PATH", help="Blurred footage to calibrate int8 ranges on. May be repeated.")
+@option("--frames", type=click.IntRange(1), default=24, show_default=True, help="Maximum frames of each clip.")
 @option(
     "--prune",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     metavar="SHARE",
-    help="Take this share of the channels out instead.",
+    help="Remove this share of the channels instead.",
 )
 @options.computing_options
-def compress(model: str, output: str, clip: tuple[str, ...], frames: int, prune: float | None) -> None:
-    """Make a model smaller: in int8, for the openvino engine, or with fewer channels.
+def compress_command(model: str, output: str, clip: tuple[str, ...], frames: int, prune: float | None) -> None:
+    """Make a model smaller: quantise it to int8, for the openvino engine, or prune its channels.
 
-    MODEL is a name of `vdeblur models`, a .safetensors file, or for int8 the folder of an exported model. int8 needs
+    MODEL is a name from `vdeblur models`, a .safetensors file, or for int8 the folder of an exported model. int8 needs
     pip install 'vdeblur[compress]'.
 
-    A pruned model is worse until it has been trained for a while: vdeblur train --init FILE, with the whole model as
+    A pruned model restores worse until it is fine-tuned: vdeblur train --init FILE, with the original model as
     `teacher` in the configuration.
     """
     if prune is not None:
         from ..backends.checkpoints import load, save
         from ..loading import weights_of
         from ..training.pruning import WIDTHS
-        from ..training.pruning import prune as take_out
+        from ..training.pruning import prune as prune_checkpoint
 
         if Path(output).exists():
-            raise OutputError(f"{output}: exists already; choose another file")
-        pruned = take_out(load(*weights_of(model)), prune)
+            raise OutputError(f"{output}: already exists; choose another file")
+        pruned = prune_checkpoint(load(*weights_of(model)), prune)
         save(output, pruned.network(), pruned.kind, pruned.tensors, pruned.provenance)
         sizes = ", ".join(f"{name} {pruned.config[name]}" for name in WIDTHS if name in pruned.config)
-        say(f"{output}: {sizes}; train it now with vdeblur train --init {output}")
+        say(f"{output}: {sizes}; fine-tune it with vdeblur train --init {output}")
         return
     if not clip:
-        raise UsageError("int8 takes its ranges from blurred footage: name some with --clip")
+        raise UsageError("int8 is calibrated on blurred footage; name some with --clip")
     from ..loading import quantise_model
     from ..media.sources import open_source
 
@@ -135,4 +141,4 @@ def compress(model: str, output: str, clip: tuple[str, ...], frames: int, prune:
 
     graph = quantise_model(model, clips(), output)
     shown = graph.provenance["calibration_frames"]
-    say(f"{output}: int8, ranges from {shown} frames; use it with -m {output}")
+    say(f"{output}: int8, calibrated on {shown} frames; use it with -m {output}")

@@ -1,4 +1,4 @@
-"""`explain`: what a network saw in a video, and why it did what it did."""
+"""`explain`: a report on what a network changed in a video, and why."""
 
 from __future__ import annotations
 
@@ -25,11 +25,13 @@ vdeblur explain input.mp4 --evidence input.deblur.mp4
 """
 
 
-@command(examples=EXAMPLES)
+@command("explain", examples=EXAMPLES)
 @click.argument("path", metavar="INPUT")
-@input_option("--at", type=Seconds(), metavar="TIME", help="Explain the frame shown at this time, and those about it.")
-@input_option("--frames", type=FrameRange(), metavar="A-B", help="Or frames A to B, counted from 0.  [default: all]")
-@input_option("--point", type=Point(), metavar="X,Y", help="Show how far the answer looked at this pixel.")
+@input_option("--at", type=Seconds(), metavar="TIME", help="Explain the frame shown at this time and its neighbours.")
+@input_option(
+    "--frames", type=FrameRange(), metavar="A-B", help="Explain frames A to B, counted from 0.  [default: all]"
+)
+@input_option("--point", type=Point(), metavar="X,Y", help="Show how far around this pixel the network looked.")
 @options.model
 @options.device
 @model_option(
@@ -38,7 +40,7 @@ vdeblur explain input.mp4 --evidence input.deblur.mp4
     default=4,
     show_default=True,
     metavar="1..8",
-    help="Compare so many mirrored and turned views; 1 says nothing of certainty.",
+    help="Number of mirrored and rotated views to compare; with 1 there is no certainty.",
 )
 @options.scene_cuts
 @input_option(
@@ -48,23 +50,23 @@ vdeblur explain input.mp4 --evidence input.deblur.mp4
     help="Share of the frame time that the shutter was open.  [default: fitted]",
 )
 @input_option("--pairs", metavar="DIR", help="Calibrate certainty on these pairs.  [default: on the input itself]")
-@output_option("-o", "--output", metavar="FILE", help="The page.  [default: beside INPUT, as INPUT.explained.html]")
+@output_option("-o", "--output", metavar="FILE", help="The HTML page.  [default: INPUT.explained.html]")
 @output_option(
     "--shown",
     type=click.IntRange(1),
     default=24,
     show_default=True,
     metavar="N",
-    help="About how many frames the page shows.",
+    help="Approximate number of frames on the page.",
 )
-@output_option("--images", metavar="DIR", help="Write every map as a PNG image, too.")
+@output_option("--images", metavar="DIR", help="Also write every map as a PNG image.")
 @output_option("--evidence", metavar="RESTORED", help="Write RESTORED.evidence.json about a video restored from INPUT.")
 @output_option("-y", "--overwrite", is_flag=True, help="Replace an existing page.")
 @options.computing_options
 @options.progress
 @options.as_json
 @click.pass_context
-def explain(
+def explain_command(
     ctx: click.Context,
     path: str,
     at: float | None,
@@ -84,19 +86,21 @@ def explain(
     progress: str,
     as_json: bool,
 ) -> None:
-    """Explain a model's answer: where the change came from, how sure it is, what its memory did.
+    """Explain a model's result: where each change came from, how certain it is, what the memory contributed.
 
-    Writes one page that needs no network. Of a classical filter it can only tell what was changed.
+    Writes one self-contained HTML page. For a classical filter it can only show what was changed.
     """
     target = Path(output or Path(path).with_suffix(".explained.html"))
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"{target}: the output is an HTML page, name it .html; --json prints the findings to stdout")
     if target.exists() and not overwrite:
-        raise OutputError(f"{target}: exists already; -y replaces it, -o names another place")
+        raise OutputError(f"{target}: already exists; -y replaces it, -o names another file")
     if evidence is not None and (at is not None or frames is not None):
-        raise UsageError("--evidence is about all frames: leave --at and --frames out")
+        raise UsageError("--evidence covers all frames; leave out --at and --frames")
     if evidence is not None and (point is not None or pairs is not None):
-        raise UsageError("--evidence takes neither --point nor --pairs: leave them out")
+        raise UsageError("--evidence cannot be combined with --point or --pairs")
 
-    from ..quality import explain as explaining
+    from ..quality.explain import explain
     from ..quality.explain.evidence import evidence_path, write_evidence
 
     stop: StopSignals = ctx.obj
@@ -120,7 +124,7 @@ def explain(
             agrees = "agrees" if written["agrees"] else "DOES NOT AGREE"
             say(f"{evidence_path(evidence)}: {evidence} {agrees} with {found.model}'s answer")
         else:
-            found = explaining.explain(
+            found = explain(
                 path,
                 model,
                 at=at,

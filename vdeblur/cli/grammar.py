@@ -1,4 +1,4 @@
-"""The grammar of the command line: `vdeblur INPUT` and `vdeblur COMMAND` in one group, and how their help looks."""
+"""The shape of the command line: `vdeblur INPUT` and `vdeblur COMMAND` in one group, and the layout of their help."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ from .console import VERBOSITY
 F = TypeVar("F", bound=Callable[..., Any])
 
 RESTORE = "restore"
-"""Name under which `vdeblur INPUT` is kept in the group; it is not shown, nor needed."""
+"""Hidden name of the command that `vdeblur INPUT` runs."""
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "VDEBLUR", "max_content_width": 100}
 
-SPELLED = {
+PARAMETER_NAMES = {
     "start_seconds": "ss",
     "end_seconds": "to",
     "encoder_options": "encoder_option",
     "container": "output_format",
 }
-"""Settings that the command line calls otherwise: field of an options class -> parameter of a command."""
+"""Settings with another name on the command line: field of an options class -> parameter of a command."""
 
 GENERAL = "General"
-"""Section of the options that all commands have."""
+"""Help section of the options common to all commands."""
 
 
 class Option(click.Option):
-    """An option that stands under a heading of the help."""
+    """An option with the help section that lists it."""
 
     def __init__(self, *args: Any, section: str = "Options", **settings: Any) -> None:
         super().__init__(*args, **settings)
         self.section = section
         self.bare = None if settings.get("is_flag", True) else settings.get("flag_value")
-        """The value of an option that can stand without one."""
+        """The value of an option given without one; None if it needs a value."""
 
 
 def option(*flags: str, **settings: Any) -> Callable[[F], F]:
-    """`click.option` with `section`, the heading of the help that it stands under."""
+    """`click.option` with `section`, the help section that lists it."""
     return click.option(*flags, cls=Option, **settings)
 
 
 class Command(click.Command):
-    """A command with -v and -q, examples in front, and its options under headings."""
+    """A command with -v and -q, whose help shows examples first and groups the options in sections."""
 
     def __init__(self, *args: Any, examples: str = "", **settings: Any) -> None:
         super().__init__(*args, **settings, context_settings=CONTEXT)  # type: ignore[misc]
@@ -58,7 +58,7 @@ class Command(click.Command):
         self.params.extend(VERBOSITY)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; an error that speaks of settings gets a note with their flags."""
+        """Run the command; errors about settings get a note with the flags of those settings."""
         try:
             return super().invoke(ctx)
         except VdeblurError as raised:
@@ -68,13 +68,13 @@ class Command(click.Command):
             raise
 
     def _flags_of(self, settings: Sequence[str]) -> list[str]:
-        """-c/--codec for codec, for those that this command has."""
-        names = [SPELLED.get(setting, setting) for setting in settings]
+        """Flags such as -m/--model of the settings that this command has."""
+        names = [PARAMETER_NAMES.get(setting, setting) for setting in settings]
         mine = {str(parameter.name): parameter for parameter in self.params if isinstance(parameter, click.Option)}
         return ["/".join(mine[name].opts) for name in names if name in mine]
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Usage, what the command does, examples, the rest of the text, options."""
+        """Write usage, summary, examples, the rest of the description, and options."""
         self.format_usage(ctx, formatter)
         first, _, rest = inspect.cleandoc(self.help or "").partition("\n\n")
         _write_text(formatter, first)
@@ -83,22 +83,22 @@ class Command(click.Command):
         self.format_options(ctx, formatter)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Options under their headings, in the order of declaration; the general ones last."""
+        """Write options by section, in the order of declaration; the general ones last."""
         write_options(ctx, formatter, self.get_params(ctx))
 
 
 def command(
     name: str | None = None, cls: type[Command] = Command, **settings: Any
 ) -> Callable[[Callable[..., Any]], Command]:
-    """`click.command` for a `Command`; `examples` are lines that the help shows in front."""
+    """`click.command` for a `Command`; `examples` are lines of the help."""
     return click.command(name, cls=cls, **settings)
 
 
 class InputCommand(Command):
-    """The command that needs no name."""
+    """The command that runs without being named, `vdeblur INPUT`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Leave an input alone that stands behind an option whose value may be left out."""
+        """Do not take an input for the value of a preceding option whose value is optional."""
         bare = {flag: p.bare for p in self.params if isinstance(p, Option) and p.bare is not None for flag in p.opts}
         spelled = []
         for word, following in zip_longest(args, args[1:], fillvalue=""):
@@ -107,17 +107,17 @@ class InputCommand(Command):
         return super().parse_args(ctx, spelled)
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Show how it is called, which is without its name."""
+        """Show the usage without the hidden name."""
         formatter.write_usage("vdeblur", "INPUT... [-o OUTPUT] [OPTIONS]")
 
 
 class InputOrCommand(click.Group):
-    """A group where the first word is a command or, if it is none, the input of `restore`; ./live is a file."""
+    """A group whose first word is a command or else an input of `restore`; a file named live is given as ./live."""
 
     def __init__(
         self, *args: Any, sections: Mapping[str, Sequence[click.Command]], examples: str, **settings: Any
     ) -> None:
-        """`sections` are the commands, by the heading of the help that they stand under."""
+        """`sections` are the commands by section of the help."""
         super().__init__(*args, context_settings=CONTEXT, **settings)
         self.sections = sections
         self.examples = examples
@@ -126,9 +126,9 @@ class InputOrCommand(click.Group):
                 self.add_command(member)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the hidden command's name before an input. Raises click.UsageError where there is no word at all."""
+        """Put the hidden command's name before an input. Raises click.UsageError without any arguments."""
         if not args and not ctx.resilient_parsing:
-            raise click.UsageError("say what to restore (vdeblur INPUT) or which command to run; --help shows both")
+            raise click.UsageError("name an input (vdeblur INPUT) or a command; --help lists both")
         if args[:1] == ["help"] and not os.path.exists("help"):
             args = [*args[1:], "--help"]
         own = {"-h", "--help", "--version"}
@@ -156,7 +156,7 @@ class InputOrCommand(click.Group):
         write_options(own, formatter, [*restore.get_params(own), *version])
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Show the commands under their headings."""
+        """Show the commands by section."""
         width = max(len(str(member.name)) for member in self.commands.values())
         for heading, members in self.sections.items():
             rows = [
@@ -170,12 +170,12 @@ class InputOrCommand(click.Group):
 
 
 def errors_in(raised: VdeblurError) -> tuple[VdeblurError, ...]:
-    """The errors that one is made up of: itself, but for several at once."""
+    """The single errors in `raised`: those of `Problems`, or the error itself."""
     return raised.errors if isinstance(raised, Problems) else (raised,)
 
 
 def write_examples(formatter: click.HelpFormatter, examples: str) -> None:
-    """Write the lines as they are, under a heading."""
+    """Write a section with these lines, unwrapped."""
     if examples:
         with formatter.section("Examples"):
             for line in examples.strip().splitlines():
@@ -183,7 +183,7 @@ def write_examples(formatter: click.HelpFormatter, examples: str) -> None:
 
 
 def write_options(ctx: click.Context, formatter: click.HelpFormatter, params: Sequence[click.Parameter]) -> None:
-    """Write options under their headings, in the order of declaration; the general ones last."""
+    """Write options by section, in the order of declaration; the general ones last."""
     sections: dict[str, list[tuple[str, str]]] = {}
     for parameter in params:
         record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None

@@ -1,9 +1,8 @@
-"""`info`, `models`, `presets` and `doctor`: what is in a file, in this copy of vdeblur, and on this machine."""
+"""`info`, `models`, `presets` and `doctor`: describe a file, the installed models and presets, and this machine."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import click
 
@@ -16,30 +15,31 @@ from .presets import BUILT_IN, find_preset
 
 
 @command(
+    "info",
     examples="""
 vdeblur info input.mp4
-vdeblur info input.mp4 --blur              with a plot of how blurred it is
+vdeblur info input.mp4 --blur              with a plot of its blur over time
 vdeblur info input.mp4 --json | jq .video
 vdeblur info --model fast --drawing fast.svg
-"""
+""",
 )
 @click.argument("path", metavar="FILE", required=False)
-@option("--blur", is_flag=True, help="Measure and plot how blurred its frames are, in pixels.")
-@option("-m", "--model", metavar="NAME|FILE", help="Instead of a file: the layers of a network, their cost and reach.")
-@option("--drawing", metavar="SVG", help="Draw that network into this file.")
+@option("--blur", is_flag=True, help="Measure and plot the blur of its frames, in pixels.")
+@option("-m", "--model", metavar="NAME|FILE", help="Describe a network instead: its layers, their cost and reach.")
+@option("--drawing", metavar="SVG", help="Also draw the network into this file.")
 @options.computing_options
 @options.as_json
-def info(path: str | None, blur: bool, model: str | None, drawing: str | None, as_json: bool) -> None:
-    """Show what is in a file and what would be kept of it, or what a network is made of."""
+def info_command(path: str | None, blur: bool, model: str | None, drawing: str | None, as_json: bool) -> None:
+    """Show what a file contains and what an output would keep, or the layers of a network."""
     if (path is None) == (model is None):
-        raise UsageError("info describes one thing: give a FILE or a --model")
+        raise UsageError("give either a FILE or a --model")
     if model is not None:
         if blur:
-            raise UsageError("--blur is of a file: leave --model out")
+            raise UsageError("--blur measures a file; leave out --model")
         _describe_network(model, drawing, as_json)
         return
     if drawing is not None:
-        raise UsageError("--drawing is of a network: give --model")
+        raise UsageError("--drawing draws a network; add --model")
     assert path is not None
     from ..media.probe import blur_of, probe, to_json
     from ..media.probe_text import blur_text, to_text
@@ -61,7 +61,7 @@ def info(path: str | None, blur: bool, model: str | None, drawing: str | None, a
 
 
 def _describe_network(model: str, target: str | None, as_json: bool) -> None:
-    """Print the layers of a model's network, and draw them into a file where one is given."""
+    """Print the layers of a model's network, and draw them if `target` names a file."""
     from ..backends.checkpoints import load
     from ..loading import weights_of
     from ..models.anatomy import dissect, to_json, to_text
@@ -69,7 +69,7 @@ def _describe_network(model: str, target: str | None, as_json: bool) -> None:
     from ..restorers.made import MADE
 
     if model in MADE:
-        raise ModelError(f"{model} is no network, it has no layers; `vdeblur models` lists the networks")
+        raise ModelError(f"{model} is not a network; `vdeblur models` lists the networks")
     anatomy = dissect(load(*weights_of(model)).network())
     if as_json:
         say_json(to_json(anatomy))
@@ -77,12 +77,12 @@ def _describe_network(model: str, target: str | None, as_json: bool) -> None:
         click.echo(to_text(anatomy))
     if target is not None:
         write_drawing(anatomy, model, target)
-        say(f"{target}: drawn")
+        say(f"{target}: written")
 
 
-@command()
+@command("models")
 @options.as_json
-def models(as_json: bool) -> None:
+def models_command(as_json: bool) -> None:
     """List the models that come with vdeblur."""
     from ..backends.published import published
 
@@ -99,10 +99,10 @@ def models(as_json: bool) -> None:
         click.echo(f"{model['name']:<12}{model['kind']:<10}{sizes}  {model['sha256'][:12]}{mark}")
 
 
-@command()
+@command("doctor")
 @options.as_json
 @click.pass_context
-def doctor(ctx: click.Context, as_json: bool) -> None:
+def doctor_command(ctx: click.Context, as_json: bool) -> None:
     """Check versions, devices, encoders, weights and display."""
     from .doctor import diagnose, to_json, to_text
 
@@ -116,6 +116,7 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 
 
 @command(
+    "presets",
     examples="""
 vdeblur presets
 vdeblur input.mp4 --quality best
@@ -125,16 +126,16 @@ presets.toml:
 [presets.archive]
 quality = "best"
 codec = "ffv1"
-"""
+""",
 )
 @options.as_json
 @options.config
 @click.pass_context
-def presets(ctx: click.Context, as_json: bool) -> None:
-    """List the presets that --quality takes, as the options they stand for.
+def presets_command(ctx: click.Context, as_json: bool) -> None:
+    """List the presets for --quality, and the options that each one sets.
 
-    Any option that is given beside --quality wins over the preset's. --config FILE adds the presets saved there, each a
-    table [presets.NAME] of long options without dashes; `quality` in it names the built-in one to start from.
+    Options given together with --quality override the preset. --config FILE adds the presets saved there, each a table
+    [presets.NAME] of long options without dashes; `quality` in it names the built-in preset that it is based on.
     """
     saved = options.saved_presets(ctx)
     found = [find_preset(name, saved) for name in [*BUILT_IN, *(name for name in saved if name not in BUILT_IN)]]
@@ -143,13 +144,13 @@ def presets(ctx: click.Context, as_json: bool) -> None:
         return
     width = max(len(preset.name) for preset in found)
     for preset in found:
-        click.echo(f"{preset.name:<{width}}  {_spelled(preset.settings) or 'the defaults'}")
+        click.echo(f"{preset.name:<{width}}  {_flags_text(preset.settings) or 'defaults'}")
         for encoder, step in STEPS[preset.quality].items():
             flags = {"preset" if key == "cpu-used" else key: value for key, value in step.items()}
-            click.echo(f"{'':<{width}}  {encoder}: {_spelled(flags)}")
+            click.echo(f"{'':<{width}}  {encoder}: {_flags_text(flags)}")
 
 
-def _spelled(settings: Mapping[str, Any]) -> str:
+def _flags_text(settings: Mapping[str, object]) -> str:
     """--views 2 --codec ffv1"""
     words = []
     for key, value in settings.items():

@@ -1,9 +1,9 @@
-"""`live` and `serve`: cameras and streams as they come, in a window or in a browser."""
+"""`live` and `serve`: restore cameras and streams in real time, in a window or in a browser."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,29 +11,37 @@ from ..errors import UsageError
 from . import options
 from .console import say, say_json
 from .grammar import command, input_option, option, output_option, run_option
-from .values import PictureSize, Seconds
+from .values import FrameSize, Seconds
+
+if TYPE_CHECKING:
+    from ..live.recording import RecordedView
+    from ..live.window import View
 
 LIVE_EXAMPLES = """
 vdeblur live                                     the first camera, with a divider between before and after
 vdeblur live --list
 vdeblur live --camera screen --virtual-camera
-vdeblur live --camera rtsp://HOST/STREAM --preview none -o out.mkv -t 60
+vdeblur live --camera rtsp://HOST/STREAM --no-window -o out.mkv -t 60
 """
 
 SERVE_EXAMPLES = """
 vdeblur serve
-vdeblur serve --host 0.0.0.0 --port 8080         others need the token that it prints
+vdeblur serve --host 0.0.0.0 --port 8080         other machines need the printed token
 """
 
 
-@command(examples=LIVE_EXAMPLES)
+@command("live", examples=LIVE_EXAMPLES)
 @input_option(
-    "--camera", default="0", show_default=True, metavar="SOURCE", help="Index, name, URL, screen, or a file to play."
+    "--camera",
+    default="0",
+    show_default=True,
+    metavar="SOURCE",
+    help="Index, name or URL of a camera, screen, or a file.",
 )
-@input_option("--list", "list_them", is_flag=True, help="List cameras and screens, and end.")
-@input_option("--size", type=PictureSize(), help="Ask the camera for this size.")
-@input_option("--fps", type=click.FloatRange(1, 240), help="Ask the camera for this rate.")
-@input_option("--loop", is_flag=True, help="Play a file over and over.")
+@input_option("--list", "list_them", is_flag=True, help="List cameras and screens, and exit.")
+@input_option("--size", type=FrameSize(), help="Frame size to request from the camera.")
+@input_option("--fps", type=click.FloatRange(1, 240), help="Frame rate to request from the camera.")
+@input_option("--loop", is_flag=True, help="Repeat a file.")
 @options.model
 @options.device
 @options.precision
@@ -43,21 +51,23 @@ vdeblur serve --host 0.0.0.0 --port 8080         others need the token that it p
     type=click.FloatRange(10, 5000),
     default=200,
     show_default=True,
-    help="In ms; steps down to keep it.",
+    help="Milliseconds; the working size is reduced to keep it.",
 )
-@run_option("--fixed", is_flag=True, help="Never step down; leave frames out instead.")
-@output_option("--preview", type=click.Choice(["window", "none"]), default="window", show_default=True)
+@run_option("--fixed", is_flag=True, help="Never reduce the working size; drop frames instead.")
+@output_option("--window/--no-window", default=True, show_default=True, help="Show the result in a window.")
 @output_option("--compare", type=click.Choice(["split", "side", "restored"]), default="split", show_default=True)
-@output_option("-o", "--record", multiple=True, metavar="PATH", help="Record to a file; - is stdout. May be repeated.")
+@output_option(
+    "-o", "--record", multiple=True, metavar="PATH", help="Record to a file, or - for stdout. May be repeated."
+)
 @output_option("--record-view", type=click.Choice(["restored", "side"]), default="restored", show_default=True)
-@output_option("--virtual-camera", is_flag=True, help="Be a camera for other programs.")
+@output_option("--virtual-camera", is_flag=True, help="Offer the result to other programs as a camera.")
 @output_option("-y/-n", "--overwrite/--no-overwrite", default=False, help="Replace an existing recording.")
-@run_option("-t", "--duration", type=Seconds(), help="End after this long.")
-@run_option("--progress", type=click.Choice(["json", "none"]), default="none", help="On stderr, each second.")
+@run_option("-t", "--duration", type=Seconds(), help="Stop after this time.")
+@run_option("--progress", type=click.Choice(["json", "none"]), default="none", help="On stderr, once a second.")
 @options.computing_options
 @options.as_json
 @options.config
-def live(
+def live_command(
     camera: str,
     list_them: bool,
     size: tuple[int, int] | None,
@@ -69,22 +79,22 @@ def live(
     strength: float,
     max_latency: float,
     fixed: bool,
-    preview: str,
-    compare: Any,
+    window: bool,
+    compare: View,
     record: tuple[str, ...],
-    record_view: Any,
+    record_view: RecordedView,
     virtual_camera: bool,
     overwrite: bool,
     duration: float | None,
     progress: str,
     as_json: bool,
 ) -> None:
-    """Restore a camera, stream, screen or file in time, with a before/after window.
+    """Restore a camera, stream, screen or file in real time, with a before/after window.
 
     Keys in the window: c compare, space pause, s snapshot, r record, m model, + - strength, f full screen, q quit.
     """
     if as_json and "-" in record:
-        raise UsageError("--json and -o - would both write to stdout: leave one of them out")
+        raise UsageError("--json and -o - both write to stdout; use one of them")
     if list_them:
         _list_cameras()
         return
@@ -100,7 +110,7 @@ def live(
         strength=strength,
         max_latency=max_latency / 1000,
         fixed=fixed,
-        window=preview == "window",
+        window=window,
         view=compare,
         record=record,
         record_view=record_view,
@@ -116,7 +126,7 @@ def live(
     if as_json:
         say_json(stats.to_json())
     if stopped:
-        stopped.what_is_left = "what was recorded is whole" if record else "nothing was recorded"
+        stopped.what_is_left = "the recording is complete" if record else "nothing was recorded"
         raise stopped
 
 
@@ -127,27 +137,29 @@ def _list_cameras() -> None:
     for found in cameras:
         click.echo(found.to_text())
     if not cameras:
-        say("no camera and no screen is here; --camera takes a URL or a file as well")
+        say("no camera or screen found; --camera also takes a URL or a file")
 
 
-@command(examples=SERVE_EXAMPLES)
-@option("--host", default="127.0.0.1", show_default=True, help="Any but loopback needs a token.")
-@option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
-@option("--token", help="What the browser must show.  [default: one is made where one is needed]")
+@command("serve", examples=SERVE_EXAMPLES)
+@option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; all but loopback need a token.")
+@option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 picks a free one.")
+@option("--token", help="Secret that the browser must send.  [default: generated if needed]")
 @options.model
 @options.device
 @options.precision
-@option("--max-upload", type=click.IntRange(1), default=2048, show_default=True, help="MiB of one video.")
-@option("--max-jobs", type=click.IntRange(1), default=100, show_default=True, help="Videos kept at a time.")
+@option("--max-upload", type=click.IntRange(1), default=2048, show_default=True, help="Largest upload, in MiB.")
+@option("--max-jobs", type=click.IntRange(1), default=100, show_default=True, help="Maximum number of videos kept.")
 @option(
     "--folder",
     metavar="DIR",
-    help="Where videos and the queue lie, to go on after a restart.  [default: in the user's cache]",
+    help="Folder for videos and the queue, kept over restarts.  [default: in the user's cache]",
 )
-@option("--max-peers", type=click.IntRange(1), default=2, show_default=True, help="Webcams at a time.")
+@option(
+    "--max-peers", type=click.IntRange(1), default=2, show_default=True, help="Maximum number of simultaneous webcams."
+)
 @options.computing_options
 @click.pass_context
-def serve(
+def serve_command(
     ctx: click.Context,
     host: str,
     port: int,
@@ -162,11 +174,11 @@ def serve(
 ) -> None:
     """Serve a page that restores videos dropped on it, and the browser's webcam.
 
-    Videos wait in a queue that a restart goes on with; finished ones are kept for a day.
+    Videos wait in a queue that survives a restart; finished ones are kept for a day.
 
-    Browsers give their camera only to https and to their own machine; to use a machine without a display from another
-    one, forward the port (ssh -L 8000:127.0.0.1:8000 HOST) and open http://127.0.0.1:8000. The page and dropped videos
-    go through that tunnel; a webcam's frames go straight to HOST by UDP, which must be let through.
+    Browsers allow camera access only over https and on localhost. To use a remote machine, forward the port (ssh -L
+    8000:127.0.0.1:8000 HOST) and open http://127.0.0.1:8000. The page and uploads go through that tunnel; webcam
+    frames go directly to HOST over UDP, which its firewall must allow.
 
     Needs the extra: pip install 'vdeblur[serve]'.
     """

@@ -1,7 +1,7 @@
-"""The whole command line: its commands, and how each of them ends.
+"""The `vdeblur` command: all commands, and how exceptions become messages and exit codes.
 
-Data goes to stdout, everything said to people to stderr. An error made on purpose is one line and its exit code; any
-other exception is one line that points to -v, which shows the traceback.
+Data goes to stdout, messages to stderr. A `VdeblurError` is one line and its exit code; any other exception is one line
+that points to -v, which shows the traceback.
 """
 
 from __future__ import annotations
@@ -20,27 +20,30 @@ import click
 from ..errors import EXIT_INTERNAL, EXIT_OK, DeviceError, OutputError, UsageError, VdeblurError
 from ..signals import Stopped, stop_signals
 from ..version import __version__
-from .batch import batch, segment
-from .completion import complete, completion
+from .batch import batch_command, segment_command
+from .completion import complete, completion_command
 from .console import is_verbose, log_to_stderr
-from .encoders import encoders
-from .engines import bench, compress, export
-from .explain import explain
+from .encoders import encoders_command
+from .engines import bench_command, compress_command, export_command
+from .explain import explain_command
 from .grammar import InputOrCommand, errors_in
-from .listings import doctor, info, models, presets
-from .live import live, serve
-from .quality import evaluate, synth
-from .restore import EXAMPLES, restore
-from .training import train
+from .listings import doctor_command, info_command, models_command, presets_command
+from .live import live_command, serve_command
+from .quality import eval_command, synth_command
+from .restore import EXAMPLES, restore_command
+from .training import train_command
 
 THREADS = ("vdeblur-decode", "vdeblur-encode")
-"""Names that `vdeblur.threads` gives."""
+"""Names of the threads of `vdeblur.threads`."""
 
 COMMANDS = {
-    "Restore": (restore, batch, segment, live, serve),
-    "Look": (info, explain, models, presets, encoders, doctor, bench),
-    "Measure and train": (evaluate, synth, train, export, compress),
-    "Shell": (completion,),
+    "Restore": (restore_command, batch_command, segment_command, live_command, serve_command),
+    "Inspect": (
+        *(info_command, explain_command, models_command, presets_command),
+        *(encoders_command, doctor_command, bench_command),
+    ),
+    "Measure and train": (eval_command, synth_command, train_command, export_command, compress_command),
+    "Shell": (completion_command,),
 }
 
 
@@ -55,7 +58,7 @@ class Vdeblur(InputOrCommand):
         if code is None:
             code = _run(self, list(sys.argv[1:] if args is None else args))
         if any(thread.name in THREADS for thread in threading.enumerate()):
-            # One hangs in a read that never returns, and holds locks that Python's own way out would wait for.
+            # One hangs in a read that never returns, and holds locks that Python's normal exit would wait for.
             sys.stderr.flush()
             os._exit(code)
         sys.exit(code)
@@ -80,12 +83,12 @@ def _run(group: click.Group, args: list[str]) -> int:
             click.echo(f"vdeblur: stopped; {stop.what_is_left}", err=True)
             return stop.exit_code
         except BrokenPipeError:
-            # The reader of stdout has had enough: no fault. Python would still complain when it flushes at the end.
+            # The reader of stdout has closed it: not an error. Python would still complain when it flushes at exit.
             with contextlib.suppress(OSError, ValueError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return EXIT_OK
         except MemoryError as error:
-            return _fail("ran out of memory; a smaller model or frame needs less", error, DeviceError.exit_code)
+            return _fail("ran out of memory; a smaller model or frame size needs less", error, DeviceError.exit_code)
         except OSError as error:
             code = OutputError.exit_code if error.errno in (errno.ENOSPC, errno.EROFS) else EXIT_INTERNAL
             return _fail(str(error), error, code)
@@ -104,7 +107,7 @@ def _fail(message: str, error: BaseException, code: int) -> int:
 @click.group(cls=Vdeblur, sections=COMMANDS, examples=EXAMPLES, subcommand_metavar="COMMAND")
 @click.version_option(__version__, "--version", prog_name="vdeblur", message="%(prog)s %(version)s")
 def cli() -> None:
-    """Make blurred footage sharper, and keep everything else in the file as it was."""
+    """Remove motion blur from video, and keep everything else in the file unchanged."""
 
 
 def main() -> NoReturn:

@@ -1,4 +1,4 @@
-"""Options that several commands have, each declared once, and the `Job` that those of a job come to."""
+"""Options shared by several commands, each declared once, and the `Job` that they describe."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ model = model_option(
     "--model",
     shell_complete=_complete_model,
     metavar="NAME|FILE",
-    help="One that `vdeblur models` lists, a .safetensors file, or unsharp, nlm or richardson-lucy.",
+    help="A name from `vdeblur models`, a .safetensors file, or unsharp, nlm or richardson-lucy.",
 )
 device = model_option(
     "-d", "--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda, cuda:0 or mps."
@@ -47,13 +47,13 @@ engine = model_option(
     type=click.Choice(ENGINES),
     default="auto",
     show_default=True,
-    help="What computes; auto is the one that `vdeblur bench` found to be the fastest here, else torch.",
+    help="Inference engine; auto is the fastest one measured by `vdeblur bench`, else torch.",
 )
 views = model_option(
     "--views",
     type=click.IntRange(1, 8),
     metavar="1..8",
-    help="Average so many mirrored and turned views: better, as many times slower. The default is the model's.",
+    help="Average this many mirrored and rotated views: better, and that many times slower.  [default: the model's]",
 )
 tile = model_option(
     "--tile",
@@ -61,54 +61,58 @@ tile = model_option(
     default="auto",
     show_default=True,
     metavar="auto|N|0",
-    help="Restore in tiles of N pixels; 0 is never, auto by the memory that is free.",
+    help="Restore in tiles of N pixels; 0 is never, auto depends on the free memory.",
 )
 strength = model_option(
     "--strength",
     type=click.FloatRange(0, 1),
     default=1.0,
     show_default=True,
-    help="0 is the input, 1 the full effect.",
+    help="From 0, the input, to 1, the full effect.",
 )
 only_blurred = model_option(
     "--only-blurred",
     type=BlurThreshold(),
     metavar="auto|PIXELS",
-    help="Leave frames as they are whose blur is shorter than this.",
+    help="Leave frames unchanged whose blur is shorter than this.",
 )
 scene_cuts = model_option(
     "--scene-cuts",
     type=click.Choice(["auto", "off"]),
     default="auto",
     show_default=True,
-    help="Whether the recurrent state starts anew at cuts.",
+    help="Detect scene cuts and reset the recurrent state there.",
 )
-frame_rate = input_option("-r", "--frame-rate", type=Rate(), help="Of images and raw streams: 25, 29.97 or 30000/1001.")
+frame_rate = input_option(
+    "-r", "--frame-rate", type=Rate(), help="Frame rate of images and raw streams: 25, 29.97 or 30000/1001."
+)
 deinterlace = input_option(
     "--deinterlace",
     type=click.Choice(["auto", "off", "bwdif"]),
     default="auto",
     show_default=True,
-    help="Deinterlace frames flagged as interlaced, none, or all.",
+    help="Deinterlace frames flagged as interlaced (auto), none (off) or all (bwdif).",
 )
 hwaccel = input_option(
     "--hwaccel",
     default="none",
     show_default=True,
     metavar="auto|none|NAME",
-    help="Decode and encode in hardware where there is some; auto takes the first that works.",
+    help="Decode and encode in hardware if available; auto uses the first that works.",
 )
-codec = output_option("--codec", metavar="NAME", help="Video encoder, such as libx265.  [default: near the input's]")
-crf = output_option("--crf", type=float, help="Quality, as the encoder counts it: less is better.")
-preset = output_option("--preset", metavar="NAME", help="Speed against size, as the encoder names it.")
-pix_fmt = output_option("--pix-fmt", metavar="NAME", help="FFmpeg's pixel format.  [default: the input's]")
+codec = output_option(
+    "--codec", metavar="NAME", help="Video encoder, such as libx265.  [default: close to the input's]"
+)
+crf = output_option("--crf", type=float, help="Quality on the encoder's scale; lower is better.")
+preset = output_option("--preset", metavar="NAME", help="The encoder's speed preset.")
+pix_fmt = output_option("--pix-fmt", metavar="NAME", help="Pixel format, as named by FFmpeg.  [default: the input's]")
 encoder_option = output_option(
     "-e",
     "--encoder-option",
     type=KeyValue(),
     multiple=True,
     metavar="KEY=VALUE",
-    help="An option of the encoder's own, such as -e tune=grain; `vdeblur encoders NAME` lists them. May be repeated.",
+    help="Encoder option such as -e tune=grain; `vdeblur encoders NAME` lists them. May be repeated.",
 )
 progress = run_option(
     "--progress",
@@ -125,12 +129,12 @@ config = click.option(
     is_eager=True,
     expose_value=False,
     metavar="FILE",
-    help="TOML file with these options, and with presets of one's own.",
+    help="TOML file with options and saved presets.",
 )
 
 
-def _base_of(ctx: click.Context, param: click.Parameter, name: str | None) -> str:
-    """The quality that the preset starts from, for the encoder; `ConfigOption` has filled in all else."""
+def _base_quality(ctx: click.Context, param: click.Parameter, name: str | None) -> str:
+    """The built-in quality of the preset, for the encoder; `ConfigOption` has applied its other settings."""
     base: str = ctx.meta.get(BASE_QUALITY, "good")
     return base
 
@@ -144,15 +148,15 @@ quality = model_option(
     "--quality",
     shell_complete=_complete_quality,
     metavar="draft|good|best|NAME",
-    callback=_base_of,
-    help="A preset of model, views and encoder, which other options refine; `vdeblur presets` lists them."
+    callback=_base_quality,
+    help="Preset of model, views and encoder settings, which other options override; `vdeblur presets` lists them."
     "  [default: good]",
 )
 
 
-def saved_presets(ctx: click.Context) -> Mapping[str, Mapping[str, Any]]:
-    """The presets of the file that --config names."""
-    saved: Mapping[str, Mapping[str, Any]] = ctx.meta.get(SAVED_PRESETS, {})
+def saved_presets(ctx: click.Context) -> Mapping[str, Mapping[str, object]]:
+    """The presets in the file given by --config."""
+    saved: Mapping[str, Mapping[str, object]] = ctx.meta.get(SAVED_PRESETS, {})
     return saved
 
 
@@ -173,7 +177,7 @@ threads = run_option(
     expose_value=False,
     callback=_set_threads,
     metavar="N|auto",
-    help="Processor cores to compute with; auto is all that this process may use.",
+    help="CPU cores to use; auto is all that this process may use.",
 )
 nice = run_option(
     "--nice",
@@ -183,16 +187,16 @@ nice = run_option(
     expose_value=False,
     callback=_set_niceness,
     metavar="0..19",
-    help="Let other programs go first: 19 yields the most.",
+    help="Lower the priority of this process; 19 is the lowest.",
 )
 
 
 def computing_options(command: F) -> F:
-    """Give a command that computes --threads and --nice, which take effect before it is called."""
+    """Add --threads and --nice to a command; they take effect before it is called."""
     return threads(nice(command))
 
 
-_OF_A_JOB = (
+_JOB_OPTIONS = (
     config,
     quality,
     *(model, device, precision, engine, views, tile, strength, only_blurred, scene_cuts),
@@ -202,20 +206,20 @@ _OF_A_JOB = (
 
 
 def job_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command every option that describes a job; it is called with the `Job` as `job`, without any paths."""
+    """Add all options that describe a job; the command is called with the `Job`, paths unset, as `job`."""
 
     @functools.wraps(command)
     def with_job(**values: Any) -> None:
         job = _job_of(values)
         command(job=job, **values)
 
-    for add in reversed(_OF_A_JOB):
+    for add in reversed(_JOB_OPTIONS):
         with_job = add(with_job)
     return with_job
 
 
 def _job_of(values: dict[str, Any]) -> Job:
-    """The job of these options, which are taken out of `values`."""
+    """The job that these options describe; they are removed from `values`."""
     from ..jobs.job import Job
     from ..loading import ModelOptions
     from ..media.options import SinkOptions, SourceOptions
@@ -249,6 +253,6 @@ def _job_of(values: dict[str, Any]) -> Job:
 
 
 def is_given(name: str, ctx: click.Context | None = None) -> bool:
-    """Whether the option was set on the command line, in the environment or in a file."""
+    """Whether the option was set on the command line, in the environment or in a configuration file."""
     source = (ctx or click.get_current_context()).get_parameter_source(name)
     return source not in (None, click.core.ParameterSource.DEFAULT)

@@ -1,4 +1,4 @@
-"""`eval` and `synth`: measure models on pairs of blurred and sharp frames, and make such pairs."""
+"""`eval` and `synth`: measure models on pairs of blurred and sharp frames, and synthesise such pairs."""
 
 from __future__ import annotations
 
@@ -26,9 +26,14 @@ vdeblur synth sharp.mp4 -o pairs/ --interpolate --seed 7
 
 
 @command("eval", examples=EVAL_EXAMPLES)
-@option("--pairs", metavar="DIR", required=True, help="Clips, each with blur/ and sharp/ of equally named images.")
-@option("--sharp", metavar="DIR", help="Clips of sharp images that must come out as they are.")
-@model_option("-m", "--model", multiple=True, metavar="NAME", help="As for INPUT; give several to compare them.")
+@option(
+    "--pairs",
+    metavar="DIR",
+    required=True,
+    help="Folder of clips, each with blur/ and sharp/ that hold images of the same names.",
+)
+@option("--sharp", metavar="DIR", help="Folder of sharp clips, which should come out unchanged.")
+@model_option("-m", "--model", multiple=True, metavar="NAME", help="Model to measure; repeat to compare several.")
 @model_option("--reset", is_flag=True, help="Evaluate each model a second time with its state reset at every frame.")
 @options.device
 @options.precision
@@ -36,7 +41,7 @@ vdeblur synth sharp.mp4 -o pairs/ --interpolate --seed 7
 @options.computing_options
 @option("--html", metavar="FILE", help="Write a report with before/after sliders.")
 @options.as_json
-def evaluate(
+def eval_command(
     pairs: str,
     sharp: str | None,
     model: tuple[str, ...],
@@ -49,7 +54,7 @@ def evaluate(
 ) -> None:
     """Measure models on pairs of blurred and sharp images.
 
-    --json prints an object, or a list for several models.
+    --json prints one object, or a list for several models.
     """
     from ..loading import ModelOptions, load_restorer
     from ..quality.evaluate import StateReset, compare, to_json
@@ -70,20 +75,22 @@ def evaluate(
         click.echo(to_markdown(results), nl=False)
 
 
-@command(examples=SYNTH_EXAMPLES)
-@click.argument("source", metavar="IN")
+@command("synth", examples=SYNTH_EXAMPLES)
+@click.argument("source", metavar="INPUT")
 @option("-o", "--output", metavar="DIR", required=True, help="A new or empty folder for the clips.")
-@option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed, the same pairs.")
-@option("--frames", type=click.IntRange(2), default=24, show_default=True, help="At most, per clip.")
-@option("--clips", type=click.IntRange(1), help="At most.  [default: all footage; 8 of photographs]")
-@option("--size", type=click.IntRange(8), default=320, show_default=True, help="Side of photographs' clips, px.")
+@option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all random choices.")
+@option("--frames", type=click.IntRange(2), default=24, show_default=True, help="Maximum frames per clip.")
+@option("--clips", type=click.IntRange(1), help="Maximum clips.  [default: all footage; 8 from photographs]")
+@option(
+    "--size", type=click.IntRange(8), default=320, show_default=True, help="Side of clips from photographs, in pixels."
+)
 @option(
     "--blur-px",
     type=(float, float),
     metavar="LOW HIGH",
     default=(4.0, 16.0),
     show_default=True,
-    help="Camera's path, px.",
+    help="Range of the camera path's length, in pixels.",
 )
 @option(
     "--duty",
@@ -91,19 +98,19 @@ def evaluate(
     metavar="LOW HIGH",
     default=(0.5, 1.0),
     show_default=True,
-    help="Exposure over frame time.",
+    help="Range of the exposure as a share of the frame time.",
 )
-@option("--noise", is_flag=True, help="Add sensor noise to the blurred side.")
-@option("--interpolate", is_flag=True, help="Let footage move within the exposure, along optical flow.")
+@option("--noise", is_flag=True, help="Add sensor noise to the blurred frames.")
+@option("--interpolate", is_flag=True, help="Interpolate footage within the exposure by optical flow.")
 @option(
     "--kind",
     type=click.Choice(["auto", "photographs", "footage"]),
     default="auto",
     show_default=True,
-    help="What IN is.",
+    help="Kind of source material.",
 )
 @options.computing_options
-def synth(
+def synth_command(
     source: str,
     output: str,
     seed: int,
@@ -116,12 +123,12 @@ def synth(
     interpolate: bool,
     kind: str,
 ) -> None:
-    """Blur sharp photographs or footage, and keep the truth beside it, for `vdeblur eval --pairs`.
+    """Blur sharp photographs or footage and keep the original, as pairs for `vdeblur eval --pairs`.
 
-    IN is a folder of photographs, a video, or a folder of videos or of images in sequence.
+    INPUT is a folder of photographs, a video, or a folder of videos or of images in sequence.
     """
     if not 0 < blur_px[0] <= blur_px[1] or not 0 < duty[0] <= duty[1] <= 1:
-        raise UsageError("--blur-px and --duty take a low and a high value above 0, and a duty is at most 1")
+        raise UsageError("--blur-px and --duty take LOW and HIGH above 0, LOW first; --duty is at most 1")
 
     from ..training.synth import SynthConfig, synthesise
 

@@ -1,11 +1,11 @@
-"""`vdeblur INPUT...`: restore a file, folder, pattern or pipe, or several of them as a batch."""
+"""`vdeblur INPUT...`: restore a file, folder, pattern or pipe, or several inputs as a batch."""
 
 from __future__ import annotations
 
 import os
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -14,7 +14,7 @@ from ..signals import StopSignals
 from . import options
 from .console import batch_progress_of, has_display, log, progress_of, say, say_json
 from .grammar import RESTORE, InputCommand, command, input_option, output_option, run_option
-from .meant import check_inputs
+from .input_check import check_inputs
 from .values import Seconds
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ PREVIEW_SECONDS = 4.0
 
 EXAMPLES = """
 vdeblur input.mp4                          writes input.deblur.mp4, every other stream kept
-vdeblur input.mp4 --preview                the most blurred seconds, before and after, and what the whole takes
+vdeblur input.mp4 --preview                only the most blurred seconds, before and after, and an estimate
 vdeblur input.mp4 -o out.mkv --crf 16      choose container and quality
 vdeblur input.mp4 --ss 1:10 --to 1:20 --compare split -o look.mp4
 vdeblur *.mp4 -o restored/ --quality best  several inputs, as a batch
@@ -36,31 +36,33 @@ vdeblur - -o - < in.mkv | ffplay -         as part of a pipe
 
 @command(RESTORE, cls=InputCommand, hidden=True, examples=EXAMPLES)
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@output_option("-o", "--output", metavar="PATH", help="Where to; - is stdout.  [default: INPUT with .deblur added]")
+@output_option(
+    "-o", "--output", metavar="PATH", help="Output file or folder; - is stdout.  [default: INPUT.deblur.SUFFIX]"
+)
 @options.job_options
 @input_option("--ss", type=Seconds(), help="Start here: seconds or hh:mm:ss.ms.")
-@input_option("--to", type=Seconds(), help="End here, in the input's time.")
-@input_option("-t", "--duration", type=Seconds(), help="Or end after this long.")
-@input_option("--input-format", metavar="NAME", help="FFmpeg's name, for a pipe or raw stream it cannot guess.")
-@output_option("--compare", type=click.Choice(["split", "side"]), help="Show input and result in one frame.")
-@output_option("-f", "--format", "output_format", metavar="NAME", help="Container, as in mp4, mkv, nut, y4m.")
+@input_option("--to", type=Seconds(), help="End here, in the time of the input.")
+@input_option("-t", "--duration", type=Seconds(), help="Duration, in place of --to.")
+@input_option("--input-format", metavar="NAME", help="FFmpeg's name of the format, for pipes and raw streams.")
+@output_option("--compare", type=click.Choice(["split", "side"]), help="Write input and result in one frame.")
+@output_option("-f", "--format", "output_format", metavar="NAME", help="Container: mp4, mkv, nut, y4m and so on.")
 @output_option("-y/-n", "--overwrite/--no-overwrite", default=False, help="Replace an existing output, or refuse to.")
-@run_option("--dry-run", is_flag=True, help="Check everything, tell how long it would take, and write nothing.")
-@run_option("--resume/--no-resume", default=True, help="Go on where a stopped run of the same job was.")
-@run_option("--keep-temp", is_flag=True, help="Leave the segments of a long job beside its output.")
+@run_option("--dry-run", is_flag=True, help="Check everything and estimate the time, but write nothing.")
+@run_option("--resume/--no-resume", default=True, help="Continue an interrupted run of the same job.")
+@run_option("--keep-temp", is_flag=True, help="Keep the segments of a long job next to the output.")
 @run_option(
     "--preview",
     type=click.FloatRange(0.1, 600),
     is_flag=False,
     flag_value=PREVIEW_SECONDS,
     metavar="[SECONDS]",
-    help="Restore only the most blurred seconds, before and after side by side, and tell what the whole would take."
+    help="Restore only the most blurred seconds, before and after side by side, and estimate the whole."
     f"  [default: {PREVIEW_SECONDS:g}]",
 )
 @options.progress
 @options.as_json
 @click.pass_context
-def restore(
+def restore_command(
     ctx: click.Context,
     job: Job,
     inputs: tuple[str, ...],
@@ -69,7 +71,7 @@ def restore(
     to: float | None,
     duration: float | None,
     input_format: str | None,
-    compare: Any,
+    compare: Literal["split", "side"] | None,
     output_format: str | None,
     overwrite: bool,
     dry_run: bool,
@@ -81,17 +83,17 @@ def restore(
 ) -> None:
     """Restore a video, a folder or pattern of images, or stdin (-).
 
-    The suffix of the output chooses its container: .mp4 .m4v .mov .mkv .webm .ts .m2ts .mts .nut .y4m keep every time
-    and tag; .avi .mxf .flv .gif .h264 .hevc are written when asked for. A pattern such as frames/%05d.png writes
-    images (.png .jpg .jpeg); a folder takes a video under its own name, and image sequences as images.
+    The suffix of the output selects its container: .mp4 .m4v .mov .mkv .webm .ts .m2ts .mts .nut .y4m keep all time
+    stamps and tags; .avi .mxf .flv .gif .h264 .hevc are supported too. A pattern such as frames/%05d.png writes images
+    (.png .jpg .jpeg). Into a folder, a video goes under its own name and an image sequence as images.
 
-    Several inputs are restored as by `vdeblur batch`: faults stay with their file, and the same command resumes. Each
-    goes beside its input, or under the same name into the folder that -o names.
+    Several inputs are restored as by `vdeblur batch`: a failure affects one file only, and the same command resumes.
+    Each output is written next to its input, or under the same name into the folder given by -o.
 
     Every option can also be set in the environment (VDEBLUR_MODEL=quality) or in a --config file.
     """
     if as_json and output == "-":
-        raise UsageError("--json and -o - would both write to stdout: leave one of them out")
+        raise UsageError("--json and -o - both write to stdout; use one of them")
     end = _end_of(ss, to, duration)
     check_inputs(ctx, inputs)
     job = replace(
@@ -103,10 +105,10 @@ def restore(
         sink=replace(job.sink, overwrite=overwrite, container=output_format),
     )
     if dry_run and len(inputs) == 1:
-        _say_what_would_be_done(job, as_json)
+        _dry_run(job, as_json)
         return
     if preview is not None:
-        _show_preview(ctx.obj, job, inputs, preview, progress, as_json)
+        _write_preview(ctx.obj, job, inputs, preview, progress, as_json)
         return
     if len(inputs) > 1:
         ctx.exit(_restore_all(ctx.obj, job, inputs, progress, dry_run, as_json))
@@ -124,8 +126,8 @@ def restore(
 
 
 def _restore_one(stop: StopSignals, job: Job, progress: str, *, resume: bool, keep_temp: bool) -> Summary:
-    """Restore one input. What is refused before the first frame is told together with all else that is wrong."""
-    from ..jobs.restore import restore as restore_job
+    """Restore one input. An error before the first frame is raised together with all other problems of the job."""
+    from ..jobs.restore import restore
 
     begun = False
     with progress_of(progress) as shown:
@@ -137,15 +139,15 @@ def _restore_one(stop: StopSignals, job: Job, progress: str, *, resume: bool, ke
             shown.update(info, frame)
 
         try:
-            return restore_job(job, on_frame, resume=resume, keep_segments=keep_temp)
+            return restore(job, on_frame, resume=resume, keep_segments=keep_temp)
         except VdeblurError as error:
             if begun:
                 raise
             raise _all_problems(job, error) from error
 
 
-def _say_what_would_be_done(job: Job, as_json: bool) -> None:
-    """Raise for whatever is wrong with the job; otherwise tell how long it would take, by a trial."""
+def _dry_run(job: Job, as_json: bool) -> None:
+    """Raise all problems of the job; if there are none, estimate its time from a trial."""
     from ..jobs.check import problems_of
     from ..jobs.trial import estimate
     from ..media.paths import output_of
@@ -155,18 +157,18 @@ def _say_what_would_be_done(job: Job, as_json: bool) -> None:
         raise _all_problems(job, found[0])
     output = output_of(job.input, job.output)
     seconds = None if job.input == "-" else estimate(job)
-    length = "its length is unknown" if seconds is None else f"takes about {clock(max(seconds, 1))}"
+    length = "duration unknown" if seconds is None else f"takes about {clock(max(seconds, 1))}"
     say(f"{job.input} -> {output}: ready, {length}")
     if as_json:
         say_json({"input": job.input, "output": output, "seconds": seconds and round(seconds, 3)})
 
 
-def _show_preview(
+def _write_preview(
     stop: StopSignals, job: Job, inputs: tuple[str, ...], seconds: float, progress: str, as_json: bool
 ) -> None:
-    """Write a preview; where a person has named no place for it, also open it."""
+    """Write a preview, and open it if no output was given."""
     if len(inputs) > 1 or job.output == "-":
-        raise UsageError("--preview is of one input, and a file: name one, and an output with -o")
+        raise UsageError("--preview takes one input and writes a file: name a single input, and a file with -o")
     from ..jobs.preview import preview, preview_output
 
     begun = False
@@ -196,9 +198,9 @@ def _restore_all(
 ) -> int:
     """Restore several inputs as a batch, and return its exit code."""
     if job.output == "-" or "-" in inputs:
-        raise UsageError("several inputs cannot go through a pipe: name files, and a folder with -o")
+        raise UsageError("several inputs cannot go through a pipe; name files, and a folder with -o")
     if job.output is not None and not os.path.isdir(job.output) and os.path.splitext(job.output)[1]:
-        raise UsageError(f"{job.output}: not a folder; several inputs need one", settings=("output",))
+        raise UsageError(f"{job.output}: not a folder; several inputs need a folder", settings=("output",))
     from ..batch.request import Request
     from ..batch.run import run_batch
     from ..batch.scheduler import BatchOptions
@@ -209,12 +211,12 @@ def _restore_all(
 
 
 def _all_problems(job: Job, first: VdeblurError) -> VdeblurError:
-    """Whatever is wrong with a job that was refused, its input first."""
+    """All problems of a job that failed with `first`, those of the input first."""
     from ..jobs.check import problems_of
 
     others = [error for error in problems_of(job) if str(error) != str(first)]
     found = sorted([first, *others], key=lambda error: not isinstance(error, InputError))
-    if job.output is None and isinstance(found[0], InputError):  # without an input there is no place beside it
+    if job.output is None and isinstance(found[0], InputError):  # the output's name comes from the input
         found = [error for error in found if not isinstance(error, OutputError)]
     return Problems(found) if len(found) > 1 else found[0]
 
@@ -228,13 +230,13 @@ def _sizes_text(output: int | None, source: int | None) -> list[str]:
 
 
 def _end_of(start: float | None, end: float | None, duration: float | None) -> float | None:
-    """Where the cut ends, in the input's time; None is its own end. Raises UsageError for an empty cut."""
+    """Time in the input at which to end; None for its end. Raises UsageError for an empty range."""
     if end is not None and duration is not None:
-        raise UsageError("--to and -t both say where to end: give one of them")
+        raise UsageError("--to and -t both set the end; use one of them")
     if duration is not None:
         if duration == 0:
-            raise UsageError("-t 0: nothing would be left; give a length above 0")
+            raise UsageError("-t 0: empty range; give a duration above 0")
         return (start or 0.0) + duration
     if end is not None and end <= (start or 0.0):
-        raise UsageError(f"--to {end:g} lies before the start at {start or 0:g} s: nothing would be left")
+        raise UsageError(f"--to {end:g}: empty range, the start is at {start or 0:g} s")
     return end

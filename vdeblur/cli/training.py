@@ -1,4 +1,4 @@
-"""`train`: a network from sharp photographs and footage, or from pairs."""
+"""`train`: train a network on sharp photographs and footage, or on pairs."""
 
 from __future__ import annotations
 
@@ -18,21 +18,29 @@ vdeblur input.mp4 -m fine-tuned/model.safetensors
 """
 
 
-@command(examples=EXAMPLES)
+@command("train", examples=EXAMPLES)
 @option("--config", metavar="FILE", help="TOML file with the run's settings, such as weights/fast.toml.")
 @option("--data", metavar="DIR", multiple=True, help="Sharp photographs and footage; may be repeated.")
-@option("--pairs", metavar="DIR", multiple=True, help="Blurred and sharp images to learn from instead.")
-@option("--run", "run_folder", metavar="DIR", default="run", show_default=True, help="Checkpoint, log and plot.")
-@option("--init", metavar="MODEL", help="Begin with these weights: a name of `vdeblur models` or a file.")
-@option("--steps", type=click.IntRange(1), help="How far to train.  [default: as --config says]")
-@option("--seed", type=click.IntRange(0), help="Of all that is random.  [default: as --config says]")
+@option("--pairs", metavar="DIR", multiple=True, help="Train on pairs of blurred and sharp images instead.")
+@option(
+    "--run", "run_folder", metavar="DIR", default="run", show_default=True, help="Folder for checkpoint, log and plot."
+)
+@option("--init", metavar="MODEL", help="Initial weights: a name from `vdeblur models` or a file.")
+@option("--steps", type=click.IntRange(1), help="Number of training steps.  [default: from --config]")
+@option("--seed", type=click.IntRange(0), help="Seed of all random choices.  [default: from --config]")
 @option("--max-minutes", type=click.FloatRange(0, min_open=True), help="Stop here; run the same command to resume.")
 @options.device
-@option("--renderers", type=click.IntRange(0), default=1, show_default=True, help="Processes that make clips; 0: none.")
+@option(
+    "--renderers",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Processes that render clips; 0 renders in the trainer.",
+)
 @run_option("--progress", type=click.Choice(["auto", "json", "none"]), default="auto", show_default=True)
 @options.computing_options
 @click.pass_context
-def train(
+def train_command(
     ctx: click.Context,
     config: str | None,
     data: tuple[str, ...],
@@ -48,7 +56,7 @@ def train(
 ) -> None:
     """Train a network on sharp photographs and footage, or fine-tune one on pairs.
 
-    The run's folder holds all there is: run the same command again to resume.
+    The run folder holds the complete state: run the same command again to resume.
     """
     import json
     from dataclasses import replace
@@ -59,7 +67,7 @@ def train(
     from ..backends.pytorch import choose_device
     from ..training.log import to_text
     from ..training.recipe import read_recipe
-    from ..training.train import train as run_training
+    from ..training.train import train
 
     named = {model.name: str(model.path) for model in published()}
     given = {"data": data, "pairs": pairs, "init": init, "steps": steps, "seed": seed}
@@ -76,7 +84,7 @@ def train(
     folder, stop = Path(run_folder), ctx.obj
     try:
         with stop.held():
-            learner = run_training(
+            learner = train(
                 recipe,
                 folder,
                 device=choose_device(device),

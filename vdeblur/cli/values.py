@@ -1,20 +1,19 @@
-"""Kinds of values on the command line: times, rates, sizes, key=value."""
+"""Types of command-line values: times, rates, sizes, key=value and so on."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 from math import isfinite
-from typing import Any
 
 import click
 
 
 class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
-    """A time as seconds or [hh:]mm:ss, with a fraction if need be."""
+    """A time as seconds or [hh:]mm:ss, with an optional fraction."""
 
     name = "time"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the time in seconds."""
         texts = str(value).split(":")
         try:
@@ -32,23 +31,23 @@ class Rate(click.ParamType):  # type: ignore[type-arg]
 
     name = "rate"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
         """Return the exact rate."""
         try:
             rate = Fraction(str(value))
         except (ValueError, ZeroDivisionError):
             rate = Fraction(0)
         if not 0 < rate <= 1000:
-            self.fail(f"{value!r} is no rate of frames per second (25, 29.97 or 30000/1001)", param, ctx)
+            self.fail(f"{value!r} is not a frame rate (25, 29.97 or 30000/1001)", param, ctx)
         return rate
 
 
 class TileSize(click.ParamType):  # type: ignore[type-arg]
-    """The side of tiles in pixels: "auto" is None, 0 the whole picture."""
+    """The side of tiles in pixels: "auto" is None, 0 is the whole frame."""
 
     name = "tile"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
         """Return the side."""
         text = str(value)
         if text == "auto":
@@ -63,7 +62,7 @@ class ThreadCount(click.ParamType):  # type: ignore[type-arg]
 
     name = "threads"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
         """Return the number."""
         text = str(value)
         if text == "auto":
@@ -78,7 +77,7 @@ class KeyValue(click.ParamType):  # type: ignore[type-arg]
 
     name = "key=value"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
         """Return the pair."""
         if isinstance(value, tuple):
             return value
@@ -88,12 +87,12 @@ class KeyValue(click.ParamType):  # type: ignore[type-arg]
         return key, text
 
 
-class PictureSize(click.ParamType):  # type: ignore[type-arg]
+class FrameSize(click.ParamType):  # type: ignore[type-arg]
     """Width and height as 1280x720."""
 
     name = "WxH"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
         """Return (width, height)."""
         if isinstance(value, tuple):
             return value
@@ -108,16 +107,16 @@ class BlurThreshold(click.ParamType):  # type: ignore[type-arg]
 
     name = "auto|pixels"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the length in pixels; 0 stands for auto, which depends on the picture's size."""
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the length in pixels; 0 stands for auto, which depends on the frame size."""
         if value == "auto":
             return 0.0
         try:
-            pixels = float(value)
+            pixels = float(str(value))
         except ValueError:
             pixels = 0.0
         if not 0 < pixels <= 1000:
-            self.fail(f"{value!r} is neither auto nor a length of blur in pixels, as in 4.5", param, ctx)
+            self.fail(f"{value!r} is neither auto nor a blur length in pixels such as 4.5", param, ctx)
         return pixels
 
 
@@ -126,14 +125,14 @@ class FrameRange(click.ParamType):  # type: ignore[type-arg]
 
     name = "A-B"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
         """Return (first, last)."""
         if isinstance(value, tuple):
             return value
         first, _, last = str(value).partition("-")
         last = last or first
         if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
-            self.fail(f"{value!r} is no range of frames, as in 90-120, counted from 0", param, ctx)
+            self.fail(f"{value!r} is not a range of frames such as 90-120", param, ctx)
         return int(first), int(last)
 
 
@@ -142,11 +141,11 @@ class Point(click.ParamType):  # type: ignore[type-arg]
 
     name = "X,Y"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
         """Return (x, y)."""
         if isinstance(value, tuple):
             return value
         x, _, y = str(value).partition(",")
         if not (x.isdecimal() and y.isdecimal()):
-            self.fail(f"{value!r} is no pixel, as in 320,180", param, ctx)
+            self.fail(f"{value!r} is not a pixel such as 320,180", param, ctx)
         return int(x), int(y)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ..files import user_cache
 from ..loading import ModelOptions
@@ -16,6 +16,8 @@ from .display import require_display
 
 if TYPE_CHECKING:
     from .meter import Stats
+    from .recording import RecordedView
+    from .window import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +37,10 @@ class LiveJob:
     fixed: bool = False
     """Never step down."""
     window: bool = True
-    view: Literal["split", "side", "restored"] = "split"
+    view: View = "split"
     record: tuple[str, ...] = ()
     """Files to record to; "-" is standard output."""
-    record_view: Literal["restored", "side"] = "restored"
+    record_view: RecordedView = "restored"
     virtual_camera: bool = False
     seconds: float | None = None
     """End after this long."""

@@ -18,7 +18,7 @@ from ..restorers.blend import side_by_side_info, side_by_side_planes
 from ..threads import write_behind
 from .camera import Camera
 
-View = Literal["restored", "side"]
+RecordedView = Literal["restored", "side"]
 """What is recorded."""
 
 
@@ -28,7 +28,7 @@ class Recording:
 
     name: str
     sink: Sink
-    view: View = "restored"
+    view: RecordedView = "restored"
 
     def write(self, before: Frame, restored: Frame) -> None:
         """Encode behind; waits only when the encoder is tens of frames late."""
@@ -37,7 +37,7 @@ class Recording:
         self.sink.write(replace(restored, planes=planes, origin=None))
 
 
-def open_recording(path: str, camera: Camera, view: View = "restored", *, overwrite: bool = False) -> Recording:
+def open_recording(path: str, camera: Camera, view: RecordedView = "restored", *, overwrite: bool = False) -> Recording:
     """Record to a file, or `-` for standard output, at the times of the camera's pictures.
 
     The encoder is set to be quick rather than small, since the model needs the time. Raises what `open_sink` raises.
@@ -55,7 +55,7 @@ def open_recording(path: str, camera: Camera, view: View = "restored", *, overwr
     return Recording(path, write_behind(open_sink(path, camera, options, info)), view)
 
 
-def recorded_info(info: StreamInfo, view: View) -> StreamInfo:
+def recorded_info(info: StreamInfo, view: RecordedView) -> StreamInfo:
     """The stream as it is recorded: in H.264, whatever the camera speaks."""
     info = replace(info, codec="h264", bit_rate=None, frames=None, duration_seconds=None)
     return side_by_side_info(info) if view == "side" else info

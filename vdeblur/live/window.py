@@ -24,7 +24,8 @@ from .session import REPORT_SECONDS, Live, Shown
 from .stream import Rung
 
 TITLE = "vdeblur live"
-VIEWS: tuple[Literal["split", "side", "restored"], ...] = ("split", "side", "restored")
+View = Literal["split", "side", "restored"]
+VIEWS: tuple[View, ...] = ("split", "side", "restored")
 STRENGTH_STEP, DIVIDER_STEP = 0.1, 0.02
 OVERLAY_SECONDS = 0.5
 """The figures change this often, so that they can be read."""
@@ -51,7 +52,7 @@ LEFT, RIGHT = (65361, 2424832, 63234), (65363, 2555904, 63235)
 class Look:
     """What the keys and the mouse have chosen."""
 
-    view: Literal["split", "side", "restored"] = "split"
+    view: View = "split"
     divider: float = 0.5
     """0..1 from the left."""
     is_paused: bool = False

@@ -23,7 +23,7 @@ class Partial:
     ) -> None:
         """Make the temporary, in the folder `within` if one is given (see `SinkOptions.partial_folder`).
 
-        Raises OutputError where the target exists already or its folder cannot be written.
+        Raises OutputError where the target already exists or its folder cannot be written.
         """
         self.target = Path(target)
         if any(given and os.path.exists(given) and _same(given, target) for given in inputs):
@@ -35,7 +35,7 @@ class Partial:
         except OSError as error:  # a name that no file system takes
             raise OutputError(f"{target}: cannot be written: {reason_of(error)}") from error
         if taken and not overwrite:
-            message = f"{target}: exists already; replace it or name another output"
+            message = f"{target}: already exists; replace it or name another output"
             raise OutputError(message, settings=("overwrite", "output"))
         if not folder and self.target.is_dir():
             raise OutputError(f"{target}: is a folder; name a file in it")

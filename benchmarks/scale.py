@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from machine import describe_machine
 from media import make_clip
@@ -28,7 +29,7 @@ from media import make_clip
 from vdeblur.batch.collect import collect
 from vdeblur.batch.journal import Entry, Journal
 from vdeblur.batch.scheduler import Batch, BatchOptions
-from vdeblur.batch.units import do
+from vdeblur.batch.units import Unit, run_unit
 from vdeblur.batch.workers import Executor, Workers
 from vdeblur.files import file_sha256
 from vdeblur.jobs.folder import folder_of
@@ -102,19 +103,24 @@ def rate(action: Callable[[], object], seconds: float = 1.5) -> float:
     return count / (time.perf_counter() - start)
 
 
+NO_UNIT = cast(Unit, None)
+"""For which `run_unit` does nothing."""
+
+
 def only_load(job: Job, device: str, on_frames: object) -> None:
     """A unit that loads the model and does nothing."""
     load_restorer(job.model)
 
 
-def nothing(unit: object, device: str, on_frames: object) -> None:
-    """A unit that costs nothing but its way."""
+def nothing(unit: Unit, device: str, on_frames: object) -> int:
+    """Do nothing: what remains is the time of sending the unit."""
+    return 0
 
 
 def through(executor: Executor) -> float:
     """Units a second that go to a worker and back, one at a time."""
     try:
-        return rate(lambda: executor.submit(None, lambda _: None).result())
+        return rate(lambda: executor.submit(NO_UNIT, lambda _: None).result())
     finally:
         executor.stop()
 
@@ -139,7 +145,7 @@ def start_up(job: Job) -> float:
 
 def in_batch(clip: Path, folder: Path, settings: Job, jobs: int) -> tuple[float, float]:
     """(seconds for the clip with warm workers, seconds to open it)."""
-    workers = Workers(do, jobs, settings.model.device)
+    workers = Workers(run_unit, jobs, settings.model.device)
     try:
         for number in (0, 1):
             out = str(folder / f"out{jobs}-{number}")

@@ -30,7 +30,7 @@ from vdeblur.batch.journal import Journal
 from vdeblur.batch.progress import BatchBars, BatchLines
 from vdeblur.batch.report import to_html
 from vdeblur.batch.scheduler import Batch, BatchOptions
-from vdeblur.batch.units import Restore, Whole, do
+from vdeblur.batch.units import Restore, Whole, run_unit
 from vdeblur.batch.workers import WorkerDied, Workers
 from vdeblur.errors import InputError, OutputError, UsageError
 from vdeblur.frames import Layout
@@ -155,7 +155,7 @@ def deadly(unit: Any, device: str, on_frames: Callable[[int], None]) -> Any:
     """`do`, in a process that dies of one segment."""
     if isinstance(unit, Restore) and unit.index == 1 and not unit.pass_through:
         os.kill(os.getpid(), signal.SIGKILL)
-    return do(unit, device, on_frames)
+    return run_unit(unit, device, on_frames)
 
 
 def test_a_segment_that_kills_every_worker_is_set_aside_after_bounded_tries(folder: Path) -> None:
@@ -170,7 +170,7 @@ def test_a_segment_that_kills_every_worker_is_set_aside_after_bounded_tries(fold
     assert statuses(batch) == {"long.mkv": "passed", "c.mkv": "done"}
     (long,) = [task for task in batch.tasks if task.status == "passed"]
     assert (long.result["frames"], long.result["passed_through"]) == (40, 1)
-    assert long.notes == ["segment 1 keeps the source's frames: the worker process died"]
+    assert long.notes == ["segment 1 keeps the source frames: the worker process died"]
     before, after = decoded(long.item.input), decoded(long.item.output)
     same = [largest_difference([a], [b]) == 0 for a, b in zip(before, after, strict=True)]
     assert 0 < sum(same) < 40
@@ -194,7 +194,7 @@ def test_processes_do_what_one_does_and_one_that_is_killed_costs_its_unit(folder
     batch_of(folder).run(Here())
     one = {path.name: decoded(str(path)) for path in (folder.parent / "out").rglob("*.m*")}
     (folder.parent / "out").rename(folder.parent / "one")
-    workers = Workers(do, 2, "cpu")
+    workers = Workers(run_unit, 2, "cpu")
     killed: list[int] = []
 
     def kill(batch: Batch) -> None:
@@ -225,7 +225,7 @@ def test_a_worker_that_is_killed_leaves_nothing_of_a_short_file(
     out.mkdir()
     (out / ".vdeblur-0123456789ab.part").touch()  # another job's
     batch = Batch(collect([str(made)], str(out)), JOB, str(out), replace(OPTIONS, cutting=Cutting()))
-    workers = Workers(do, 1, "cpu")
+    workers = Workers(run_unit, 1, "cpu")
     killed: list[int] = []
 
     def kill(_: Batch) -> None:
@@ -249,7 +249,7 @@ def test_a_worker_that_dies_after_the_output_appeared_does_not_stand_in_its_own_
     def too_late(unit: Any) -> None:
         if isinstance(unit, Whole) and unit.job.input not in died:
             died.append(unit.job.input)
-            do(unit, "cpu", lambda _: None)
+            run_unit(unit, "cpu", lambda _: None)
             raise WorkerDied("killed")
 
     batch = batch_of(folder)
@@ -411,7 +411,7 @@ def test_files_folders_patterns_and_lists_are_taken(folder: Path, monkeypatch: p
     ]
     with pytest.raises(InputError, match=r"nothing\.mp4"):
         collect(["nothing.mp4"], "out")
-    with pytest.raises(UsageError, match="would both become"):
+    with pytest.raises(UsageError, match="would both be written to"):
         collect(["."], "out", name="same{suffix}")
     for template in ("../{name}", "/{name}", "{size}", ""):
         with pytest.raises(UsageError, match=r"only|must name a file"):

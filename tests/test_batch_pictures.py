@@ -57,7 +57,7 @@ def test_a_folder_of_numbered_pictures_is_one_item(folder: Path, monkeypatch: py
     assert found("stills/cover.png", name="{stem}-a") == ["cover-a.png"]
     kept = collect(["."], "out", recursive=True, include=["shot*"])
     assert [Path(item.input).name for item in kept] == ["shot.v1", "shot"]
-    with pytest.raises(UsageError, match="would both become"):
+    with pytest.raises(UsageError, match="would both be written to"):
         collect(["shot.v1", "day 2/shot"], "out", name="same{suffix}")
     with pytest.raises(UsageError, match="must name a file"):
         collect(["film.mp4"], "out", name="{stem}/")

@@ -223,7 +223,7 @@ def test_a_batch_speaks_in_columns_and_in_whole_sentences(clip: Path, tmp_path: 
     assert first.exit_code == 7
     again = run("batch", folder, "-o", out, *FILTER, "--jobs", "1")
     assert all(line.startswith("vdeblur: ") for line in again.stderr.splitlines())
-    assert "1 failed, 1 done already" in again.stderr
+    assert "1 failed, 1 already done" in again.stderr
 
 
 def test_a_dry_run_reckons_with_decoding_encoding_and_starting(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from click.testing import Result
 from support import commands
 from vdeblur.batch.collect import collect
 from vdeblur.batch.scheduler import Batch, BatchOptions
-from vdeblur.batch.units import do
+from vdeblur.batch.units import run_unit
 from vdeblur.jobs.job import Job
 from vdeblur.jobs.plan import Cutting
 from vdeblur.loading import ModelOptions
@@ -44,7 +44,7 @@ class Here:
         future: Future[Any] = Future()
         try:
             self.before(unit)
-            future.set_result(do(unit, "cpu", on_frames))
+            future.set_result(run_unit(unit, "cpu", on_frames))
         except Exception as error:
             future.set_exception(error)
         return future

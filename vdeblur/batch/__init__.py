@@ -1,1 +1,1 @@
-"""Many inputs, on one machine or many."""
+"""Many inputs, on one machine or on several."""

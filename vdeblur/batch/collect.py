@@ -1,4 +1,4 @@
-"""Which files a batch takes, and what their outputs are called."""
+"""Finds the input files of a batch and names their outputs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MEDIA_SUFFIXES = frozenset(
     {*FORMATS, *MORE_FORMATS, ".mpg", ".mpeg", ".wmv", ".3gp", ".ogv", ".vob", ".m2v", ".mod", ".tod", ".dv", ".asf"}
     | {".qt", ".divx", ".ivf", ".265", ".264", ".rm", ".rmvb", ".f4v", ".mjpeg"}
 )
-"""What a folder is searched for; a file that is named itself may be called anything."""
+"""Suffixes that a folder is searched for; a file named explicitly may have any suffix."""
 
 _NUMBERED = re.compile(r"(.*?)\d+(\D*)")
 
@@ -32,7 +32,7 @@ class Item:
     input: str
     """A media file, an image, or a folder or %d pattern of numbered images."""
     output: str
-    """A file; for images a folder, which ends in a slash, unless the template names a media file."""
+    """A file, or for images a folder, with a trailing slash, unless the template names a media file."""
 
 
 def collect(
@@ -44,19 +44,19 @@ def collect(
     exclude: Sequence[str] = (),
     name: str = "{stem}{suffix}",
 ) -> list[Item]:
-    """Every file once, in order: files, folders, patterns, and @list.txt with one path a line.
+    """Collect each file once, in order, from files, folders, patterns, and @list.txt with one path per line.
 
-    Outputs go into `folder`, under the same names; where it is None, beside their inputs under `default_output`'s, and
-    what is such an output of another input is no input itself.
+    Outputs go into `folder` under the same names; if it is None, next to their inputs under the name of
+    `default_output`, and files that are such an output of another input are left out.
 
-    A folder of numbered images (see `is_sequence`) is one item, as a file is. `include` and `exclude` are patterns of
-    names or of paths below a folder. Raises InputError for a path that names nothing, UsageError for a template that
-    cannot be and for two inputs with one output.
+    A folder of numbered images (see `is_sequence`) is one item. `include` and `exclude` are patterns for names or
+    for paths relative to a folder. Raises InputError for a path that matches nothing, UsageError for an invalid
+    template and for two inputs with the same output.
     """
     items: dict[str, Item] = {}
     outputs: dict[str, str] = {}
     target = None if folder is None else os.path.abspath(folder)
-    found = list(_found(paths, recursive))
+    found = list(_find(paths, recursive))
     made = {os.path.abspath(default_output(path)) for path, _ in found} if target is None else set()
     for path, below in found:
         absolute = os.path.abspath(path)
@@ -67,20 +67,22 @@ def collect(
         if target is None:
             output = default_output(absolute)
         else:
-            output = os.path.join(Path(target) / Path(below).parent, _named(name, path, Path(below).name, len(items)))
+            output = os.path.join(
+                Path(target) / Path(below).parent, _output_name(name, path, Path(below).name, len(items))
+            )
         other = outputs.setdefault(output.rstrip("/"), path)
         if other != path:
-            message = f"{path} and {other} would both become {output}: add {{index}} to the outputs' name"
+            message = f"{path} and {other} would both be written to {output}; add {{index}} to the name of outputs"
             raise UsageError(message, settings=("name",))
         items[absolute] = Item(absolute, output)
     if not items:
-        message = f"{', '.join(paths)}: no media files there{'' if recursive else '; folders below were not searched'}"
+        message = f"{', '.join(paths)}: no media files found{'' if recursive else '; subfolders were not searched'}"
         raise InputError(message, settings=() if recursive else ("recursive",))
     return list(items.values())
 
 
-def _found(paths: Iterable[str], recursive: bool) -> Iterator[tuple[str, str]]:
-    """(path, path below the folder that was named)."""
+def _find(paths: Iterable[str], recursive: bool) -> Iterator[tuple[str, str]]:
+    """(path, path relative to the folder that was searched)."""
     from ..media.image_files import image_files
 
     for path in paths:
@@ -89,13 +91,13 @@ def _found(paths: Iterable[str], recursive: bool) -> Iterator[tuple[str, str]]:
                 lines = Path(path[1:]).read_text(encoding="utf-8").splitlines()
             except (OSError, UnicodeDecodeError) as error:
                 raise InputError(f"{path[1:]}: cannot be read as a list of files: {error}") from error
-            yield from _found([line.strip() for line in lines if line.strip() and line[0] != "#"], recursive)
+            yield from _find([line.strip() for line in lines if line.strip() and line[0] != "#"], recursive)
         elif os.path.isdir(path):
             yield from _in_folder(Path(path), recursive)
         elif os.path.exists(path):
             yield path, Path(path).name
         elif matches := sorted(glob.glob(path, recursive=True)):
-            yield from _found(matches, recursive)
+            yield from _find(matches, recursive)
         elif is_image_input(path) and image_files(path):
             yield path, Path(path).resolve().parent.name
         else:
@@ -117,8 +119,8 @@ def _in_folder(folder: Path, recursive: bool) -> Iterator[tuple[str, str]]:
 
 
 def is_sequence(folder: Path) -> bool:
-    """Whether a folder is footage by itself: it holds two or more images whose names are alike but for a number, and
-    neither media files nor further folders. What is hidden does not count."""
+    """Whether a folder is an image sequence: two or more images whose names differ only in a number, and neither
+    media files nor subfolders. Hidden files do not count."""
     try:
         shown = [path for path in folder.iterdir() if not path.name.startswith(".")]
     except OSError:
@@ -134,8 +136,8 @@ def _matches(below: str, patterns: Sequence[str]) -> bool:
     return any(fnmatch(below, pattern) or fnmatch(Path(below).name, pattern) for pattern in patterns)
 
 
-def _named(template: str, source: str, name: str, index: int) -> str:
-    """The name of an output below its folder; `name` is the input's, or its folder's where that is the input."""
+def _output_name(template: str, source: str, name: str, index: int) -> str:
+    """Path of an output relative to its folder; `name` is that of the input, or of its folder for an image sequence."""
     stem, own = Path(name).stem, Path(name).suffix
     kinds: Collection[str] = FORMATS
     if not is_image_input(source):
@@ -149,10 +151,12 @@ def _named(template: str, source: str, name: str, index: int) -> str:
     for field in FIELDS:
         made = made.replace(f"{{{field}}}", f"\0{field}\0")
     if "{" in made or "}" in made:
-        raise UsageError(f"{template}: knows {{stem}}, {{suffix}}, {{name}} and {{index}} only", settings=("name",))
+        raise UsageError(
+            f"{template}: unknown field; choose from {{stem}}, {{suffix}}, {{name}} and {{index}}", settings=("name",)
+        )
     for field, value in values.items():
         made = made.replace(f"\0{field}\0", value)
-    no_file = made.endswith("/") and suffix != "/"
-    if not made.strip() or no_file or Path(made).is_absolute() or ".." in Path(made).parts:
-        raise UsageError(f"{template}: must name a file below the output folder", settings=("name",))
+    is_folder = made.endswith("/") and suffix != "/"
+    if not made.strip() or is_folder or Path(made).is_absolute() or ".." in Path(made).parts:
+        raise UsageError(f"{template}: must name a file inside the output folder", settings=("name",))
     return made if Path(made).suffix.lower() in kinds or made.endswith("/") else made + suffix

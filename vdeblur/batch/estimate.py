@@ -1,4 +1,4 @@
-"""How long a batch will take: from what the journal says of this model's speed, or from a moment's trial."""
+"""Estimates how long a batch will take, from the speed recorded in the journal or from a short trial."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from .task import pixels
 from .workers import devices_for
 
 
-def seconds_for(batch: Batch, jobs: int) -> float | None:
-    """Estimated wall clock for all that waits, with `jobs` workers; None where nothing does, or nothing can be told.
+def estimate_seconds(batch: Batch, jobs: int) -> float | None:
+    """Estimated wall clock seconds for all waiting tasks with `jobs` workers; None if there are none or it is unknown.
 
-    Raises what `restore_whole` raises, where a trial has to be made.
+    Raises what `restore_whole` raises, if a trial is needed.
     """
     todo = batch.waiting
     if not todo:
@@ -22,6 +22,6 @@ def seconds_for(batch: Batch, jobs: int) -> float | None:
     trial = try_out(todo[0].job)
     if trial is None:
         return None
-    # The trial had the whole machine: workers on one processor share that speed, each GPU adds its own.
+    # The trial had the whole machine to itself: workers on the CPU share that speed, each GPU adds its own.
     shares = len(set(devices_for(todo[0].job.model.device, jobs)))
     return trial.start_seconds + work / trial.pixels_per_second / shares

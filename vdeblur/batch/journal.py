@@ -1,4 +1,4 @@
-"""What a batch has done, line by line on the disk, so that the next one knows it again: by content, not by name."""
+"""A log on disk of what a batch has done, by which the next run recognises finished files: by content, not by name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from ..errors import OutputError
 from ..files import sync
@@ -15,17 +15,36 @@ from ..jobs.fingerprints import input_sha256
 from ..media.image_files import images_of
 
 Stat = tuple[int, int]
-"""Size in bytes, and time of the last change in nanoseconds; for a folder of images a number made of their names,
+"""Size in bytes, and modification time in nanoseconds; for image sequences, in place of the time, a hash of the names,
 sizes and times."""
+
+
+class Result(TypedDict, total=False):
+    """Figures of a restored file."""
+
+    frames: int
+    fps: float
+    model: str
+    device: str
+    concealed: int
+    segments: int
+    passed_through: int
+    """Segments that hold source frames."""
+    touched: int
+    """Frames that were changed."""
+    blur_before: float | None
+    """Mean blur length in pixels."""
+    blur_after: float | None
+    pixels_per_second: float
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line."""
+    """One line of the journal."""
 
     event: str
-    """"writing" before an output may appear; after it has, "done", or "passed" where some of it is still the source's
-    own and the next run tries again."""
+    """"writing" before the output appears; then "done", or "passed" if some segments hold source frames and the next
+    run tries again."""
     output: str
     key: str
     """Hashes of input, model and settings."""
@@ -33,16 +52,16 @@ class Entry:
     input_stat: Stat
     input_sha256: str
     output_stat: Stat | None
-    """Of the output; with "writing", of what stood there before."""
-    result: dict[str, Any]
-    """What the report says of it."""
+    """Of the output; for "writing", of an earlier file of that name."""
+    result: Result
+    """Figures for the report."""
 
 
 class Journal:
-    """A file of JSON lines that is only ever added to; a line that a power cut tore is left out when it is read."""
+    """An append-only file of JSON lines; lines truncated by a power cut are ignored when it is read."""
 
     def __init__(self, path: Path) -> None:
-        """Read what is there. Raises OutputError where the journal cannot be kept."""
+        """Read an existing journal. Raises OutputError if it cannot be read or written."""
         self._path = path
         self._last: dict[str, Entry] = {}
         self._hashes: dict[tuple[str, Stat], str] = {}
@@ -50,24 +69,24 @@ class Journal:
             path.parent.mkdir(parents=True, exist_ok=True)
             lines = path.read_text(encoding="utf-8").split("\n") if path.exists() else []
             if lines and lines[-1]:
-                with path.open("a", encoding="utf-8") as file:  # so that the next line starts on its own
+                with path.open("a", encoding="utf-8") as file:  # end the truncated line
                     file.write("\n")
         except OSError as error:
-            raise OutputError(f"{path}: cannot be kept: {error.strerror}") from error
+            raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
         for line in lines:
             try:
                 made = json.loads(line)
                 stats = {name: made[name] and tuple(made[name]) for name in ("input_stat", "output_stat")}
-                self._take(Entry(**made | stats))
+                self._remember(Entry(**made | stats))
             except (ValueError, TypeError, KeyError):
                 continue
 
-    def _take(self, entry: Entry) -> None:
+    def _remember(self, entry: Entry) -> None:
         self._last[entry.output] = entry
         self._hashes[entry.input, entry.input_stat] = entry.input_sha256
 
     def add(self, entry: Entry) -> None:
-        """Write a line down to the disk."""
+        """Append a line and flush it to disk."""
         line = {name: getattr(entry, name) for name in Entry.__slots__}
         try:
             with self._path.open("a", encoding="utf-8") as file:
@@ -75,29 +94,29 @@ class Journal:
                 file.flush()
                 sync(file.fileno())
         except OSError as error:
-            raise OutputError(f"{self._path}: cannot be kept: {error.strerror}") from error
-        self._take(entry)
+            raise OutputError(f"{self._path}: cannot be written: {error.strerror}") from error
+        self._remember(entry)
 
     def input_sha256(self, path: str) -> str:
-        """Of an input, from the journal where it has not changed since. Raises InputError."""
+        """Hash of an input, from the journal if it has not changed since. Raises InputError."""
         return self._hashes.get((path, stat_of(path) or (0, 0))) or input_sha256(path)
 
     def last(self, output: str) -> Entry | None:
-        """The last line about an output."""
+        """The last entry of an output."""
         return self._last.get(output)
 
-    def made(self, output: str) -> Entry | None:
-        """The line that says that what stands under this name now is our work; None where it is not."""
+    def own_output(self, output: str) -> Entry | None:
+        """The entry of the file that now has this name; None if the batch did not write that file."""
         entry, now = self._last.get(output), stat_of(output)
         if entry is None or now is None:
             return None
-        # An output appears whole: after "writing", another file than before is the one that was about to be done.
+        # Outputs appear by renaming: after "writing", a file that differs from the earlier one is the new output.
         ours = now != entry.output_stat if entry.event == "writing" else now == entry.output_stat
         return entry if ours else None
 
 
 def stat_of(path: str) -> Stat | None:
-    """Size and time of a file, or of all images in a folder or of a pattern; None where there is none."""
+    """Size and time of a file, or of all images of a sequence; None if there is none."""
     try:
         if (images := images_of(path)) is None:
             stat = os.stat(path)

@@ -1,4 +1,4 @@
-"""How far a batch has come: two bars (all files, the current ones) for people, JSON lines for programs."""
+"""Progress of a batch: two bars (all files, the current ones) for people, JSON lines for programs."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from .task import Task, pixels
 
 
 class BatchProgress(Protocol):
-    """Told of a batch now and then within a `with` block."""
+    """Shows the state of a batch, which it is told regularly within a `with` block."""
 
     def __enter__(self) -> BatchProgress: ...
 
     def __exit__(self, *_: object) -> None: ...
 
     def update(self, batch: Batch) -> None:
-        """Show where the batch is."""
+        """Show the current state."""
         ...
 
 
 class TimeLeft:
-    """Share done, by pixels, and time left at the pace of this run."""
+    """Share done, in pixels, and the time left at the speed of this run."""
 
     def __init__(self) -> None:
         self._start = time.perf_counter()
@@ -44,14 +44,14 @@ class TimeLeft:
 
 
 def share_of(task: Task) -> float:
-    """How much of a file is done, 0..1."""
+    """Share of a file that is done, 0..1."""
     if task.is_over:
         return 1.0
     return min(task.frames_so_far / task.frames, 1.0) if task.frames else 0.0
 
 
 class NoBatchProgress:
-    """No progress at all."""
+    """Shows nothing."""
 
     def __enter__(self) -> NoBatchProgress:
         return self
@@ -60,11 +60,11 @@ class NoBatchProgress:
         pass
 
     def update(self, batch: Batch) -> None:
-        """Ignore it."""
+        """Show nothing."""
 
 
 class BatchLines:
-    """One JSON object a line: files, files_over, failures, frames, share (0..1), seconds_left (or null), current."""
+    """One JSON object per line: files, files_over, failures, frames, share (0..1), seconds_left (or null), current."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
@@ -105,10 +105,10 @@ class BatchLines:
 
 
 class BatchBars:
-    """Two bars on the terminal at stderr: all files, and the one that was begun first."""
+    """Two bars on the terminal at stderr: all files, and the file started first."""
 
     def __init__(self, *, force: bool = False) -> None:
-        """`force` draws even where stderr is no terminal."""
+        """`force` draws even if stderr is not a terminal."""
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
 
@@ -131,7 +131,7 @@ class BatchBars:
         self._bars.stop()
 
     def update(self, batch: Batch) -> None:
-        """Move the bars when it is time to: all files are looked at for it."""
+        """Update the bars, at most every UPDATE_SECONDS since it iterates over all files."""
         if time.perf_counter() < self._due:
             return
         self._due = time.perf_counter() + UPDATE_SECONDS

@@ -1,10 +1,10 @@
-"""What a batch came to: a table for the terminal, report.json for programs, report.html for people."""
+"""Results of a batch: a table for the terminal, report.json for programs, report.html for people."""
 
 from __future__ import annotations
 
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from ..errors import OutputError
 from ..files import write_json, write_text
@@ -12,37 +12,76 @@ from ..media.image_files import bytes_of
 from ..progress import size_text
 from .collect import Item
 from .scheduler import Batch
-from .task import Task
+from .task import Status, Task
 
 STATUS = {
     "done": "restored",
     "damaged": "restored, input damaged",
     "passed": "restored in part",
     "failed": "failed",
-    "skipped": "done already",
+    "skipped": "already done",
     "foreign": "left alone",
     "waiting": "not started",
     "running": "not finished",
 }
 
 
-def entry(task: Task) -> dict[str, Any]:
-    """One file, as report.json has it; lengths of blur in pixels."""
-    keys = ("fps", "segments", "passed_through", "touched", "concealed", "blur_before", "blur_after", "model", "device")
+class FileReport(TypedDict):
+    """One file in report.json; None where a figure is unknown."""
+
+    input: str
+    output: str
+    status: Status
+    frames: int | None
+    fps: float | None
+    segments: int | None
+    passed_through: int | None
+    touched: int | None
+    concealed: int | None
+    blur_before: float | None
+    blur_after: float | None
+    model: str | None
+    device: str | None
+    error: str | None
+    notes: list[str]
+
+
+class Report(TypedDict):
+    """The contents of report.json."""
+
+    seconds: float
+    frames: int
+    """Restored by this run."""
+    counts: dict[str, int]
+    """Number of files by status."""
+    files: list[FileReport]
+
+
+def file_report(task: Task) -> FileReport:
+    """What the report says of one file."""
+    result = task.result
     return {
         "input": task.item.input,
         "output": task.item.output,
         "status": task.status,
-        "frames": task.result.get("frames"),
-        **{key: task.result.get(key) for key in keys},
+        "frames": result.get("frames"),
+        "fps": result.get("fps"),
+        "segments": result.get("segments"),
+        "passed_through": result.get("passed_through"),
+        "touched": result.get("touched"),
+        "concealed": result.get("concealed"),
+        "blur_before": result.get("blur_before"),
+        "blur_after": result.get("blur_after"),
+        "model": result.get("model"),
+        "device": result.get("device"),
         "error": task.error,
         "notes": task.notes,
     }
 
 
-def to_json(batch: Batch) -> dict[str, Any]:
+def to_json(batch: Batch) -> Report:
     """The whole report."""
-    files = [entry(task) for task in batch.tasks]
+    files = [file_report(task) for task in batch.tasks]
     counts = {status: sum(task.status == status for task in batch.tasks) for status in STATUS}
     return {
         "seconds": round(batch.seconds, 1),
@@ -53,10 +92,10 @@ def to_json(batch: Batch) -> dict[str, Any]:
 
 
 def to_text(batch: Batch) -> str:
-    """A table of every file that is not simply done, and a line of sums."""
+    """A table of the files that need attention, and a line of totals."""
     told = [task for task in batch.tasks if task.status not in ("done", "skipped")]
     width = max((len(STATUS[task.status]) for task in told), default=0)
-    lines = [f"{STATUS[t.status]:<{width}}  {': '.join((t.item.input, *said(t)[:1]))}" for t in told]
+    lines = [f"{STATUS[t.status]:<{width}}  {': '.join((t.item.input, *messages_of(t)[:1]))}" for t in told]
     report = to_json(batch)
     counts = [f"{count} {STATUS[status]}" for status, count in report["counts"].items() if count]
     sums = [", ".join(counts), f"{report['frames']} frames restored"]
@@ -71,8 +110,8 @@ def _paths(items: list[Item]) -> tuple[list[str], list[str]]:
     return [item.output for item in items], [item.input for item in items]
 
 
-def said(task: Task) -> list[str]:
-    """The error and what else is to be known of a file, for places that name it already."""
+def messages_of(task: Task) -> list[str]:
+    """Error and notes of a file, without its name in front."""
     return [note.removeprefix(f"{task.item.input}: ") for note in (task.error, *task.notes) if note]
 
 
@@ -86,7 +125,7 @@ def write_reports(batch: Batch) -> None:
 
 
 def to_html(batch: Batch) -> str:
-    """One page that holds its images itself."""
+    """One self-contained HTML page."""
     rows = "".join(_row(batch, task) for task in batch.tasks)
     head = "".join(f"<th>{name}</th>" for name in COLUMNS)
     return f"""<!doctype html>
@@ -119,7 +158,7 @@ def _row(batch: Batch, task: Task) -> str:
         for when, data in zip(("before", "after"), pair, strict=True)
     )
     name = task.item.input
-    notes = "".join(f"<br><small>{escape(note)}</small>" for note in said(task))
+    notes = "".join(f"<br><small>{escape(note)}</small>" for note in messages_of(task))
     blur = "" if result.get("blur_before") is None else f"{result['blur_before']:.1f} → {result['blur_after']:.1f}"
     touched = "" if not result.get("frames") else f"{100 * result.get('touched', 0) / result['frames']:.0f} %"
     figures = (_number(result.get("frames"), 0), _number(result.get("fps"), 1), touched, blur)

@@ -1,4 +1,4 @@
-"""What a batch is asked to do."""
+"""A batch as requested on the command line."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from ..errors import UsageError
 from ..jobs.job import Job
 from .collect import Item, collect
 from .scheduler import BatchOptions
-from .units import do
+from .units import run_unit
 from .workers import Executor, Workers, auto_jobs
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the command line asks for."""
+    """Inputs, outputs and settings of a batch."""
 
     paths: tuple[str, ...]
     output: str | None
-    """Folder for outputs, journal and report. None: each output beside its input, the journal where all inputs are, and
-    no report."""
+    """Folder for outputs, journal and report. None: outputs next to their inputs, the journal in the common parent
+    folder, no report."""
     settings: Job
     options: BatchOptions
     recursive: bool = False
@@ -32,7 +32,7 @@ class Request:
     watch: bool = False
 
     def items(self) -> list[Item]:
-        """The files. Raises what `collect` raises."""
+        """Collect the files. Raises what `collect` raises."""
         return collect(
             self.paths,
             self.output,
@@ -44,24 +44,24 @@ class Request:
 
     @property
     def folder(self) -> str:
-        """Where the journal lies."""
+        """Folder of the journal."""
         if self.output is not None:
             return self.output
         folders = [os.path.dirname(os.path.abspath(path)) for path in self.paths]
         return os.path.commonpath(folders)
 
     def worker_count(self) -> int:
-        """How many processes. Raises UsageError for what is no number."""
+        """Number of worker processes. Raises UsageError for an invalid number."""
         if self.jobs == "auto":
             return auto_jobs(self.settings.model.device)
         if not self.jobs.isdecimal() or not 1 <= int(self.jobs) <= 1024:
-            raise UsageError(f"{self.jobs}: give a number of processes, or auto", settings=("jobs",))
+            raise UsageError(f"{self.jobs}: not a number of processes from 1 to 1024, nor auto", settings=("jobs",))
         return int(self.jobs)
 
     def executor(self) -> Executor:
-        """Whoever does the work. Raises UsageError where Ray is asked for and not installed."""
+        """Start the workers. Raises UsageError if Ray is requested and not installed."""
         if self.ray is not None:
             from .cluster import RayActors
 
             return RayActors(self.ray, self.settings.model.device)
-        return Workers(do, self.worker_count(), self.settings.model.device)
+        return Workers(run_unit, self.worker_count(), self.settings.model.device)

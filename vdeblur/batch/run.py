@@ -1,4 +1,4 @@
-"""The life of a `vdeblur batch`: collect, estimate, run, report, and stop when asked to."""
+"""Runs a batch from start to end: collect, estimate, restore, report, and stop on signals."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..errors import EXIT_BATCH_FAILURES, EXIT_DAMAGED_INPUT, EXIT_OK
 from ..progress import clock
 from ..signals import Stopped, StopSignals
 from .progress import BatchProgress
-from .report import STATUS, said, to_json, to_text, write_reports
+from .report import STATUS, messages_of, to_json, to_text, write_reports
 from .request import Request
 from .scheduler import Batch
 from .watching import watch
@@ -31,9 +31,9 @@ def run_batch(
     say: Callable[[str], None],
     write: Callable[[str], None],
 ) -> int:
-    """Run a batch and return its exit code. `say` gets lines for people, `write` those for stdout.
+    """Run a batch and return its exit code. `say` gets messages for people, `write` lines for stdout.
 
-    Raises Stopped after a signal, when what ran has ended and the reports are written.
+    Raises Stopped after a signal, once running units have ended and the reports are written.
     """
     waits = request.watch and not dry_run
     batch = Batch([] if waits else request.items(), request.settings, request.folder, request.options)
@@ -59,7 +59,7 @@ def run_batch(
                 _finish(batch, executor, shown, error, say)
     finally:
         executor.stop()
-        batch.sweep()
+        batch.remove_leftovers()
         if request.output is not None:
             write_reports(batch)
     say(to_text(batch))
@@ -74,14 +74,14 @@ def run_batch(
 
 
 def _finish(batch: Batch, executor: Executor, shown: BatchProgress, error: Stopped, say: Callable[[str], None]) -> None:
-    """After Ctrl-C running segments end, unless it is pressed again; SIGTERM ends them at once."""
+    """After Ctrl-C wait for running segments, unless it is pressed again; SIGTERM stops at once."""
     if error.signum != signal.SIGINT:
         return
 
     def again(signum: int, _: FrameType | None) -> None:
         raise Stopped(signum)
 
-    say("stopping: running segments are finished first; Ctrl-C again ends them at once (finished ones are kept)")
+    say("stopping after the running segments; Ctrl-C again stops at once (finished segments are kept)")
     before = {signum: signal.signal(signum, again) for signum in (signal.SIGINT, signal.SIGTERM)}
     try:
         batch.finish(executor, shown.update)
@@ -93,11 +93,11 @@ def _finish(batch: Batch, executor: Executor, shown: BatchProgress, error: Stopp
 
 
 def _plan(batch: Batch, request: Request) -> dict[str, object]:
-    """What would be done."""
-    from .estimate import seconds_for
+    """What a run would do, for --dry-run."""
+    from .estimate import estimate_seconds
 
     jobs = 1 if request.ray else request.worker_count()
-    seconds = seconds_for(batch, jobs)
+    seconds = estimate_seconds(batch, jobs)
     return {
         "files": [
             {"input": t.item.input, "output": t.item.output, "status": t.status, "frames": t.frames, "error": t.error}
@@ -110,13 +110,13 @@ def _plan(batch: Batch, request: Request) -> dict[str, object]:
 
 
 def _plan_text(batch: Batch, request: Request) -> str:
-    """A line per file, in columns, and one of sums."""
+    """One line per file, in columns, and a line of totals."""
     plan = _plan(batch, request)
     words = STATUS | {"waiting": "to restore"}
     rows = []
     for task in batch.tasks:
         frames = f"{task.frames} frames" if task.frames else ""
-        rows.append((words[task.status], frames, f"{task.item.input} -> {task.item.output}", *said(task)[:1]))
+        rows.append((words[task.status], frames, f"{task.item.input} -> {task.item.output}", *messages_of(task)[:1]))
     first, second = (max((len(row[column]) for row in rows), default=0) for column in (0, 1))
     lines = [f"{row[0]:<{first}}  {row[1]:>{second}}  {': '.join(row[2:])}" for row in rows]
     hours, jobs = plan["hours"], plan["jobs"]
@@ -124,7 +124,7 @@ def _plan_text(batch: Batch, request: Request) -> str:
     if isinstance(hours, float):
         length = f"about {clock(max(hours * 3600, 1))} with {workers}"
     else:
-        length = "nothing to do" if not batch.waiting else "too short to tell how long it takes"
+        length = "nothing to do" if not batch.waiting else "too short for an estimate"
     return "\n".join(
         [*lines, f"{len(batch.waiting)} of {len(rows)} files to restore, {plan['frames']} frames, {length}"]
     )

@@ -1,9 +1,9 @@
-"""A batch: many files, whoever does the work. Faults stay with their file, and done work is never done again.
+"""Schedules a batch. A failure affects one file only, and finished work is never repeated.
 
-    collect -> record: what is done already? -> per file: Prepare -> Restore each segment -> Join -> record -> report
+    collect -> record: already done? -> per file: Prepare -> Restore each segment -> Join -> record -> report
 
-The loop here gives units to an `Executor` (processes on this machine, or actors of a cluster) and takes their results.
-All that a unit leaves is on the disk under idempotent names, so the loop can be killed at any moment and run again.
+The loop submits units to an `Executor` (processes on this machine, or actors on a cluster) and collects their results.
+Units leave their results on disk under deterministic names, so the loop can be killed at any moment and run again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from ..errors import InputError, ModelError, OutputError, UsageError, VdeblurError
 from ..jobs.folder import JobFolder, folder_of
@@ -29,72 +28,74 @@ from .collect import Item
 from .journal import stat_of
 from .record import Record
 from .task import Task, pixels
-from .units import Finished, Join, Prepare, Prepared, Restore, Unit, Whole
-from .work import Work, WorkQueue
+from .units import Finished, Join, Prepare, Prepared, Restore, Unit, UnitResult, Whole
+from .work_queue import Work, WorkQueue
 from .workers import Executor, WorkerDied
 
 log = logging.getLogger(__name__)
 
 STATE_FOLDER = ".vdeblur-batch"
-"""Inside the output folder: the journal and the thumbnails of done files."""
+"""Inside the output folder: the journal and the thumbnails of finished files."""
 POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
-    """How a batch treats its files."""
+    """Settings of a batch."""
 
     overwrite: bool = False
-    """Restore anew what is done, and replace outputs that are not this batch's."""
+    """Restore finished files again, and replace outputs that this batch did not write."""
     tries: int = 3
-    """How often a unit is tried before it is set aside."""
+    """Attempts at a unit before it counts as failed."""
     back_off_seconds: float = 2.0
-    """Before the second try; twice as long before each further one."""
+    """Delay before the second attempt; doubled before each further one."""
     min_free_bytes: int = 1 << 30
-    """Of the disk that stay free: nothing new is started below; 0 turns all checks of the disk off."""
+    """Disk space to leave free: nothing is started below it; 0 disables all checks of disk space."""
     cutting: Cutting = DEFAULT_CUTTING
 
 
 class Batch:
-    """Many files, their journal, and what is still to be done for them."""
+    """Files to restore, their journal, and the queue of remaining work."""
 
     def __init__(self, items: Sequence[Item], settings: Job, output_folder: str, options: BatchOptions) -> None:
-        """`settings` is the job for all files; its input and output are not looked at.
+        """`settings` is the job for all files; its input and output are ignored.
 
-        Finds out what is done already, and what each file holds. Raises ModelError for an unknown model and
-        OutputError for a folder that cannot be written.
+        Opens each file, and skips those that are done. Raises ModelError for an unknown model and OutputError for a
+        folder that cannot be written.
         """
         self.folder = Path(output_folder)
         self.options = options
-        settings = replace(settings, model=settings.model.named())  # once for all, whatever devices the workers have
+        settings = replace(
+            settings, model=settings.model.named()
+        )  # the same model for all, whatever device a worker has
         self._record = Record(self.folder / STATE_FOLDER, settings, options.cutting)
         self._job = settings
         self.tasks = [self._task(item, settings) for item in items]
         self._queue = WorkQueue()
-        self._running: dict[Future[Any], Work] = {}
+        self._running: dict[Future[UnitResult], Work] = {}
         self._stopping = False
         self.seconds = 0.0
 
-    # -- what there is to do ----------------------------------------------------------------------------------------
+    # -- tasks ------------------------------------------------------------------------------------------------------
 
     def _task(self, item: Item, settings: Job) -> Task:
         images = is_image_output(item.output, is_image_input(item.input))
-        sink = SinkOptions() if images else settings.sink  # images take no codec
+        sink = SinkOptions() if images else settings.sink  # images have no codec
         task = Task(item, replace(settings, input=item.input, output=item.output, sink=sink))
         overwrite = self.options.overwrite
         try:
-            made = self._record.made(item.output)
+            entry = self._record.own_output(item.output)
             if stat_of(item.output) and not overwrite:
-                if made is None:
+                if entry is None:
                     task.status = "foreign"
-                    task.notes.append("an output that this batch did not make stands there; overwriting replaces it")
+                    task.notes.append("the output exists and was not written by this batch; overwriting replaces it")
                     return task
-                unchanged = self._record.is_unchanged(made, item.input)
-                if unchanged and made.event != "passed":
-                    self._record.recall(task, made)
+                unchanged = self._record.is_unchanged(entry, item.input)
+                if unchanged and entry.event != "passed":
+                    self._record.recall(task, entry)
                     return task
-                why = "was restored in part" if unchanged else "input, model or settings changed since it was restored"
-                task.notes.append(f"{why}: restored anew")
+                why = "was restored in part" if unchanged else "input, model or settings have changed"
+                task.notes.append(f"{why}; restored again")
                 overwrite = True
             task.job = replace(task.job, sink=replace(sink, overwrite=overwrite))
             with open_source(item.input, settings.source) as source:
@@ -106,34 +107,34 @@ class Batch:
 
     @property
     def waiting(self) -> list[Task]:
-        """Tasks that have something to do, longest first."""
+        """Unfinished tasks, longest first."""
         todo = [task for task in self.tasks if not task.is_over]
         return sorted(todo, key=lambda task: (-pixels(task), task.item.input))
 
     def past_speed(self) -> float | None:
-        """Pixels a second that this model reached for the files in the journal; None where there are none."""
+        """Speed of this model in earlier runs, in pixels per second; None if there are none."""
         return self._record.past_speed(self.tasks)
 
     def add(self, items: Sequence[Item]) -> None:
-        """Take in more files, or anew those that have changed; the next `run` restores them."""
-        anew = {item.input for item in items}
-        self.tasks = [task for task in self.tasks if task.item.input not in anew]
+        """Add new or changed files; the next `run` restores them."""
+        added = {item.input for item in items}
+        self.tasks = [task for task in self.tasks if task.item.input not in added]
         self.tasks += [self._task(item, self._job) for item in items]
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 
     def run(self, executor: Executor, on_progress: Callable[[Batch], None] = lambda _: None) -> None:
-        """Do all that is to be done; returns when nothing runs any more. Raises OutputError when the disk is full.
+        """Restore all waiting tasks. Raises OutputError when the disk is full.
 
-        What a signal raises (`signals.Stopped`) comes out with running units left to `finish` or `executor.stop`.
+        `signals.Stopped` passes through; running units are then left to `finish` or `executor.stop`.
         """
         start = time.perf_counter()
         self._running.clear()
-        for place, half in ((self.folder, ".report.*.part"), (self.folder / STATE_FOLDER, ".*.part")):
-            for file in place.glob(half):  # of a batch that was killed while it wrote them
+        for place, pattern in ((self.folder, ".report.*.part"), (self.folder / STATE_FOLDER, ".*.part")):
+            for file in place.glob(pattern):  # of a batch that was killed while it wrote them
                 file.unlink(missing_ok=True)
         for task in self.tasks:
-            if task.status == "skipped":  # a kill may have come between the output and the end of its folder
+            if task.status == "skipped":  # an earlier run may have been killed before it removed this folder
                 JobFolder.remove_at(folder_of(task.item.output))
         todo = self.waiting
         self._check_disk(sum(stat[0] for task in todo if (stat := stat_of(task.item.input))))
@@ -142,7 +143,7 @@ class Batch:
             self._queue.add(task, unit, rank)
         try:
             self._loop(executor, on_progress)
-        except OutputError:  # the disk: what runs may end, nothing more is started
+        except OutputError:  # the disk is full: let running units end, start no others
             self.finish(executor, on_progress)
             raise
         finally:
@@ -153,13 +154,13 @@ class Batch:
         self._stopping = True
         self._loop(executor, on_progress)
 
-    def sweep(self) -> None:
-        """After `executor.stop`: remove the whole files that it met half written. Segments stay for the next run."""
+    def remove_leftovers(self) -> None:
+        """After `executor.stop`: remove files that were being written in one piece. Segments stay for the next run."""
         for work in self._running.values():
-            self._sweep(work.task, work.unit)
+            self._remove_partial(work.task, work.unit)
 
-    def _sweep(self, task: Task, unit: Unit) -> None:
-        """Remove what a worker that was killed cannot; only whole files have nothing else in this folder."""
+    def _remove_partial(self, task: Task, unit: Unit) -> None:
+        """Remove what a killed worker left of a `Whole`; other units share this folder with finished segments."""
         if isinstance(unit, Whole):
             JobFolder.remove_at(folder_of(task.item.output))
 
@@ -171,7 +172,7 @@ class Batch:
             if self._running:
                 ended, _ = wait(self._running, POLL_SECONDS, FIRST_COMPLETED)
                 for future in ended:
-                    self._take(future)
+                    self._collect_result(future)
             elif self._queue and not self._stopping:
                 time.sleep(POLL_SECONDS)
             on_progress(self)
@@ -193,11 +194,11 @@ class Batch:
         future = executor.submit(unit, lambda frames: task.running.__setitem__(place, frames))
         self._running[future] = work
 
-    def _take(self, future: Future[Any]) -> None:
+    def _collect_result(self, future: Future[UnitResult]) -> None:
         work = self._running.pop(future)
         task, unit = work.task, work.unit
         task.running.pop(unit.index if isinstance(unit, Restore) else -1, None)
-        self._sweep(task, unit)
+        self._remove_partial(task, unit)
         if task.is_over:
             return
         error = future.exception()
@@ -209,13 +210,16 @@ class Batch:
         result = future.result()
         match unit:
             case Prepare():
+                assert isinstance(result, Prepared)
                 self._prepared(task, unit, work.rank, result)
             case Restore():
+                assert isinstance(result, int)
                 task.done_frames += result
                 task.missing.discard(unit.index)
                 if not task.missing:
                     self._queue.add(task, Join(unit.folder), work.rank, stage=0)
             case _:
+                assert isinstance(result, Finished)
                 self._finished(task, result)
 
     def _prepared(self, task: Task, unit: Prepare, rank: int, prepared: Prepared) -> None:
@@ -233,21 +237,21 @@ class Batch:
             self._queue.add(task, Join(unit.folder), rank, stage=0)
 
     def _retry(self, work: Work, error: Exception) -> None:
-        """Again after a while, or, when it has been tried enough, without the network, or not at all."""
+        """Try again later; after the last attempt keep the source frames of a segment, or fail the task."""
         task, unit = work.task, work.unit
-        said = str(error) if isinstance(error, VdeblurError | WorkerDied) else f"{type(error).__name__}: {error}"
-        hopeless = isinstance(error, InputError | UsageError | ModelError)
-        if isinstance(unit, Whole) and self._record.made(task.item.output):  # it died after its output had appeared
+        reason = str(error) if isinstance(error, VdeblurError | WorkerDied) else f"{type(error).__name__}: {error}"
+        is_final = isinstance(error, InputError | UsageError | ModelError)
+        if isinstance(unit, Whole) and self._record.own_output(task.item.output):  # it died after its output appeared
             unit = Whole(replace(unit.job, sink=replace(unit.job.sink, overwrite=True)))
-        if not hopeless and work.tries < self.options.tries:
-            log.info("%s: %s; tried again", task.item.input, said)
+        if not is_final and work.tries < self.options.tries:
+            log.info("%s: %s; trying again", task.item.input, reason)
             self._queue.add_again(replace(work, unit=unit), self.options.back_off_seconds * 2 ** (work.tries - 1))
-        elif isinstance(unit, Restore) and not unit.pass_through and not hopeless:
-            task.notes.append(f"segment {unit.index} keeps the source's frames: {said}")
+        elif isinstance(unit, Restore) and not unit.pass_through and not is_final:
+            task.notes.append(f"segment {unit.index} keeps the source frames: {reason}")
             self._queue.add_again(replace(work, unit=replace(unit, pass_through=True), tries=work.tries - 1))
         else:
-            task.status, task.error = "failed", " ".join(said.split())
-            if hopeless and isinstance(unit, Restore | Join):
+            task.status, task.error = "failed", " ".join(reason.split())
+            if is_final and isinstance(unit, Restore | Join):
                 JobFolder.remove_at(folder_of(task.item.output))
 
     def _finished(self, task: Task, finished: Finished) -> None:
@@ -258,7 +262,12 @@ class Batch:
         task.thumbnails = finished.thumbnails
         info = task.info
         area = info.width * info.height if info else 0
-        task.result = summary.to_json() | {
+        task.result = {
+            "frames": summary.frames,
+            "fps": round(summary.fps, 3),
+            "model": summary.model,
+            "device": summary.device,
+            "concealed": summary.concealed,
             "segments": finished.segments,
             "passed_through": finished.passed_through,
             "touched": finished.touched,
@@ -272,15 +281,17 @@ class Batch:
         least = self.options.min_free_bytes
         free = shutil.disk_usage(self.folder).free
         if least and free < least + wanted:
-            need = f"about {_size(wanted)} and {_size(least)} to spare" if wanted else f"{_size(least)}"
-            message = f"{self.folder}: {_size(free)} are free, {need} are needed; make room, or have less left free"
+            need = f"about {_size_text(wanted)} and {_size_text(least)} to spare" if wanted else f"{_size_text(least)}"
+            message = (
+                f"{self.folder}: {_size_text(free)} free, {need} needed; free some disk space, or leave less of it free"
+            )
             raise OutputError(message, settings=("min_free",))
 
     @property
     def failures(self) -> int:
-        """Files that failed, or hold stretches that could not be restored."""
+        """Number of files that failed or could be restored only in part."""
         return sum(task.failed for task in self.tasks)
 
 
-def _size(size: int) -> str:
+def _size_text(size: int) -> str:
     return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"

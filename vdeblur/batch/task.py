@@ -1,55 +1,56 @@
-"""One file of a batch on its way."""
+"""One file of a batch and its state."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from ..frames import StreamInfo
 from ..jobs.job import Job
 from .collect import Item
+from .journal import Result
 
 Status = Literal["waiting", "running", "done", "damaged", "passed", "failed", "skipped", "foreign"]
 
 
 @dataclass(slots=True)
 class Task:
-    """One file on its way."""
+    """One file and its state."""
 
     item: Item
     job: Job
     status: Status = "waiting"
     info: StreamInfo | None = None
     frames: int = 0
-    """Known from the header, then from the packets."""
+    """First from the header, later counted from the packets."""
     done_frames: int = 0
     error: str | None = None
     notes: list[str] = field(default_factory=list)
     missing: set[int] = field(default_factory=set)
-    """Segments that are still to do."""
+    """Segments still to be restored."""
     input_sha256: str = ""
     running: dict[int, int] = field(default_factory=dict)
-    """Frames done so far of units that run."""
+    """Frames done so far by each running unit, by index of the segment."""
     started: float | None = None
-    result: dict[str, Any] = field(default_factory=dict)
+    result: Result = field(default_factory=Result)
     thumbnails: tuple[str, str] | None = None
 
     @property
     def is_over(self) -> bool:
-        """Nothing more will be done for it."""
+        """Whether nothing more will be done for it."""
         return self.status not in ("waiting", "running")
 
     @property
     def frames_so_far(self) -> int:
-        """Done, those of running units included."""
+        """Frames done, including those of running units."""
         return self.done_frames + sum(self.running.values())
 
     @property
     def failed(self) -> bool:
-        """It counts for exit code 7."""
+        """Whether it counts as a failure in the exit code."""
         return self.status in ("failed", "passed")
 
 
 def pixels(task: Task) -> int:
-    """How much there is to do for a task."""
+    """Size of a task: frames times pixels per frame; 0 if it could not be opened."""
     return task.frames * task.info.width * task.info.height if task.info else 0

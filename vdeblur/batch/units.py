@@ -1,4 +1,4 @@
-"""What a worker can be asked to do, and how it does it. All that travels is paths, numbers and small results."""
+"""Units of work for the workers of a batch. They and their results are small: paths, numbers, thumbnails."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from ..jobs.whole import restore_whole
 from ..restorer import Restorer
 
 REPORT_SECONDS = 0.5
-"""How often a worker says how many frames it has done."""
+"""How often a worker reports its frame count."""
 
 OnFrames = Callable[[int], None]
+"""Called from time to time with the number of frames that a unit has done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepare:
-    """Cut a job into segments, or find that it goes through in one piece."""
+    """Cut a job into segments, or find that it must be restored in one piece."""
 
     job: Job
     output: str
@@ -45,9 +46,9 @@ class Restore:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Join the segments of a job, or restore it in one piece where they do not make it up (see `one_piece`).
+    """Join the segments of a job, or restore it in one piece if they do not fit together (see `one_piece`).
 
-    What the report wants to know of it comes back, and the folder goes.
+    Removes the folder.
     """
 
     folder: str
@@ -55,7 +56,7 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """Restore a job in one piece; half written, it lies in the folder where segments would be."""
+    """Restore a job in one piece; the partial output lies in the folder where segments would be."""
 
     job: Job
 
@@ -65,7 +66,7 @@ Unit = Prepare | Restore | Join | Whole
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Frames of each segment and those that are done; no segments for a job that goes through in one piece."""
+    """Frames of each segment, and the segments that are done; no segments for a job to be restored in one piece."""
 
     frames: tuple[int, ...]
     done: frozenset[int]
@@ -74,13 +75,14 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What a file came to."""
+    """Results of a restored file."""
 
     summary: Summary
     segments: int
     passed_through: int
-    """Segments that hold the source's own frames because restoring them failed again and again."""
+    """Segments that hold source frames because restoring them failed repeatedly."""
     touched: int
+    """Frames that were changed."""
     blur_before: float | None
     blur_after: float | None
     thumbnails: tuple[str, str] | None
@@ -89,19 +91,19 @@ class Finished:
 UnitResult = Prepared | Finished | int
 
 
-def do(unit: Unit, device: str, on_frames: OnFrames) -> UnitResult:
-    """Do a unit; a restored segment gives its number of frames, 0 where it need not be done. Raises what it meets."""
+def run_unit(unit: Unit, device: str, on_frames: OnFrames) -> UnitResult:
+    """Run a unit. A `Restore` returns its number of frames, 0 if the segment is not needed any more."""
     match unit:
         case Prepare():
             return _prepare(unit)
         case Restore():
             folder = JobFolder.open(Path(unit.folder)).on(device)
-            manifest = restore_piece(folder, unit.index, _counted(on_frames), pass_through=unit.pass_through)
+            manifest = restore_piece(folder, unit.index, _frame_counter(on_frames), pass_through=unit.pass_through)
             return manifest.frames if manifest else 0
         case Join():
             return _join(JobFolder.open(Path(unit.folder)).on(device), on_frames)
         case Whole():
-            return _whole(unit.job, device, on_frames)
+            return _restore_whole(unit.job, device, on_frames)
 
 
 def _prepare(unit: Prepare) -> Prepared:
@@ -115,12 +117,14 @@ def _prepare(unit: Prepare) -> Prepared:
 def _join(folder: JobFolder, on_frames: OnFrames) -> Finished:
     manifests = [manifest for s in folder.segments if (manifest := folder.manifest(s.index)) is not None]
     held = sum(manifest.frames for manifest in manifests)
-    on_frame = _counted(lambda frames: on_frames(frames - held))  # those that count as done are done anew
-    said: list[str] = []
+    on_frame = _frame_counter(
+        lambda frames: on_frames(frames - held)
+    )  # restored in one piece, the frames held as done are done again
+    warnings: list[str] = []
     whole = ReportSamples()
-    summary = finish(folder, said.append, on_frame, whole)
-    if said:
-        finished = whole.finished(replace(summary, warnings=(*said, *summary.warnings)))
+    summary = finish(folder, warnings.append, on_frame, whole)
+    if warnings:
+        finished = whole.finished(replace(summary, warnings=(*warnings, *summary.warnings)))
     else:
         finished = Finished(
             summary,
@@ -136,33 +140,33 @@ def _join(folder: JobFolder, on_frames: OnFrames) -> Finished:
 
 
 def _most_blurred(manifests: list[Manifest]) -> tuple[str, str] | None:
-    """Thumbnails of the segment where there was most to do."""
+    """Thumbnails of the most blurred segment."""
     shown = [manifest for manifest in manifests if manifest.thumbnails]
     return max(shown, key=lambda m: _mean(list(m.blur_before)) or 0.0).thumbnails if shown else None
 
 
-def _whole(job: Job, device: str, on_frames: OnFrames) -> Finished:
-    around = ReportSamples()
+def _restore_whole(job: Job, device: str, on_frames: OnFrames) -> Finished:
+    samples = ReportSamples()
     job = replace(job, model=replace(job.model, device=device))
-    return around.finished(restore_whole(job, _counted(on_frames), around))
+    return samples.finished(restore_whole(job, _frame_counter(on_frames), samples))
 
 
 class ReportSamples:
-    """Samples for the report what a file in one piece came to."""
+    """Samples blur and thumbnails of a file that is restored in one piece, for the report."""
 
     def __call__(self, restorer: Restorer, info: StreamInfo) -> Restorer:
-        """Look on from now."""
+        """Wrap the restorer so that its frames are sampled."""
         self._sampled = Sampled(restorer, None, None, info.frames or 2)
         return self._sampled
 
     def finished(self, summary: Summary) -> Finished:
-        """What was seen, once all is restored."""
+        """The results, once all frames are restored."""
         seen = self._sampled
         before, after = _mean(seen.blur_before), _mean(seen.blur_after)
         return Finished(summary, 1, 0, seen.touched, before, after, seen.thumbnails)
 
 
-def _counted(on_frames: OnFrames) -> OnFrame:
+def _frame_counter(on_frames: OnFrames) -> OnFrame:
     due = time.monotonic() + REPORT_SECONDS
     count = 0
 

@@ -1,4 +1,4 @@
-"""A watched folder: a file that appears, or becomes another, is restored when it has stopped growing."""
+"""Watched folders: new or changed files are restored once they have stopped growing."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from .scheduler import Batch
 from .workers import Executor
 
 SETTLED_SECONDS = 3.0
-"""A file that has not changed for so long is taken to be whole."""
+"""A file that has not changed for this long counts as complete."""
 RESCAN_SECONDS = 5.0
-"""Folders are looked through at least this often: network shares do not tell of changes."""
+"""Folders are scanned at least this often, since network shares do not report changes."""
 POLL_SECONDS = 0.5
 
 
 class Settling:
-    """Tells files that still grow from those that are whole."""
+    """Tells files that are still being written from complete ones."""
 
     def __init__(self, seconds: float = SETTLED_SECONDS) -> None:
         self._seconds = seconds
         self._seen: dict[str, tuple[Stat | None, float]] = {}
 
     def is_settled(self, path: str) -> bool:
-        """Whether the file has stayed as it is for long enough, as far as this has been asked."""
+        """Whether the file has not changed for long enough, since it was first asked about."""
         stat, now = stat_of(path), time.monotonic()
         before, since = self._seen.get(path, (None, now))
         if stat != before or stat is None or stat[0] == 0:
@@ -46,15 +46,15 @@ def watch(
     on_progress: Callable[[Batch], None],
     settling: Settling | None = None,
 ) -> None:
-    """Restore what appears in the folders of a request, for ever: until `on_progress` raises.
+    """Restore files that appear in the folders of a request, until `on_progress` raises.
 
-    Raises UsageError where watchdog is not installed or there is no folder to watch.
+    Raises UsageError if watchdog is not installed or there is no folder to watch.
     """
     folders = [path for path in request.paths if os.path.isdir(path)]
     if not folders:
-        raise UsageError("there is nothing to watch: give at least one folder")
+        raise UsageError("nothing to watch; name at least one folder")
     if "{index}" in request.name:
-        message = "while watching, {index} would change with every file that appears; use {stem}"
+        message = "{index} changes with every new file while watching; use {stem}"
         raise UsageError(message, settings=("name",))
     try:
         from watchdog.events import FileSystemEventHandler
@@ -80,7 +80,7 @@ def watch(
             if changed.wait(POLL_SECONDS) or time.monotonic() - scanned > RESCAN_SECONDS:
                 changed.clear()
                 scanned = time.monotonic()
-                new, growing = _new(request, settling, taken)
+                new, growing = _new_files(request, settling, taken)
                 if growing:
                     changed.set()
                     time.sleep(POLL_SECONDS)
@@ -94,11 +94,11 @@ def watch(
         observer.join()
 
 
-def _new(request: Request, settling: Settling, taken: dict[str, Stat | None]) -> tuple[list[Item], bool]:
-    """(files that have appeared or changed since they were taken, and are whole; whether others still grow)."""
+def _new_files(request: Request, settling: Settling, taken: dict[str, Stat | None]) -> tuple[list[Item], bool]:
+    """(complete files that are new or have changed since they were taken, whether others are still growing)."""
     try:
         items = [item for item in request.items() if taken.get(item.input) != stat_of(item.input)]
-    except InputError:  # the folder is empty as yet
+    except InputError:  # the folder is still empty
         items = []
     whole = [item for item in items if settling.is_settled(item.input)]
     return whole, len(whole) < len(items)

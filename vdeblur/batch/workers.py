@@ -1,8 +1,7 @@
-"""Worker processes on one machine: each loads the model once, and what kills one of them touches only its own unit.
+"""Worker processes on one machine: each loads the model once, and a crash affects only the unit that it was running.
 
-A thread stands beside every process, hands it one call at a time through a pipe and starts it again where it has died;
-`Workers.submit` gives a future, as an executor does. The processes are started afresh (not forked), ignore Ctrl-C, and
-end with the process that started them, whatever ends that.
+One thread per process sends it one call at a time through a pipe and restarts it if it has died; `Workers.submit`
+returns a future. Processes are spawned (not forked), ignore Ctrl-C, and end with their parent, however that ends.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import signal
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock, Thread
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
 from ..backends.engines import is_installed
 from ..cores import threads, use_threads
@@ -28,48 +27,55 @@ if TYPE_CHECKING:
     else:
         from multiprocessing.connection import Connection
 
+    from .units import OnFrames, Unit, UnitResult
+
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
+Function: TypeAlias = "Callable[[Argument, str, OnFrames], Result]"
+"""Called in a worker process with a unit, the device and a callback for the number of frames done."""
+
 STOP_SECONDS = 2.0
-"""How long a worker may take to end when it is asked to."""
+"""How long a worker may take to terminate before it is killed."""
 
 
 class WorkerDied(Exception):
-    """The process ended in the middle of a call: killed, out of memory, or crashed in a codec."""
+    """A worker process ended during a call: killed, out of memory, or crashed in a codec."""
 
 
 class Executor(Protocol):
-    """Whoever does units: processes here, or actors on a cluster."""
+    """Runs units: processes on this machine, or actors on a cluster."""
 
     width: int
-    """How many units run at once."""
+    """Number of units that run at once."""
 
-    def submit(self, unit: Any, on_frames: Callable[[int], None]) -> Future[Any]:
-        """Do a unit some time; `on_frames` is told now and then how many frames it has done."""
+    def submit(self, unit: Unit, on_frames: OnFrames) -> Future[UnitResult]:
+        """Run a unit; `on_frames` is called from time to time with the number of frames it has done."""
         ...
 
     def stop(self) -> None:
-        """End all of them now, in mid-unit if need be."""
+        """Stop at once, also in the middle of a unit."""
         ...
 
 
-class Workers:
-    """`jobs` processes that do units with `function(unit, device, on_frames)`, each with its share of the cores."""
+class Workers(Generic[Argument, Result]):
+    """`jobs` processes that call `function(unit, device, on_frames)`, each with its share of the cores."""
 
-    def __init__(self, function: Callable[..., Any], jobs: int, device: str = "auto") -> None:
-        """`device` "auto" or "cuda" gives worker i the GPU i modulo their number, where there are any."""
+    def __init__(self, function: Function[Argument, Result], jobs: int, device: str = "auto") -> None:
+        """`device` "auto" or "cuda" assigns the GPUs, if any, to the workers in turn."""
         self.width = jobs
         devices = devices_for(device, jobs)
         share = max(threads() // jobs, 1)
-        self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+        self._idle: queue.SimpleQueue[_Worker[Argument, Result]] = queue.SimpleQueue()
         self._all = [_Worker(function, devices[i], share) for i in range(jobs)]
         for worker in self._all:
             self._idle.put(worker)
         self._threads = ThreadPoolExecutor(jobs, "vdeblur-worker")
 
-    def submit(self, unit: Any, on_frames: Callable[[int], None]) -> Future[Any]:
-        """Do a unit in the next idle process; its exceptions come out of the future, WorkerDied among them."""
+    def submit(self, unit: Argument, on_frames: OnFrames) -> Future[Result]:
+        """Run a unit in the next idle process; the future raises its exceptions, or WorkerDied."""
         return self._threads.submit(self._run, unit, on_frames)
 
-    def _run(self, unit: Any, on_frames: Callable[[int], None]) -> Any:
+    def _run(self, unit: Argument, on_frames: OnFrames) -> Result:
         worker = self._idle.get()
         try:
             return worker.call(unit, on_frames)
@@ -77,20 +83,20 @@ class Workers:
             self._idle.put(worker)
 
     def pids(self) -> list[int]:
-        """Of the processes that live."""
+        """Process ids of the running workers."""
         return [worker.pid for worker in self._all if worker.pid is not None]
 
     def stop(self) -> None:
-        """End all processes, in mid-unit if need be."""
+        """Stop all processes at once, also in the middle of a unit."""
         for worker in self._all:
             worker.stop()
         self._threads.shutdown(wait=True, cancel_futures=True)
 
 
-class _Worker:
+class _Worker(Generic[Argument, Result]):
     """One process, started when it is first needed."""
 
-    def __init__(self, function: Callable[..., Any], device: str, share: int) -> None:
+    def __init__(self, function: Function[Argument, Result], device: str, share: int) -> None:
         self._function, self._device, self._share = function, device, share
         self._process: SpawnProcess | None = None
         self._pipe: Connection | None = None
@@ -101,8 +107,8 @@ class _Worker:
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None and self._process.is_alive() else None
 
-    def call(self, unit: Any, on_frames: Callable[[int], None]) -> Any:
-        pipe = self._started()
+    def call(self, unit: Argument, on_frames: OnFrames) -> Result:
+        pipe = self._running_process()
         try:
             pipe.send(unit)
             while True:
@@ -110,18 +116,19 @@ class _Worker:
                 if kind == "frames":
                     on_frames(value)
                 elif kind == "result":
-                    return value
+                    result: Result = value
+                    return result
                 else:
                     raise value
         except (EOFError, OSError) as error:
             if not isinstance(error, EOFError | BrokenPipeError | ConnectionError) and self.pid is not None:
-                raise  # the unit's own
-            if self._process is not None:  # pipes close before a process has ended: the next unit must not meet it
+                raise  # raised by the unit itself
+            if self._process is not None:  # pipes close before the process has ended: the next unit must not use it
                 self._process.kill()
                 self._process.join()
             raise WorkerDied("the worker process died") from error
 
-    def _started(self) -> Connection:
+    def _running_process(self) -> Connection:
         with self._lock:
             if self._stopped:
                 raise WorkerDied("the worker was stopped")
@@ -129,7 +136,7 @@ class _Worker:
                 context = multiprocessing.get_context("spawn")
                 self._pipe, theirs = context.Pipe()
                 arguments = (theirs, self._function, self._device, self._share)
-                self._process = context.Process(target=_serve, args=arguments, name="vdeblur-worker", daemon=True)
+                self._process = context.Process(target=_worker_main, args=arguments, name="vdeblur-worker", daemon=True)
                 self._process.start()
                 theirs.close()
             return self._pipe
@@ -146,9 +153,9 @@ class _Worker:
                 process.join()
 
 
-def _serve(pipe: Connection, function: Callable[..., Any], device: str, share: int) -> None:
-    """Life of a worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
+def _worker_main(pipe: Connection, function: Function[Argument, Result], device: str, share: int) -> None:
+    """Main function of a worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     Thread(target=_end_with_parent, daemon=True).start()
     use_threads(share)
     while True:
@@ -156,7 +163,7 @@ def _serve(pipe: Connection, function: Callable[..., Any], device: str, share: i
             unit = pipe.recv()
         except EOFError:
             return
-        answer: tuple[str, Any]
+        answer: tuple[str, Result | Exception]
         try:
             answer = "result", function(unit, device, lambda frames: pipe.send(("frames", frames)))
         except Exception as error:
@@ -181,7 +188,7 @@ def devices_for(device: str, jobs: int) -> list[str]:
 
 
 def gpu_count() -> int:
-    """CUDA devices that torch can use; none without it."""
+    """Number of CUDA devices that torch can use; 0 without torch."""
     if not is_installed("torch"):
         return 0
     import torch
@@ -190,5 +197,5 @@ def gpu_count() -> int:
 
 
 def auto_jobs(device: str) -> int:
-    """One worker per GPU; on a CPU one per four cores, which one network on 720p still keeps busy."""
+    """One worker per GPU, or one per four CPU cores, which one network keeps busy at 720p."""
     return (gpu_count() if device in ("auto", "cuda") else 0) or max(threads() // 4, 1)

@@ -1,4 +1,4 @@
-"""The queue of a batch: units in the order in which they are to be done, and those that are tried again later."""
+"""The queue of a batch: units by priority, and failed ones that are to be tried again later."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from .units import Unit
 
 @dataclass(frozen=True, slots=True, order=True)
 class Work:
-    """A unit of a task; lower ones go first."""
+    """A unit of a task; the lowest in order is run first."""
 
     stage: int
-    """0 for joining, which frees disk space, 1 for all else."""
+    """0 for joining, which frees disk space, 1 for all other units."""
     rank: int
-    """Of the task: the longest file has the lowest."""
+    """Of the task; the longest file has rank 0."""
     number: int
     task: Task = field(compare=False)
     unit: Unit = field(compare=False)
     tries: int = field(default=0, compare=False)
-    """How often it has failed."""
+    """Failed attempts so far."""
 
 
 class WorkQueue:
-    """Work that waits; not for several threads at once."""
+    """Waiting work. Not thread-safe."""
 
     def __init__(self) -> None:
         self._ready: list[Work] = []
@@ -38,16 +38,16 @@ class WorkQueue:
         return bool(self._ready or self._later)
 
     def add(self, task: Task, unit: Unit, rank: int, *, stage: int = 1) -> None:
-        """Put in a unit that has not been tried."""
+        """Add a new unit."""
         heapq.heappush(self._ready, Work(stage, rank, next(self._number), task, unit))
 
     def add_again(self, work: Work, seconds: float = 0.0) -> None:
-        """Put in work that failed, to be handed out after some seconds."""
+        """Add failed work, to be taken again after `seconds`."""
         work = replace(work, number=next(self._number))
         heapq.heappush(self._later, (time.monotonic() + seconds, work))
 
     def take(self) -> Work | None:
-        """The next unit to do; None while none is due."""
+        """Remove and return the next unit; None if none is due."""
         while self._later and self._later[0][0] <= time.monotonic():
             heapq.heappush(self._ready, heapq.heappop(self._later)[1])
         return heapq.heappop(self._ready) if self._ready else None

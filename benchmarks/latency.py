@@ -23,7 +23,7 @@ from machine import describe_machine
 from vdeblur.frames import Color, Frame, StreamInfo
 from vdeblur.jobs.moving import PERIOD, YUV420, moving_frames
 from vdeblur.live.meter import LiveMeter, Stats
-from vdeblur.live.session import Live, run_unseen
+from vdeblur.live.session import Live, run_without_window
 from vdeblur.live.stream import LiveStream, Rung, ladder
 from vdeblur.loading import ModelOptions
 
@@ -71,9 +71,9 @@ class SimulatedCamera:
 def run(size: tuple[int, int], rungs: list[Rung], seconds: float) -> Stats:
     """How a stream of this size does on these rungs."""
     with Live(SimulatedCamera(size), LiveStream(rungs)) as live:
-        run_unseen(live, WARM_UP_SECONDS)
+        run_without_window(live, WARM_UP_SECONDS)
         live.meter = LiveMeter()
-        run_unseen(live, seconds)
+        run_without_window(live, seconds)
         return live.stats()
 
 

@@ -31,9 +31,9 @@ from vdeblur.live.cameras import open_camera
 from vdeblur.live.file_camera import FileCamera
 from vdeblur.live.meter import percentile
 from vdeblur.live.newest import Newest
-from vdeblur.live.pace import Step
+from vdeblur.live.pace import LadderStep
 from vdeblur.live.recording import Recording, open_recording
-from vdeblur.live.session import Live, run_unseen
+from vdeblur.live.session import Live, run_without_window
 from vdeblur.live.stream import LiveStream, Rung
 from vdeblur.live.v4l2 import listed_sizes, sizes_of
 from vdeblur.media.planes import video_frame
@@ -58,7 +58,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def stream_of(*seconds: float) -> LiveStream:
-    rungs = [Rung(Step(f"step {i}"), Slow(seconds=s), s or 1.0) for i, s in enumerate(seconds)]
+    rungs = [Rung(LadderStep(f"step {i}"), Slow(seconds=s), s or 1.0) for i, s in enumerate(seconds)]
     return LiveStream(rungs, is_cut=lambda a, b: False)
 
 
@@ -129,7 +129,7 @@ def test_a_camera_that_is_closed_ends_from_another_thread(clip: Path) -> None:
         ("missing.mp4", InputError, "no such file"),
         ("97", DeviceError, "camera 97"),
         ("no camera of mine", DeviceError, "no camera has this name"),
-        ("tcp://127.0.0.1:9", InputError, "gives no picture"),
+        ("tcp://127.0.0.1:9", InputError, "no frames"),
     ],
 )
 def test_what_is_not_there_is_one_line(spec: str, error: type[Exception], words: str) -> None:
@@ -151,7 +151,7 @@ def test_a_screen_needs_a_display(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.timing
 def test_all_frames_come_out_when_there_is_time(clip: Path) -> None:
     with Live(FileCamera(str(clip)), stream_of(0.0)) as live:
-        run_unseen(live)
+        run_without_window(live)
     stats = live.stats()
     assert stats.captured == 15
     assert stats.restored + stats.dropped == 15
@@ -163,7 +163,7 @@ def test_all_frames_come_out_when_there_is_time(clip: Path) -> None:
 def test_a_slow_model_leaves_frames_out_and_stays_in_time(clip: Path) -> None:
     """The model takes as long as 2.5 frames: kept waiting in a line, they would end up most of a second late."""
     with Live(FileCamera(str(clip), CameraOptions(loop=True)), stream_of(0.1)) as live:
-        run_unseen(live, 1.5)
+        run_without_window(live, 1.5)
     stats = live.stats()
     assert stats.dropped > stats.restored
     assert stats.latency_p95_ms < 1000 * (0.1 + 0.04) + 360  # the work, one frame of the camera, and a busy machine
@@ -172,7 +172,7 @@ def test_a_slow_model_leaves_frames_out_and_stays_in_time(clip: Path) -> None:
 @pytest.mark.timing
 def test_the_ladder_goes_down_and_says_so(clip: Path) -> None:
     with Live(FileCamera(str(clip), CameraOptions(loop=True)), stream_of(0.1, 0.001)) as live:
-        run_unseen(live, 4)
+        run_without_window(live, 4)
         stats = live.stats()
     assert stats.step == "step 1"
     assert stats.stepped_down == 1
@@ -180,9 +180,9 @@ def test_the_ladder_goes_down_and_says_so(clip: Path) -> None:
 
 
 def test_alternate_frames_are_left_out_on_purpose(clip: Path) -> None:
-    rung = Rung(Step("half", every=2), Identity(), 1.0)
+    rung = Rung(LadderStep("half", every=2), Identity(), 1.0)
     with Live(FileCamera(str(clip)), LiveStream([rung], is_cut=lambda a, b: False)) as live:
-        run_unseen(live)
+        run_without_window(live)
     assert live.stats().restored in (7, 8)
 
 
@@ -191,9 +191,9 @@ def test_a_failing_restorer_ends_it_with_its_error(clip: Path) -> None:
         def restore(self, window: Window, state: State) -> tuple[Frame, State]:
             raise RuntimeError("broken weights")
 
-    stream = LiveStream([Rung(Step("failing"), Failing(), 1.0)])
+    stream = LiveStream([Rung(LadderStep("failing"), Failing(), 1.0)])
     with pytest.raises(RuntimeError, match="broken weights"), Live(FileCamera(str(clip)), stream) as live:
-        run_unseen(live)
+        run_without_window(live)
     assert our_threads() == []
 
 
@@ -207,7 +207,7 @@ def test_a_recording_has_the_cameras_times(tmp_path: Path) -> None:
     live = Live(camera, stream_of(0.0))
     live.record(open_recording(str(tmp_path / "out.mkv"), camera))
     with live:
-        run_unseen(live)
+        run_without_window(live)
     recorded = pts_of(tmp_path / "out.mkv")
     assert len(recorded) == live.stats().restored
     assert set(recorded) <= {round(p / 1000, 3) for p in pts}
@@ -219,7 +219,7 @@ def test_both_sides_are_recorded(clip: Path, tmp_path: Path) -> None:
     live = Live(camera, stream_of(0.0))
     live.record(open_recording(str(tmp_path / "out.mp4"), camera, "side"))
     with live:
-        run_unseen(live)
+        run_without_window(live)
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert (container.streams.video[0].width, container.streams.video[0].height) == (128, 48)
 
@@ -252,7 +252,7 @@ def test_the_list_says_so_when_it_is_empty(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(listing, "list_cameras", list)
     result = run("live", "--list")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert "no camera and no screen" in result.stderr
+    assert "no camera or screen" in result.stderr
     monkeypatch.setattr(listing, "list_cameras", lambda: [listing.FoundCamera("0", "Sharp Eye")])
     assert run("live", "--list").stdout == "0         Sharp Eye\n"
 
@@ -322,10 +322,10 @@ def test_two_recordings_share_no_buffer(clip: Path) -> None:
         warnings: ClassVar[list[str]] = []
 
         def __init__(self) -> None:
-            self.pictures: list[av.VideoFrame] = []
+            self.sent: list[av.VideoFrame] = []
 
         def write(self, frame: Frame) -> None:
-            self.pictures.append(video_frame(frame))
+            self.sent.append(video_frame(frame))
 
         def close(self) -> None:
             pass
@@ -334,9 +334,9 @@ def test_two_recordings_share_no_buffer(clip: Path) -> None:
     with Live(FileCamera(str(clip)), stream_of(0.0)) as live:
         for index, sink in enumerate(sinks):
             live.record(Recording(str(index), sink))
-        run_unseen(live)
-    assert sinks[0].pictures
-    for one, other in zip(sinks[0].pictures, sinks[1].pictures, strict=True):
+        run_without_window(live)
+    assert sinks[0].sent
+    for one, other in zip(sinks[0].sent, sinks[1].sent, strict=True):
         assert np.array_equal(one.to_ndarray(), other.to_ndarray())
         assert one.planes[0].buffer_ptr != other.planes[0].buffer_ptr
 

@@ -24,9 +24,9 @@ from vdeblur.frames import Frame, StreamInfo
 from vdeblur.live.camera import CameraOptions
 from vdeblur.live.cameras import open_camera
 from vdeblur.live.opencv_camera import MISSES, OpenCVCamera
-from vdeblur.live.pace import Step
+from vdeblur.live.pace import LadderStep
 from vdeblur.live.recording import open_recording
-from vdeblur.live.session import Live, run_unseen
+from vdeblur.live.session import Live, run_without_window
 from vdeblur.live.stream import LiveStream, Rung
 
 
@@ -69,10 +69,10 @@ class SimulatedCamera:
 
 def recorded(camera: SimulatedCamera, path: Path, seconds: float = math.inf) -> Live:
     """Restore and record what the camera gives."""
-    live = Live(camera, LiveStream([Rung(Step("identity"), Identity(), 1.0)], is_cut=lambda a, b: False))
+    live = Live(camera, LiveStream([Rung(LadderStep("identity"), Identity(), 1.0)], is_cut=lambda a, b: False))
     live.record(open_recording(str(path), camera))
     with live:
-        run_unseen(live, seconds)
+        run_without_window(live, seconds)
     return live
 
 
@@ -84,7 +84,7 @@ def test_a_device_that_stalls_for_good_is_given_up_in_one_line(tmp_path: Path) -
     over = threading.Event()
     camera = SimulatedCamera(frames(10), over.wait, longest_silence=0.6)
     try:
-        with pytest.raises(DeviceError, match="no picture for 1 s; is it still plugged in") as caught:
+        with pytest.raises(DeviceError, match="no frame for 1 s; is it still plugged in") as caught:
             recorded(camera, tmp_path / "out.mkv")
         assert "\n" not in str(caught.value)
         assert count_frames(tmp_path / "out.mkv") == 10
@@ -104,9 +104,9 @@ def test_a_pause_of_a_file_or_a_stream_is_no_fault(tmp_path: Path) -> None:
 
 def test_a_device_that_is_unplugged_ends_with_its_error_and_a_whole_recording(tmp_path: Path) -> None:
     def unplugged() -> None:
-        raise DeviceError("camera simulated: has stopped giving pictures; is it still plugged in?")
+        raise DeviceError("camera simulated: delivers no more frames; is it still plugged in?")
 
-    with pytest.raises(DeviceError, match="stopped giving pictures"):
+    with pytest.raises(DeviceError, match="no more frames"):
         recorded(SimulatedCamera(frames(10), unplugged), tmp_path / "out.mkv")
     assert count_frames(tmp_path / "out.mkv") == 10
     assert our_threads() == []
@@ -173,16 +173,16 @@ def flat(value: int, size: tuple[int, int] = (32, 24)) -> Any:
 
 def test_a_few_failed_reads_are_bridged(scripted: Callable[..., OpenCVCamera]) -> None:
     with scripted(flat(1), None, None, flat(2), flat(3)) as camera:
-        pictures = iter(camera)
-        assert [int(next(pictures).planes[0][0, 0]) for _ in range(2)] == [2, 3]
+        frames = iter(camera)
+        assert [int(next(frames).planes[0][0, 0]) for _ in range(2)] == [2, 3]
 
 
 def test_an_unplugged_device_is_let_go_of_with_one_line(scripted: Callable[..., OpenCVCamera]) -> None:
     with scripted(flat(1), flat(2), *[None] * (MISSES + 2)) as camera:
-        pictures = iter(camera)
-        next(pictures)
-        with pytest.raises(DeviceError, match="camera 0: has stopped giving pictures; is it still plugged in"):
-            next(pictures)
+        frames = iter(camera)
+        next(frames)
+        with pytest.raises(DeviceError, match="camera 0: delivers no more frames; is it still plugged in"):
+            next(frames)
     assert Capture.released == 1
 
 
@@ -194,8 +194,8 @@ def test_a_device_that_gives_nothing_at_first_is_none(scripted: Callable[..., Op
 
 def test_a_device_may_change_its_size(scripted: Callable[..., OpenCVCamera]) -> None:
     with scripted(flat(1), flat(2), flat(3, (64, 48))) as camera:
-        pictures = iter(camera)
-        assert [next(pictures).size for _ in range(2)] == [(32, 24), (64, 48)]
+        frames = iter(camera)
+        assert [next(frames).size for _ in range(2)] == [(32, 24), (64, 48)]
 
 
 # -- devices through FFmpeg: a screen that goes away ------------------------------------------------------------------
@@ -210,18 +210,18 @@ def test_a_screen_beside_opencv_may_go_away_in_one_line(monkeypatch: pytest.Monk
         with display((64, 48)) as environment:
             monkeypatch.setenv("DISPLAY", environment["DISPLAY"])
             camera = stack.enter_context(open_camera("screen", CameraOptions(frame_rate=Fraction(20))))
-            pictures = iter(camera)
-            first, second = next(pictures), next(pictures)
+            frames = iter(camera)
+            first, second = next(frames), next(frames)
             assert first.size == (64, 48)
             assert first.layout.model == "rgb"
             assert 0 < (second.pts - first.pts) * second.time_base < 1
-        with pytest.raises(DeviceError, match=r"^camera screen: has stopped giving pictures.*in\?$"):
-            list(pictures)
+        with pytest.raises(DeviceError, match=r"^camera screen: delivers no more frames.*in\?$"):
+            list(frames)
 
 
 @pytest.mark.needs("x11")
 def test_a_screen_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPLAY", ":4077")
-    with pytest.raises(DeviceError, match=r"^camera screen: gives no picture: [^\n]+$") as caught:
+    with pytest.raises(DeviceError, match=r"^camera screen: no frames: [^\n]+$") as caught:
         open_camera("screen")
     assert "4077" not in str(caught.value)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from vdeblur.live.pace import Pace, Step
+from vdeblur.live.pace import LadderStep, Pace
 
 COSTS = [1.0, 0.44, 0.25, 0.11, 0.08]
 EVERY = [1, 1, 1, 1, 2]
@@ -188,5 +188,5 @@ def test_work_alone_is_no_reason() -> None:
 
 
 def test_a_step_says_what_it_is() -> None:
-    assert str(Step("fast")) == "fast"
-    assert str(Step("cnn", Fraction(1, 3), 2)) == "cnn at 1/3 size, every 2nd frame"
+    assert str(LadderStep("fast")) == "fast"
+    assert str(LadderStep("cnn", Fraction(1, 3), 2)) == "cnn at 1/3 size, every 2nd frame"

@@ -17,7 +17,7 @@ from support.in_memory import YUV420, Identity, picture
 from support.networks import publish_heavier
 from support.videos import frames as moving
 from vdeblur.frames import Color, Frame, Layout
-from vdeblur.live.pace import Step
+from vdeblur.live.pace import LadderStep
 from vdeblur.live.stream import LiveStream, Rung, ladder
 from vdeblur.loading import ModelOptions
 from vdeblur.restorer import Restorer, State
@@ -48,7 +48,7 @@ class Brighter:
 
 
 def stream_of(*restorers: Restorer, every: int = 1) -> LiveStream:
-    rungs = [Rung(Step(r.name, every=every), r, 1 / (i + 1)) for i, r in enumerate(restorers)]
+    rungs = [Rung(LadderStep(r.name, every=every), r, 1 / (i + 1)) for i, r in enumerate(restorers)]
     return LiveStream(rungs, is_cut=lambda a, b: False)
 
 
@@ -83,7 +83,7 @@ def test_time_that_runs_backwards_and_another_size_start_anew() -> None:
 
 def test_a_cut_starts_anew() -> None:
     brighter = Brighter()
-    stream = LiveStream([Rung(Step("brighter"), brighter, 1.0)])
+    stream = LiveStream([Rung(LadderStep("brighter"), brighter, 1.0)])
     blocks = [picture(seed, (16, 12)) for seed in (1, 2)]
     large = [
         replace(f, planes=tuple(np.kron(p, np.ones((8, 8), np.uint8)) for p in f.planes), pts=i)
@@ -122,7 +122,7 @@ def test_another_ladder_or_step_starts_with_no_state() -> None:
     assert first.states[0] is None
     assert second.states == [None]
     assert second.windows[0].frames[0] is not second.windows[0].frames[1]  # the past frame still serves
-    stream.use([Rung(Step("brighter"), third, 1.0)])
+    stream.use([Rung(LadderStep("brighter"), third, 1.0)])
     stream.restore(next(frames))
     assert third.states == [None]
     assert stream.stepped_down == 0
@@ -154,7 +154,7 @@ def test_every_step_costs_less_than_the_one_above(model: str, tmp_path: Path, mo
     publish_heavier(tmp_path, monkeypatch)
     rungs = ladder(ModelOptions(model, "cpu", "fp32"))
     costs = [rung.cost / rung.step.every for rung in rungs]
-    assert rungs[0].step == Step(model)
+    assert rungs[0].step == LadderStep(model)
     assert all(a > b for a, b in pairwise(costs))
 
 
@@ -210,7 +210,7 @@ def test_the_residual_is_enlarged_and_added(layout: Layout) -> None:
 def test_a_small_frame_is_made_once() -> None:
     brighter = Brighter(past=1)
     stream = LiveStream(
-        [Rung(Step("b", Fraction(1, 2)), Scaled(brighter, Fraction(1, 2)), 1)], is_cut=lambda a, b: False
+        [Rung(LadderStep("b", Fraction(1, 2)), Scaled(brighter, Fraction(1, 2)), 1)], is_cut=lambda a, b: False
     )
     for frame in moving(3):
         stream.restore(frame)

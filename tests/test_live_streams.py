@@ -133,7 +133,7 @@ def test_an_rtsp_camera_that_is_cut_off_is_called_again(tmp_path: Path) -> None:
     assert (camera.info.width, camera.info.height, camera.info.codec) == (160, 120, "h264")
     pts = [frame.pts for frame, _ in found]
     assert pts == sorted(set(pts))
-    # What was received is what was sent: the pictures of each call begin with those of the clip.
+    # What was received is what was sent: the frames of each call begin with those of the clip.
     with av.open(str(clip)) as container:
         sent = [picture.to_ndarray() for picture in container.decode(video=0)]
     for call in range(2):
@@ -162,11 +162,11 @@ def test_an_rtmp_server_that_dies_is_called_again() -> None:
         first = stack.enter_context(contextlib.ExitStack())
         first.enter_context(server())
         camera = stack.enter_context(patiently_opened(url))
-        pictures = iter(camera)
-        before = [next(pictures) for _ in range(20)]
+        frames = iter(camera)
+        before = [next(frames) for _ in range(20)]
         first.close()  # in mid-stream, without a word
         stack.enter_context(server())
-        after = [next(pictures) for _ in range(40)]
+        after = [next(frames) for _ in range(40)]
         assert camera.reconnects >= 1
     assert (camera.info.width, camera.info.height) == (64, 48)
     pts = [frame.pts for frame in (*before, *after)]
@@ -207,11 +207,11 @@ def test_pictures_that_arrive_in_bursts_are_handed_on_when_they_are_due(clip: by
 def test_a_stream_that_stays_away_ends_with_one_line(clip: bytes) -> None:
     one = Sender(clip, share=0.4)
     with open_camera(one.url, CameraOptions(patience_seconds=1.0)) as camera:
-        pictures = iter(camera)
-        next(pictures)
+        frames = iter(camera)
+        next(frames)
         threading.Timer(0.1, one.close).start()
         with pytest.raises(InputError, match="did not come back within 1 s") as caught:
-            for _ in pictures:
+            for _ in frames:
                 pass
     assert "\n" not in str(caught.value)
 

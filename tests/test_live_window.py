@@ -24,8 +24,8 @@ from support.xserver import display, press, screenshot, wait_until_painted, writ
 from vdeblur.errors import ModelError
 from vdeblur.live.file_camera import FileCamera
 from vdeblur.live.meter import Stats
-from vdeblur.live.pace import Step
-from vdeblur.live.session import Captured, Live, Shown
+from vdeblur.live.pace import LadderStep
+from vdeblur.live.session import CapturedFrame, Live, ShownFrame
 from vdeblur.live.stream import LiveStream, Rung
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ from vdeblur.live.screen import screen_size
 from vdeblur.live.cameras import CameraOptions, FileCamera
 from vdeblur.live.session import Live
 from vdeblur.live.stream import LiveStream, Rung
-from vdeblur.live.pace import Step
+from vdeblur.live.pace import LadderStep
 
 class White:
     name, device, precision, past, future = "white", "cpu", "native", 0, 0
@@ -52,7 +52,7 @@ class White:
         return replace(window.centre, planes=(luma, *window.centre.planes[1:])), None
 
 camera = FileCamera(sys.argv[1], CameraOptions(loop=True))
-with Live(camera, LiveStream([Rung(Step("white"), White(), 1.0)])) as live:
+with Live(camera, LiveStream([Rung(LadderStep("white"), White(), 1.0)])) as live:
     look = live_window.Look(shows_figures=False)
     live_window.LiveWindow(live, look, folder=Path(sys.argv[2]), screen=screen_size()).run(60)
 print("ended", live.meter.captured)
@@ -162,7 +162,7 @@ def test_keys_change_model_strength_view_and_pause(tmp_path: Path) -> None:
     def load(model: str) -> list[Rung]:
         if model == "broken":
             raise ModelError("broken: damaged")
-        return [Rung(Step(model), Identity(), 1.0)]
+        return [Rung(LadderStep(model), Identity(), 1.0)]
 
     live = Live(FileCamera(str(write_flat(tmp_path / "flat.mp4", 60, 2))), LiveStream(load("first")))
     window = LiveWindow(live, Look(), ("first", "second", "broken"), load)
@@ -193,25 +193,25 @@ def test_keys_change_model_strength_view_and_pause(tmp_path: Path) -> None:
 
 
 def test_views_and_figures() -> None:
-    from vdeblur.live.overlay import figures, write_lines
+    from vdeblur.live.overlay import stats_lines, write_lines
     from vdeblur.live.window import Look, draw
 
     before, after = moving(2)
-    shown = Shown(Captured(before, 0.0, 0), after)
+    shown = ShownFrame(CapturedFrame(before, 0.0, 0), after)
     whole = draw(shown, Look("restored"))
     assert whole.shape == (48, 64, 3)
     assert draw(shown, Look("side")).shape == (48, 128, 3)
     split = draw(shown, Look("split", divider=0.0))
     assert np.array_equal(split[:, 8:], whole[:, 8:])
     assert np.array_equal(
-        draw(shown, Look("split", divider=1.0)), draw(Shown(shown.captured, before), Look("restored"))
+        draw(shown, Look("split", divider=1.0)), draw(ShownFrame(shown.captured, before), Look("restored"))
     )
     stats = Stats(10, 8, 2, 30.0, 24.0, 40.0, 55.0, "fast at 1/2 size", 2, "cpu", 0, 0, True, 0.1)
-    text = " ".join(figures(stats, 0.5))
+    text = " ".join(stats_lines(stats, 0.5))
     for part in ("30.0", "24.0", "40 ms", "p95 55", "dropped 2", "fast at 1/2 size", "stepped down 2", "0.5", "lost"):
         assert part in text
-    assert "no picture" not in text
-    assert "no picture from the camera for 4 s" in figures(replace(stats, is_lost=False, silent_seconds=4.2))
+    assert "no frame" not in text
+    assert "no frame from the camera for 4 s" in stats_lines(replace(stats, is_lost=False, silent_seconds=4.2))
     assert not np.array_equal(write_lines(whole, ["x"], 20), whole)
 
 

@@ -37,11 +37,10 @@ def display(size: tuple[int, int] = (400, 300)) -> Iterator[dict[str, str]]:
 
 def screenshot(environment: dict[str, str]) -> NDArray[np.uint8]:
     """The whole screen, (height, width, 3) in RGB."""
-    from vdeblur.live.x11 import grabbed
+    from vdeblur.live.x11 import open_screen
 
-    with grabbed(environment["DISPLAY"], {"draw_mouse": "0"}) as screen:
-        shot: NDArray[np.uint8] = next(screen.decode(video=0)).to_ndarray(format="rgb24")
-        return shot
+    with open_screen(environment["DISPLAY"], {"draw_mouse": "0"}) as screen:
+        return np.asarray(next(screen.decode(video=0)).to_ndarray(format="rgb24"), np.uint8)
 
 
 def wait_until_painted(environment: dict[str, str], title: str, seconds: float = 60) -> None:

@@ -1,1 +1,1 @@
-"""Cameras, screens and network streams, restored as they come."""
+"""Cameras, screens and network streams, restored in real time."""

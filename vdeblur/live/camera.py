@@ -1,4 +1,4 @@
-"""Camera: the protocol of whatever gives frames in real time, and what may be asked of it."""
+"""Camera: the protocol of real-time sources, and the options to open one."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ from typing import Protocol
 from ..protocols import Source
 
 CLOCK = Fraction(1, 90000)
-"""Time base of pictures that come from a device or a network."""
+"""Time base of frames from a device or a network."""
 
 
 @dataclass(frozen=True, slots=True)
 class CameraOptions:
-    """What to ask of a camera; a camera that cannot gives what it has."""
+    """What to request from a camera; it may deliver another size or rate."""
 
     size: tuple[int, int] | None = None
     """(width, height) in pixels."""
     frame_rate: Fraction | None = None
     loop: bool = False
-    """Play a file over and over, its times going on."""
+    """Repeat a file, with continuous time stamps."""
     patience_seconds: float = 60.0
-    """How long a lost stream is tried again before it counts as ended."""
+    """How long to try to reconnect a lost stream."""
 
 
 DEFAULTS = CameraOptions()
 
 DEVICE_SILENCE = 10.0
-"""Seconds that a device may give nothing: one that is starved or half unplugged can block its reader for ever."""
+"""Seconds without frames after which a device counts as gone: a read from it may block for ever."""
 
 
 class Camera(Source, Protocol):
-    """A source in real time. `close` may be called from another thread, and ends the frames."""
+    """A real-time source. `close` may be called from another thread, and ends the iteration."""
 
     name: str
     is_lost: bool
-    """A stream is gone and being called again."""
+    """Whether a stream is lost and being reconnected."""
     reconnects: int
-    """How often a lost stream came back."""
+    """How often a lost stream was reconnected."""
     longest_silence: float
-    """Seconds without a picture after which it counts as gone; infinite for a file, whose pictures may lie far apart,
-    and for a stream, which is called again."""
+    """Seconds without a frame after which the camera counts as gone; infinite for a file, whose frames may lie far
+    apart, and for a stream, which reconnects by itself."""
 
     def __enter__(self) -> Camera: ...

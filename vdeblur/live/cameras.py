@@ -1,6 +1,6 @@
-"""`open_camera`: a camera, a stream on the network, the screen, or a file played in real time.
+"""`open_camera`: a camera, a network stream, the screen, or a file played in real time.
 
-Every kind is a `Source` whose frames come when they are due, so whatever takes a source takes a camera too.
+Each is a `Source` that yields frames in real time, so a camera can be used wherever a source can.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 def open_camera(spec: str, options: CameraOptions = DEFAULTS) -> Camera:
     """Open a camera by index, device or name; "screen" or "screen:1"; a URL; or a file to play in real time.
 
-    Raises DeviceError where there is no such camera or screen, InputError for a file or URL that gives no picture.
+    Raises DeviceError if there is no such camera or screen, InputError for a file or URL without frames.
     """
     if Path(spec).is_file() and not spec.startswith("/dev/"):
         return FileCamera(spec, options)
@@ -40,21 +40,21 @@ def open_camera(spec: str, options: CameraOptions = DEFAULTS) -> Camera:
 
 
 def screen_address(spec: str) -> tuple[str, str, dict[str, str]]:
-    """File, format and settings by which FFmpeg reads the screen "screen" or "screen:N"."""
+    """FFmpeg's file name, format and options for "screen" or "screen:N"."""
     number = spec.partition(":")[2] or "0"
     if sys.platform == "darwin":
         return f"Capture screen {number}:none", "avfoundation", {"pixel_format": "nv12"}
     if sys.platform == "win32":
         return "desktop", "gdigrab", {}
     if problem := display_problem():
-        raise DeviceError(f"camera {spec}: there is no screen here: {problem}")
+        raise DeviceError(f"camera {spec}: no screen: {problem}")
     display = os.environ["DISPLAY"]
     host, _, screen = display.rpartition(":")
     return (display if spec == "screen" else f"{host}:{screen.partition('.')[0]}.{number}"), "x11grab", {}
 
 
 def device_camera(spec: str, options: CameraOptions = DEFAULTS) -> Camera:
-    """A camera by index, device path or name: through FFmpeg, or else through OpenCV. Raises DeviceError."""
+    """Open a camera by index, device path or name: through FFmpeg, or else through OpenCV. Raises DeviceError."""
     number = camera_number(spec)
     places: dict[str, tuple[str, str]] = {
         "linux": (f"/dev/video{number}", "v4l2"),

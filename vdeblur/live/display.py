@@ -1,4 +1,4 @@
-"""Whether a window can be shown. OpenCV's window library ends the whole process where it cannot, so ask it outside."""
+"""Whether a window can be shown. Where it cannot, OpenCV aborts the process, so a subprocess tries it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import sys
 
 from ..errors import DeviceError
 
-REMEDY = "record without a window, or use `vdeblur serve` to see it in a browser"
+REMEDY = "run without the window, or use `vdeblur serve` and a browser"
 TRIAL_SECONDS = 30.0
 
 
 def display_problem() -> str | None:
-    """Why there can be no display, as far as the environment tells; None where one may be there."""
+    """Why there is no display according to the environment; None if there may be one."""
     if not sys.platform.startswith("linux") or os.environ.get("DISPLAY"):
         return None
     if os.environ.get("WAYLAND_DISPLAY"):
-        return "DISPLAY is not set (OpenCV's windows need X, which XWayland offers)"
+        return "DISPLAY is not set (OpenCV needs X, which XWayland provides)"
     return "DISPLAY is not set"
 
 
 def window_problem() -> str | None:
-    """Why no window can be shown; None where one of OpenCV's really opens, which a process of its own tries."""
+    """Why no window can be shown; None if one was opened in a subprocess."""
     if problem := display_problem():
         return problem
     trial = "import cv2; cv2.namedWindow('vdeblur'); cv2.waitKey(1); cv2.destroyAllWindows()"
@@ -41,4 +41,4 @@ def window_problem() -> str | None:
 def require_display() -> None:
     """Raise DeviceError unless a window can be shown."""
     if problem := window_problem():
-        raise DeviceError(f"no display here: {problem}; {REMEDY}", settings=("preview", "record"))
+        raise DeviceError(f"no display: {problem}; {REMEDY}", settings=("window",))

@@ -1,4 +1,4 @@
-"""A file played in real time, as if it were a camera."""
+"""A file played in real time, like a camera."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .camera import DEFAULTS, CameraOptions
 
 
 class FileCamera:
-    """A file whose pictures come at the times that it states."""
+    """Yields the frames of a file at their presentation times."""
 
     def __init__(self, path: str, options: CameraOptions = DEFAULTS) -> None:
         """Open the file. Raises InputError."""
@@ -28,7 +28,7 @@ class FileCamera:
         self.info = self._file.info
 
     def __iter__(self) -> Iterator[Frame]:
-        """Each frame when it is due, or at once where the one who asks is late."""
+        """Yield each frame when it is due, or at once if the consumer is late."""
         self._is_read = True
         start = time.perf_counter()
         first: int | None = None
@@ -52,7 +52,7 @@ class FileCamera:
             self._file.close()
 
     def close(self) -> None:
-        """End the frames; a file that is being read is closed by the thread that reads it."""
+        """End the iteration; the thread that reads the file closes it."""
         self._closed.set()
         if not self._is_read:
             self._file.close()

@@ -1,4 +1,4 @@
-"""One live session, as the command line describes it: camera, ladder, window, recordings."""
+"""Runs a live session as described on the command line: camera, ladder, window, recordings."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LiveJob:
-    """What to show live, and how; the defaults are those of the command line."""
+    """Settings of a live session; the defaults are those of the command line."""
 
     camera: str = "0"
     """An index, a name, a URL, "screen", or a file to play in real time."""
     size: tuple[int, int] | None = None
-    """(width, height) to ask of a camera."""
+    """(width, height) to request from a camera."""
     frame_rate: float | None = None
     loop: bool = False
     model: ModelOptions = field(default_factory=ModelOptions)
     strength: float = 1.0
     max_latency: float = 0.2
-    """Seconds from capture to result that the ladder keeps."""
+    """Seconds from capture to result; the ladder steps down to stay below."""
     fixed: bool = False
-    """Never step down."""
+    """Never step down the ladder."""
     window: bool = True
     view: View = "split"
     record: tuple[str, ...] = ()
@@ -43,34 +43,34 @@ class LiveJob:
     record_view: RecordedView = "restored"
     virtual_camera: bool = False
     seconds: float | None = None
-    """End after this long."""
+    """Stop after this time; None: run until the end."""
     overwrite: bool = False
 
 
 def is_first_run() -> bool:
-    """Whether this user has never been shown the live window; from now on it counts as shown."""
+    """Whether the live window is shown to this user for the first time; it counts as shown from now on."""
     try:
         (user_cache() / "live").mkdir(parents=True)
-    except OSError:  # it is there; or nothing can be kept, and nobody wants the help every time
+    except OSError:  # it exists, or the cache cannot be written, and nobody wants the help every time
         return False
     return True
 
 
 def run_live(job: LiveJob, on_stats: Callable[[Stats], None] | None = None) -> tuple[Stats, Stopped | None]:
-    """Run until the stream ends, the user quits, the time is up or a signal comes; all recordings are whole then.
+    """Run until the stream ends, the user quits, the time is up or a signal arrives; then finish all recordings.
 
-    Returns how it went, and the signal if one ended it. Raises DeviceError where there is no display or no such camera,
-    and what `open_camera`, `ladder` and `open_recording` raise.
+    Returns the final statistics, and the signal if one ended the session. Raises DeviceError if there is no display or
+    no such camera, and what `open_camera`, `ladder` and `open_recording` raise.
     """
     if job.window:
         require_display()
-        from . import window as live_window  # before all that imports PyAV: see there
+        from . import window as live_window  # before anything that imports PyAV, see there
         from .screen import screen_size
     from ..backends.published import published
     from .camera import CameraOptions
     from .cameras import open_camera
     from .recording import Recording, open_recording
-    from .session import Live, run_unseen
+    from .session import Live, run_without_window
     from .stream import LiveStream, Rung, ladder
 
     def load(model: str) -> list[Rung]:
@@ -97,7 +97,7 @@ def run_live(job: LiveJob, on_stats: Callable[[Stats], None] | None = None) -> t
                 window = live_window.LiveWindow(live, look, names, load, on_stats=on_stats, screen=screen_size())
                 window.run(job.seconds)
             else:
-                run_unseen(live, job.seconds or math.inf, on_stats)
+                run_without_window(live, job.seconds or math.inf, on_stats)
         except Stopped as stop:
             stopped = stop
     return live.stats(), stopped

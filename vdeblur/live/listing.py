@@ -1,4 +1,4 @@
-"""The cameras and screens of this machine, by index and name, with the sizes that they offer."""
+"""Lists the cameras and screens of this machine, with the frame sizes that they offer."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class FoundCamera:
     """One line of `vdeblur live --list`."""
 
     spec: str
-    """What `--camera` takes."""
+    """The value for `--camera`."""
     name: str
     sizes: Mapping[tuple[int, int], Fraction | None] = field(default_factory=dict)
-    """(width, height) -> the highest rate in frames per second, largest first; empty where the system does not tell."""
+    """(width, height) -> the highest rate in frames per second, largest first; empty if unknown."""
 
     def to_text(self) -> str:
-        """For people: what to ask for, its name, and below them what sizes it can give."""
+        """The value for `--camera` and the name, and below them the sizes."""
         offers = [f"{w}x{h}" + (f" at {float(rate):g} fps" if rate else "") for (w, h), rate in self.sizes.items()]
         below = textwrap.wrap(", ".join(offers), 90)
         return f"{self.spec:<10}{self.name}" + "".join(f"\n{'':<10}{line}" for line in below)
@@ -49,17 +49,17 @@ def list_cameras() -> list[FoundCamera]:
 
 
 def _linux_cameras() -> list[FoundCamera]:
-    """Every /dev/videoN that gives pictures; a camera's second node, which holds metadata alone, has index 1."""
+    """Every /dev/videoN that captures frames; a camera's second node, for metadata only, has index 1."""
     found = []
-    for folder in sorted(Path("/sys/class/video4linux").glob("video*"), key=_number):
+    for folder in sorted(Path("/sys/class/video4linux").glob("video*"), key=_device_number):
         index = folder / "index"
         if not index.exists() or index.read_text().strip() == "0":
-            number, name = _number(folder), (folder / "name").read_text().strip()
+            number, name = _device_number(folder), (folder / "name").read_text().strip()
             found.append(FoundCamera(str(number), name, sizes_of(f"/dev/video{number}")))
     return found
 
 
-def _number(path: Path) -> int:
+def _device_number(path: Path) -> int:
     digits = re.search(r"\d+$", path.name)
     return int(digits[0]) if digits else 0
 
@@ -80,5 +80,5 @@ def camera_number(spec: str) -> int:
     found = [camera for camera in list_cameras() if camera.spec.isdigit()]
     named = [camera for camera in found if spec.lower() in camera.name.lower()]
     if not named:
-        raise DeviceError(f"camera {spec}: no camera has this name; `vdeblur live --list` shows what is here")
+        raise DeviceError(f"camera {spec}: no camera has this name; see `vdeblur live --list`")
     return int(named[0].spec)

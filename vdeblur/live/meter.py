@@ -1,4 +1,4 @@
-"""How a live stream is doing: counts, rates and latencies."""
+"""Statistics of a live stream: counts, rates and latencies."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from statistics import median
 from threading import Lock
 
 FPS_SECONDS = 2.0
-"""Rates are counted over this long."""
+"""Window over which rates are measured."""
 LATENCIES = 300
-"""Latest frames whose latencies make the percentiles."""
+"""Number of latest frames in the percentiles of the latency."""
 WATCHED_INTERVALS = 30
-"""Latest frames of the camera whose median distance is its frame interval."""
+"""Number of latest captures in the median frame interval."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """How a live stream is doing."""
+    """Statistics of a live stream so far."""
 
     captured: int
     restored: int
     dropped: int
-    """Captured and never restored, for want of time or because the step leaves out every second one."""
+    """Captured and not restored, for lack of time or because the step skips every second frame."""
     capture_fps: float
     restored_fps: float
     latency_p50_ms: float
-    """From capture to shown (or, where nothing shows it, to restored)."""
+    """From capture to display, or to the restored frame if there is no window."""
     latency_p95_ms: float
     step: str
     stepped_down: int
@@ -37,14 +37,14 @@ class Stats:
     reconnects: int
     is_lost: bool
     silent_seconds: float
-    """Since the camera's last picture."""
+    """Since the last captured frame."""
 
     def to_json(self) -> dict[str, object]:
         """The object of `--progress json` and `--json`."""
         return {k: round(v, 2) if isinstance(v, float) else v for k, v in asdict(self).items()}
 
     def __str__(self) -> str:
-        """The closing line."""
+        """The summary line."""
         return (
             f"{self.restored} of {self.captured} frames restored, {self.dropped} dropped; "
             f"latency {self.latency_p50_ms:.0f} ms (p95 {self.latency_p95_ms:.0f} ms) with {self.step} on {self.device}"
@@ -52,7 +52,7 @@ class Stats:
 
 
 class LiveMeter:
-    """Counts what goes through, from several threads."""
+    """Counts and times frames; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -63,14 +63,14 @@ class LiveMeter:
         self._last_capture = time.perf_counter()
 
     def capture(self, at: float) -> None:
-        """Count a frame of the camera."""
+        """Count a captured frame."""
         with self._lock:
             self.captured += 1
             self._captures.append(at)
             self._last_capture = at
 
     def drop(self) -> None:
-        """Count a frame that is left out."""
+        """Count a dropped frame."""
         with self._lock:
             self.dropped += 1
 
@@ -81,13 +81,13 @@ class LiveMeter:
             self._restores.append(at)
 
     def shown(self, latency: float) -> None:
-        """Note a frame's time from capture to shown, in seconds."""
+        """Record the latency of a frame, from capture to display in seconds."""
         with self._lock:
             self._latencies.append(latency)
 
     @property
     def interval(self) -> float:
-        """Seconds between two frames of the camera; 1/30 while that is unknown."""
+        """Median frame interval of the camera in seconds; 1/30 while unknown."""
         with self._lock:
             times = list(self._captures)[-WATCHED_INTERVALS:]
         gaps = [later - earlier for earlier, later in pairwise(times)]
@@ -100,12 +100,12 @@ class LiveMeter:
             return sorted(self._latencies)
 
     def silence(self, now: float) -> float:
-        """Seconds since the camera's last picture."""
+        """Seconds since the last captured frame."""
         with self._lock:
             return max(now - self._last_capture, 0.0)
 
     def rates(self, now: float) -> tuple[float, float]:
-        """Captured and restored frames per second, of late."""
+        """Captured and restored frames per second, over the last FPS_SECONDS."""
         with self._lock:
             return _rate(self._captures, now), _rate(self._restores, now)
 
@@ -116,5 +116,5 @@ def _rate(times: deque[float], now: float) -> float:
 
 
 def percentile(ordered: list[float], share: float) -> float:
-    """The value that `share` (0..1) of the sorted values do not exceed; 0 where there are none."""
+    """The value that `share` (0..1) of the sorted values do not exceed; 0 if there are none."""
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else 0.0

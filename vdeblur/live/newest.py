@@ -1,4 +1,4 @@
-"""A slot of one between two threads: the newest item always wins."""
+"""A slot for one item between two threads, in which newer items replace older ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Newest(Generic[T]):
-    """A slot of one between two threads: what is put replaces what has not been taken."""
+    """A slot for one item between two threads: `put` replaces an item that has not been taken."""
 
     def __init__(self) -> None:
         self._item: T | None = None
@@ -19,7 +19,7 @@ class Newest(Generic[T]):
         self._changed = Condition()
 
     def put(self, item: T) -> bool:
-        """Hand over; True when an older item was dropped for it."""
+        """Put an item; True if it replaced an older one."""
         with self._changed:
             dropped = self._item is not None
             self._item = item
@@ -27,7 +27,7 @@ class Newest(Generic[T]):
             return dropped
 
     def take(self, timeout: float | None = None) -> T | None:
-        """Wait for an item; None when none came in `timeout` seconds or none follows. Raises the producer's error."""
+        """Wait for an item; None after `timeout` seconds or at the end. Raises the producer's error."""
         until = None if timeout is None else time.perf_counter() + timeout
         with self._changed:
             while self._item is None and not self._ended:
@@ -41,7 +41,7 @@ class Newest(Generic[T]):
             return item
 
     def end(self, error: BaseException | None = None) -> None:
-        """Say that nothing follows."""
+        """Mark the end, as the producer."""
         with self._changed:
             self._ended = True
             self._error = self._error or error
@@ -49,6 +49,6 @@ class Newest(Generic[T]):
 
     @property
     def has_ended(self) -> bool:
-        """Nothing waits and nothing follows."""
+        """Whether there is no item and none will follow."""
         with self._changed:
             return self._ended and self._item is None

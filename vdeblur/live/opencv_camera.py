@@ -1,4 +1,4 @@
-"""The second way to a camera, through OpenCV: for systems whose devices this FFmpeg does not know."""
+"""Cameras through OpenCV, for systems whose devices FFmpeg cannot open."""
 
 from __future__ import annotations
 
@@ -6,25 +6,28 @@ import time
 from collections.abc import Iterator
 from fractions import Fraction
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import DeviceError
-from ..frames import Color, Frame, Layout, StreamInfo
+from ..frames import Color, Frame, Layout, Plane, StreamInfo
 from .camera import CLOCK, DEFAULTS, DEVICE_SILENCE, CameraOptions
+
+if TYPE_CHECKING:
+    from cv2.typing import MatLike
 
 RGB = Layout("rgb", 8)
 SRGB = Color(primaries=1, transfer=13, matrix=0, full_range=True)
 MISSES = 30
-"""Reads in a row that may fail before the camera counts as gone."""
+"""Consecutive failed reads after which the camera counts as gone."""
 
 
 class OpenCVCamera:
-    """A camera by its index; OpenCV hands pictures over as RGB, without times of their own."""
+    """A camera by its index. OpenCV delivers RGB images without time stamps."""
 
     def __init__(self, number: int, name: str, options: CameraOptions = DEFAULTS) -> None:
-        """Open, and wait for the first picture. Raises DeviceError."""
+        """Open the camera and wait for the first frame. Raises DeviceError."""
         import cv2
 
         self.name = name
@@ -32,10 +35,10 @@ class OpenCVCamera:
         self.concealed, self.damaged = 0, False
         self.warnings: list[str] = []
         self._closed = Event()
-        log: Any = cv2.utils.logging
-        before = log.setLogLevel(log.LOG_LEVEL_SILENT)  # it would warn of every index that is no camera
+        log = cv2.utils.logging
+        before = log.setLogLevel(log.LOG_LEVEL_SILENT)  # it would warn about every index without a camera
         try:
-            self._camera: Any = cv2.VideoCapture(number)
+            self._camera = cv2.VideoCapture(number)
         finally:
             log.setLogLevel(before)
         if options.size:
@@ -43,37 +46,36 @@ class OpenCVCamera:
             self._camera.set(cv2.CAP_PROP_FRAME_HEIGHT, options.size[1])
         if options.frame_rate:
             self._camera.set(cv2.CAP_PROP_FPS, float(options.frame_rate))
-        picture: Any
-        good, picture = self._camera.read() if self._camera.isOpened() else (False, None)
-        if not good:
+        good, image = self._camera.read() if self._camera.isOpened() else (False, None)
+        if not good or image is None:
             self._camera.release()
-            raise DeviceError(f"camera {name}: there is none, or another program uses it; see `vdeblur live --list`")
+            raise DeviceError(f"camera {name}: not found, or in use by another program; see `vdeblur live --list`")
         rate = self._camera.get(cv2.CAP_PROP_FPS)
-        height, width = picture.shape[:2]
+        height, width = image.shape[:2]
         self.info = StreamInfo(
             width, height, RGB, SRGB, CLOCK, frame_rate=Fraction(rate).limit_denominator(1001) if rate > 0 else None
         )
 
     def __iter__(self) -> Iterator[Frame]:
-        """Frames as they come, until the camera is closed. Raises DeviceError when it stops giving any."""
+        """Yield frames until the camera is closed. Raises DeviceError when no more arrive."""
         start, last, misses = time.perf_counter(), -1, 0
         try:
             while not self._closed.is_set():
-                good, picture = self._camera.read()
+                good, image = self._camera.read()
                 if not good:
                     misses += 1
                     if misses > MISSES:
-                        raise DeviceError(f"camera {self.name}: has stopped giving pictures; is it still plugged in?")
+                        raise DeviceError(f"camera {self.name}: delivers no more frames; is it still plugged in?")
                     self._closed.wait(0.05)
                     continue
                 misses = 0
                 last = max(round((time.perf_counter() - start) / CLOCK), last + 1)
-                yield Frame(_rgb(picture), RGB, SRGB, last, CLOCK)
+                yield Frame(_rgb(image), RGB, SRGB, last, CLOCK)
         finally:
             self._camera.release()
 
     def close(self) -> None:
-        """End the frames."""
+        """End the iteration."""
         self._closed.set()
 
     def __enter__(self) -> OpenCVCamera:
@@ -83,6 +85,6 @@ class OpenCVCamera:
         self.close()
 
 
-def _rgb(picture: Any) -> tuple[Any, ...]:
+def _rgb(image: MatLike) -> tuple[Plane, ...]:
     """(height, width, 3) in OpenCV's order B, G, R -> planes R, G, B."""
-    return tuple(np.ascontiguousarray(picture[..., channel]) for channel in (2, 1, 0))
+    return tuple(np.ascontiguousarray(image[..., channel], np.uint8) for channel in (2, 1, 0))

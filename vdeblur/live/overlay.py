@@ -1,4 +1,4 @@
-"""What is written over the live window: figures, notices and the keys, in letters that can be read on any screen."""
+"""Text over the live window: statistics, notices and the list of keys, at a size that suits the screen."""
 
 from __future__ import annotations
 
@@ -10,71 +10,71 @@ from numpy.typing import NDArray
 
 from .meter import Stats
 
-Picture = NDArray[np.uint8]
+Image = NDArray[np.uint8]
 """(height, width, 3), B, G, R."""
 
 SILENT_SECONDS = 1.5
-"""A camera that gives nothing for so long is said to."""
+"""The overlay mentions a camera that has been silent for longer."""
 
-HINT = "? shows the keys    q quits"
+HINT = "? shows all keys    q quits"
 
 HELP = (
     ("mouse, left, right", "move the line between before and after"),
-    ("c", "compare: divided, side by side, restored alone"),
+    ("c", "compare: divided, side by side, restored only"),
     ("space", "pause"),
     ("+ -", "strength"),
     ("m", "next model"),
     ("s", "snapshot"),
     ("r", "record, stop recording"),
     ("f", "full screen"),
-    ("i", "figures"),
+    ("i", "statistics"),
     ("?", "this help"),
     ("q, Esc", "quit"),
 )
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 LINES_ON_SCREEN = 42
-"""The screen's height in lines of text..."""
+"""Height of the screen in lines of text;"""
 LEAST_LINE, MOST_LINE = 22, 56
-"""... whose height in pixels lies between these."""
+"""limits of the height of a line in pixels;"""
 LEAST_HELP_LINE = 4
 SHARE_OF_WINDOW = 18
-"""But a window is at least so many lines high."""
+"""least height of a window in lines of text."""
 
 
-def figures(stats: Stats, strength: float = 1.0) -> list[str]:
-    """The overlay: rates, latency, what was left out, and what does the work."""
-    doing = stats.step + (f" (stepped down {stats.stepped_down})" if stats.stepped_down else "")
+def stats_lines(stats: Stats, strength: float = 1.0) -> list[str]:
+    """The statistics in the overlay: rates, latency, dropped frames, model and device."""
+    work = stats.step + (f" (stepped down {stats.stepped_down})" if stats.stepped_down else "")
     lines = [
         f"camera {stats.capture_fps:.1f} fps, restored {stats.restored_fps:.1f} fps, dropped {stats.dropped}",
         f"latency {stats.latency_p50_ms:.0f} ms, p95 {stats.latency_p95_ms:.0f} ms",
-        f"{doing} on {stats.device}" + (f", strength {strength:.1f}" if strength != 1 else ""),
+        f"{work} on {stats.device}" + (f", strength {strength:.1f}" if strength != 1 else ""),
     ]
     if stats.is_lost:
-        lines.append("stream lost, calling again")
+        lines.append("stream lost, reconnecting")
     elif stats.silent_seconds > SILENT_SECONDS:
-        lines.append(f"no picture from the camera for {stats.silent_seconds:.0f} s")
+        lines.append(f"no frame from the camera for {stats.silent_seconds:.0f} s")
     return lines
 
 
 def line_height(screen_height: int, window_height: int) -> int:
-    """Pixels of a line of text: by the screen, since that is what eyes are a distance from; less in a low window."""
+    """Height of a line of text in pixels: in proportion to the screen, less in a low window."""
     wanted = min(max(screen_height // LINES_ON_SCREEN, LEAST_LINE), MOST_LINE)
     return max(min(wanted, window_height // SHARE_OF_WINDOW), 8)
 
 
-def write_lines(picture: Picture, lines: Sequence[str], line: int) -> Picture:
-    """A copy with lines of text at the top left, each `line` pixels high on a dark ground, narrower if it must be."""
-    picture = np.ascontiguousarray(picture).copy()
+def write_lines(image: Image, lines: Sequence[str], line: int) -> Image:
+    """A copy with lines of text at the top left on a dark background, `line` pixels high or less to fit."""
+    image = np.ascontiguousarray(image).copy()
     for index, text in enumerate(lines):
-        _write(picture, text, line // 4, index * line, line, picture.shape[1] - line // 2)
-    return picture
+        _write(image, text, line // 4, index * line, line, image.shape[1] - line // 2)
+    return image
 
 
-def write_help(picture: Picture, line: int) -> Picture:
-    """A copy with the keys and what they do, in two columns in the middle; smaller where the window is."""
-    picture = np.ascontiguousarray(picture).copy()
-    height, width = picture.shape[:2]
+def write_help(image: Image, line: int) -> Image:
+    """A copy with the list of keys in the middle, in two columns, shrunk to fit."""
+    image = np.ascontiguousarray(image).copy()
+    height, width = image.shape[:2]
     rows = len(HELP) + 1
     line = min(line, height // rows)
     if (wide := sum(_columns(line)) + 3 * line) > width:
@@ -83,13 +83,13 @@ def write_help(picture: Picture, line: int) -> Picture:
     keys, texts = _columns(line)
     room = keys + texts + 3 * line
     left, top = max((width - room) // 2, 0), max((height - rows * line) // 2, 0)
-    ground = picture[top : top + rows * line, left : left + room]
-    ground[:] = ground // 5
+    background = image[top : top + rows * line, left : left + room]
+    background[:] = background // 5
     for index, (key, text) in enumerate(HELP):
         y = top + line // 2 + index * line
-        _write(picture, key, left + line, y, line, keys + line, (120, 220, 255), on_ground=True)
-        _write(picture, text, left + keys + 2 * line, y, line, texts + line, on_ground=True)
-    return picture
+        _write(image, key, left + line, y, line, keys + line, (120, 220, 255), has_background=True)
+        _write(image, text, left + keys + 2 * line, y, line, texts + line, has_background=True)
+    return image
 
 
 def _columns(line: int) -> tuple[int, int]:
@@ -98,7 +98,7 @@ def _columns(line: int) -> tuple[int, int]:
 
 
 def _write(
-    picture: Picture,
+    image: Image,
     text: str,
     x: int,
     y: int,
@@ -106,16 +106,16 @@ def _write(
     room: int,
     color: tuple[int, int, int] = (255, 255, 255),
     *,
-    on_ground: bool = False,
+    has_background: bool = False,
 ) -> None:
     scale = _scale(line)
-    while (width := _width(text, scale)) > room > 0 and scale > 0.05:  # letters come in whole sizes, so try
+    while (width := _width(text, scale)) > room > 0 and scale > 0.05:  # text widths are rounded, so iterate
         scale *= min(room / width, 0.95)
-    if not on_ground:
-        ground = picture[y : y + line, : x + width + line // 4]
-        ground[:] = ground // 4
+    if not has_background:
+        background = image[y : y + line, : x + width + line // 4]
+        background[:] = background // 4
     thickness = max(round(line / 18), 1)
-    cv2.putText(picture, text, (x, y + round(line * 0.72)), FONT, scale, color, thickness, cv2.LINE_AA)
+    cv2.putText(image, text, (x, y + round(line * 0.72)), FONT, scale, color, thickness, cv2.LINE_AA)
 
 
 def _scale(line: int) -> float:

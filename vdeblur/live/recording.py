@@ -19,33 +19,33 @@ from ..threads import write_behind
 from .camera import Camera
 
 RecordedView = Literal["restored", "side"]
-"""What is recorded."""
+"""What a recording shows."""
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """A sink for the restored frames, or for both pictures side by side."""
+    """A sink for the restored frames, or for input and result side by side."""
 
     name: str
     sink: Sink
     view: RecordedView = "restored"
 
     def write(self, before: Frame, restored: Frame) -> None:
-        """Encode behind; waits only when the encoder is tens of frames late."""
+        """Queue a frame for encoding; waits only if the encoder is tens of frames behind."""
         planes = side_by_side_planes(before, restored) if self.view == "side" else restored.planes
-        # Without the decoder's frame: several recordings, each with a thread of its own, would write into its buffer.
+        # Without the decoder's frame: several recordings, each with its own thread, would write into its buffer.
         self.sink.write(replace(restored, planes=planes, origin=None))
 
 
 def open_recording(path: str, camera: Camera, view: RecordedView = "restored", *, overwrite: bool = False) -> Recording:
-    """Record to a file, or `-` for standard output, at the times of the camera's pictures.
+    """Record to a file, or to standard output for `-`, with the time stamps of the camera.
 
-    The encoder is set to be quick rather than small, since the model needs the time. Raises what `open_sink` raises.
+    The encoder is set for speed rather than size, since the model needs the time. Raises what `open_sink` raises.
     """
     if path != "-" and Path(path).exists() and Path(camera.name).exists() and Path(path).samefile(camera.name):
-        raise UsageError(f"{path}: is the camera's own file; record to another")
+        raise UsageError(f"{path}: is the file being played; record to another file")
     info = recorded_info(camera.info, view)
-    # A transport stream carries each picture as it comes, where Matroska would gather a second of them.
+    # A transport stream carries each frame at once, where Matroska would collect clusters of a second.
     options = SinkOptions(overwrite=overwrite, container="mpegts" if path == "-" else None)
     if path == "-" or not is_image_output(path, of_images=False):
         encoder = choose_encoder("mpegts" if path == "-" else format_of(path), info, options, path)
@@ -56,6 +56,6 @@ def open_recording(path: str, camera: Camera, view: RecordedView = "restored", *
 
 
 def recorded_info(info: StreamInfo, view: RecordedView) -> StreamInfo:
-    """The stream as it is recorded: in H.264, whatever the camera speaks."""
+    """The recorded stream: in H.264, whatever the codec of the camera."""
     info = replace(info, codec="h264", bit_rate=None, frames=None, duration_seconds=None)
     return side_by_side_info(info) if view == "side" else info

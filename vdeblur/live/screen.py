@@ -1,7 +1,6 @@
-"""The size of the screen in pixels, which OpenCV does not tell.
+"""The size of the screen in pixels, which OpenCV cannot query.
 
-On X it is asked for in a process of its own, since the system's libX11 and the one that OpenCV brings need not get on
-(see `x11`).
+On X a subprocess queries it, since the system's libX11 may conflict with the one in the OpenCV wheel (see `x11`).
 """
 
 from __future__ import annotations
@@ -9,27 +8,26 @@ from __future__ import annotations
 import ctypes
 import subprocess
 import sys
-from typing import Any
 
 TIMEOUT_SECONDS = 5.0
 
 
 def screen_size() -> tuple[int, int] | None:
-    """(width, height) of the main screen; None where nothing tells."""
+    """(width, height) of the main screen; None if unknown."""
     if sys.platform == "win32":
-        user32: Any = ctypes.windll.user32  # type: ignore[attr-defined,unused-ignore]
-        return _sensible(user32.GetSystemMetrics(0), user32.GetSystemMetrics(1))
+        user32 = ctypes.windll.user32  # type: ignore[attr-defined,unused-ignore]
+        return _positive_or_none(user32.GetSystemMetrics(0), user32.GetSystemMetrics(1))
     if sys.platform == "darwin":
-        graphics: Any = ctypes.CDLL("/System/Library/Frameworks/CoreGraphics.framework/CoreGraphics")
+        graphics = ctypes.CDLL("/System/Library/Frameworks/CoreGraphics.framework/CoreGraphics")
         main = graphics.CGMainDisplayID()
-        return _sensible(graphics.CGDisplayPixelsWide(main), graphics.CGDisplayPixelsHigh(main))
+        return _positive_or_none(graphics.CGDisplayPixelsWide(main), graphics.CGDisplayPixelsHigh(main))
     words = [sys.executable, "-m", __name__]
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=True)
         width, height = map(int, done.stdout.split())
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
-    return _sensible(width, height)
+    return _positive_or_none(width, height)
 
 
 class _Monitor(ctypes.Structure):
@@ -51,14 +49,14 @@ class _Monitor(ctypes.Structure):
 
 
 def _x_size() -> tuple[int, int]:
-    """Of the primary monitor; of the whole X screen where no monitors are told. Raises OSError without X."""
-    x11: Any = ctypes.CDLL("libX11.so.6")
+    """Size of the primary monitor, or of the whole X screen if monitors are unknown. Raises OSError without X."""
+    x11 = ctypes.CDLL("libX11.so.6")
     x11.XOpenDisplay.restype = x11.XDefaultRootWindow.restype = ctypes.c_void_p
     display = ctypes.c_void_p(x11.XOpenDisplay(None))
     if not display:
         raise OSError("no X display")
     try:
-        randr: Any = ctypes.CDLL("libXrandr.so.2")
+        randr = ctypes.CDLL("libXrandr.so.2")
         randr.XRRGetMonitors.restype = ctypes.POINTER(_Monitor)
         count = ctypes.c_int()
         root = ctypes.c_void_p(x11.XDefaultRootWindow(display))
@@ -68,11 +66,11 @@ def _x_size() -> tuple[int, int]:
         monitors = []
     if monitors:
         main = next((monitor for monitor in monitors if monitor.primary), monitors[0])
-        return main.width, main.height
-    return x11.XDisplayWidth(display, 0), x11.XDisplayHeight(display, 0)
+        return int(main.width), int(main.height)
+    return int(x11.XDisplayWidth(display, 0)), int(x11.XDisplayHeight(display, 0))
 
 
-def _sensible(width: int, height: int) -> tuple[int, int] | None:
+def _positive_or_none(width: int, height: int) -> tuple[int, int] | None:
     return (width, height) if width > 0 and height > 0 else None
 
 

@@ -1,7 +1,7 @@
-"""Live: capture -> newest frame -> restore -> show. Three threads and a slot of one between each two.
+"""Live: capture -> newest frame -> restore -> show, in three threads with a slot for one frame between each two.
 
-The newest frame always wins: a frame that was not begun when the next one came is left out. So what is shown is never
-older than one frame of the camera and the time that restoring it takes, and the ladder keeps that time short.
+A frame that is still waiting when the next one arrives is dropped. So a shown frame is never older than one frame
+interval plus the time to restore it, which the ladder keeps short.
 """
 
 from __future__ import annotations
@@ -25,38 +25,38 @@ from .stream import LiveStream
 log = logging.getLogger(__name__)
 
 REPORT_SECONDS = 1.0
-"""Between two reports of how it goes."""
+"""Interval between two reports of the statistics."""
 JOIN_SECONDS = 4.0
-"""A thread that hangs longer in a read (a silent network stream) is left to the end of the process."""
+"""A thread that blocks longer in a read (of a silent network stream) is abandoned until the process ends."""
 
 
 @dataclass(frozen=True, slots=True)
-class Captured:
-    """A frame and when it came."""
+class CapturedFrame:
+    """A frame and its time of capture."""
 
     frame: Frame
     at: float
-    """Seconds of time.perf_counter."""
+    """In seconds of time.perf_counter."""
     number: int
-    """Frames that the camera gave before this one."""
+    """Index of the frame, counted from 0 by the camera."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A captured frame and what it became."""
+class ShownFrame:
+    """A captured frame and its restoration."""
 
-    captured: Captured
+    captured: CapturedFrame
     restored: Frame
 
 
 class Live:
-    """A camera being restored. Enter it to start; leave it to stop, with every recording whole under its name."""
+    """Restores a camera. Entering starts it; leaving stops it and finishes all recordings."""
 
     def __init__(self, camera: Camera, stream: LiveStream) -> None:
-        """Takes over the camera and closes it."""
+        """Takes over the camera and closes it in `close`."""
         self.camera, self.stream, self.meter = camera, stream, LiveMeter()
-        self._captured: Newest[Captured] = Newest()
-        self._shown: Newest[Shown] = Newest()
+        self._captured: Newest[CapturedFrame] = Newest()
+        self._shown: Newest[ShownFrame] = Newest()
         self._recordings: list[Recording] = []
         self._recordings_lock = Lock()
         self._threads = [
@@ -84,46 +84,44 @@ class Live:
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(max(until - time.perf_counter(), 0.1))
-        with ExitStack() as finishing:  # so that each is tried, whatever another raises
+        with ExitStack() as finishing:  # so that each is tried, even if another raises
             for recording in self.recordings:
-                if self._threads[-1].is_alive():  # it hangs in a pipe that nobody reads
+                if self._threads[-1].is_alive():  # it blocks on a pipe that nobody reads
                     finishing.callback(recording.sink.abort)
                 else:
                     finishing.callback(self.stop_recording, recording)
 
-    def next(self, timeout: float | None = None) -> Shown | None:
-        """The newest result, once each; None after `timeout` seconds or at the end.
+    def next(self, timeout: float | None = None) -> ShownFrame | None:
+        """The newest result, each only once; None after `timeout` seconds or at the end.
 
-        Raises what ended the stream, and DeviceError where a device has given no picture for too long: the thread that
-        waits for it may never return.
+        Raises the error that ended the stream, and DeviceError if a device has been silent for too long: the thread
+        that reads from it may never return.
         """
         shown = self._shown.take(timeout)
         if shown is None and not self.has_ended:
             silence = self.meter.silence(time.perf_counter())
             if silence > self.camera.longest_silence:
-                raise DeviceError(
-                    f"camera {self.camera.name}: has given no picture for {silence:.0f} s; is it still plugged in?"
-                )
+                raise DeviceError(f"camera {self.camera.name}: no frame for {silence:.0f} s; is it still plugged in?")
         return shown
 
     @property
     def has_ended(self) -> bool:
-        """No further result comes."""
+        """Whether no further result follows."""
         return self._shown.has_ended
 
     @property
     def recordings(self) -> list[Recording]:
-        """Those under way."""
+        """Recordings in progress."""
         with self._recordings_lock:
             return list(self._recordings)
 
     def record(self, recording: Recording) -> None:
-        """Write every restored frame to this, from now on."""
+        """Write every restored frame to this recording from now on."""
         with self._recordings_lock:
             self._recordings.append(recording)
 
     def stop_recording(self, recording: Recording) -> None:
-        """Finish a recording: it is whole under its name when this returns."""
+        """Finish a recording; its file is complete when this returns."""
         with self._recordings_lock:
             if recording not in self._recordings:
                 return
@@ -133,7 +131,7 @@ class Live:
             log.warning("%s", warning)
 
     def stats(self) -> Stats:
-        """How it goes, now."""
+        """Current statistics."""
         meter, stream = self.meter, self.stream
         capture_fps, restored_fps = meter.rates(time.perf_counter())
         latencies = meter.latencies
@@ -154,10 +152,10 @@ class Live:
             silent_seconds=meter.silence(time.perf_counter()),
         )
 
-    def _run(self, work: Callable[[], None], slot: Newest[Captured] | Newest[Shown]) -> None:
+    def _run(self, work: Callable[[], None], slot: Newest[CapturedFrame] | Newest[ShownFrame]) -> None:
         try:
             work()
-        except BaseException as error:  # of whatever kind: it is raised again where the results are awaited
+        except BaseException as error:  # of any kind: it is raised again in `next`
             slot.end(error)
         else:
             slot.end()
@@ -166,7 +164,7 @@ class Live:
         for number, frame in enumerate(self.camera):
             at = time.perf_counter()
             self.meter.capture(at)
-            if self._captured.put(Captured(frame, at, number)):
+            if self._captured.put(CapturedFrame(frame, at, number)):
                 self.meter.drop()
 
     def _restore(self) -> None:
@@ -174,18 +172,18 @@ class Live:
             if not self.stream.wants(captured.number):
                 self.meter.drop()
                 continue
-            begun = time.perf_counter()
+            started = time.perf_counter()
             restored = self.stream.restore(captured.frame)
             for recording in self.recordings:
                 recording.write(captured.frame, restored)
             done = time.perf_counter()
             self.meter.restore(done)
-            self._shown.put(Shown(captured, restored))
-            self.stream.took(done - begun, self.meter.interval, done - captured.at, done)
+            self._shown.put(ShownFrame(captured, restored))
+            self.stream.took(done - started, self.meter.interval, done - captured.at, done)
 
 
-def run_unseen(live: Live, seconds: float = math.inf, on_stats: Callable[[Stats], None] | None = None) -> None:
-    """Let a live stream run without a window, until it ends or for some seconds; tell of it every second."""
+def run_without_window(live: Live, seconds: float = math.inf, on_stats: Callable[[Stats], None] | None = None) -> None:
+    """Run a live stream without a window, until it ends or for some seconds; report statistics every second."""
     start = due = time.perf_counter()
     while not live.has_ended:
         shown = live.next(timeout=0.2)

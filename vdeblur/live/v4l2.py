@@ -1,4 +1,4 @@
-"""What a camera on Linux offers: sizes and rates, as Video4Linux lists them (linux/videodev2.h)."""
+"""Frame sizes and rates of a camera on Linux, from Video4Linux (linux/videodev2.h)."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ INTERVAL = struct.Struct("=5I6I2I")
 """v4l2_frmivalenum: index, pixel_format, width, height, type, shortest interval as a fraction, ..., reserved."""
 CAPTURE, DISCRETE = 1, 1
 MOST = 64
-"""Entries of a list that are asked for."""
+"""Limit on the entries read from a list."""
 
 Call = Callable[[int, int, bytearray], object]
 Sizes = dict[tuple[int, int], Fraction | None]
 
 
 def sizes_of(device: str) -> Sizes:
-    """(width, height) -> the highest rate in frames per second, largest sizes first; empty where it cannot be asked."""
+    """(width, height) -> the highest rate in frames per second, largest sizes first; empty if it cannot be queried."""
     if _ioctl is None:
         return {}
     try:
@@ -48,7 +48,7 @@ def listed_sizes(file: int, call: Call) -> Sizes:
     """As `sizes_of`, for an open device; `call` is `fcntl.ioctl`."""
     found: Sizes = {}
     for index in range(MOST):
-        answer = _asked(file, call, ENUM_FMT, FORMAT, index, CAPTURE, 0, b"", 0, 0, 0, 0, 0)
+        answer = _query(file, call, ENUM_FMT, FORMAT, index, CAPTURE, 0, b"", 0, 0, 0, 0, 0)
         if answer is None:
             break
         for size in _frame_sizes(file, call, answer[4]):
@@ -60,7 +60,7 @@ def listed_sizes(file: int, call: Call) -> Sizes:
 
 def _frame_sizes(file: int, call: Call, pixel_format: int) -> Iterator[tuple[int, int]]:
     for index in range(MOST):
-        answer = _asked(file, call, ENUM_FRAMESIZES, SIZE, index, pixel_format, *(0,) * 9)
+        answer = _query(file, call, ENUM_FRAMESIZES, SIZE, index, pixel_format, *(0,) * 9)
         if answer is None:
             return
         _, _, kind, *sides = answer
@@ -74,7 +74,7 @@ def _frame_sizes(file: int, call: Call, pixel_format: int) -> Iterator[tuple[int
 def _highest_rate(file: int, call: Call, pixel_format: int, size: tuple[int, int]) -> Fraction | None:
     rates = []
     for index in range(MOST):
-        answer = _asked(file, call, ENUM_FRAMEINTERVALS, INTERVAL, index, pixel_format, *size, *(0,) * 9)
+        answer = _query(file, call, ENUM_FRAMEINTERVALS, INTERVAL, index, pixel_format, *size, *(0,) * 9)
         if answer is None:
             break
         kind, seconds, parts = answer[4:7]
@@ -85,9 +85,9 @@ def _highest_rate(file: int, call: Call, pixel_format: int, size: tuple[int, int
     return max(rates, default=None)
 
 
-def _asked(file: int, call: Call, request: int, layout: struct.Struct, *fields: int | bytes) -> tuple[int, ...] | None:
+def _query(file: int, call: Call, request: int, layout: struct.Struct, *fields: int | bytes) -> tuple[int, ...] | None:
     data = bytearray(layout.pack(*fields))
-    with suppress(OSError):  # EINVAL ends every list; a device that lists nothing says ENOTTY
+    with suppress(OSError):  # EINVAL ends a list; ENOTTY means that the device has no lists
         call(file, request, data)
         return layout.unpack(data)
     return None

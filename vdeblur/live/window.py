@@ -1,7 +1,7 @@
-"""The live window: before and after divided where the mouse is, keys, and an overlay that says how it goes.
+"""The live window: before and after with a divider that follows the mouse, keys, and an overlay with statistics.
 
-OpenCV comes first here, before anything that imports PyAV: the other way round its first window hangs for ever on
-Linux. So whoever wants a window imports this module before any other part that touches media.
+OpenCV must be imported before anything that imports PyAV: the other way round its first window hangs on Linux. So
+import this module before any other that handles media.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import cv2
 
@@ -18,9 +18,9 @@ from ..errors import OutputError, VdeblurError
 from ..media.planes import convert, video_frame
 from ..restorers.blend import side_by_side_planes, split_planes
 from .meter import Stats
-from .overlay import HINT, Picture, figures, line_height, write_help, write_lines
+from .overlay import HINT, Image, line_height, stats_lines, write_help, write_lines
 from .recording import open_recording
-from .session import REPORT_SECONDS, Live, Shown
+from .session import REPORT_SECONDS, Live, ShownFrame
 from .stream import Rung
 
 TITLE = "vdeblur live"
@@ -28,29 +28,29 @@ View = Literal["split", "side", "restored"]
 VIEWS: tuple[View, ...] = ("split", "side", "restored")
 STRENGTH_STEP, DIVIDER_STEP = 0.1, 0.02
 OVERLAY_SECONDS = 0.5
-"""The figures change this often, so that they can be read."""
+"""Interval of updates of the statistics, so that they can be read."""
 NOTICE_SECONDS = 3.0
 HINT_SECONDS = 8.0
-"""How long the window says at first how to see the keys."""
+"""How long the window shows the hint on keys at first."""
 USUAL_SCREEN = (1280, 800)
-"""Where the screen does not tell its size."""
+"""Assumed if the size of the screen is unknown."""
 SHARE_OF_SCREEN = 0.75
-"""Of the screen's width and height, that a window takes by itself at most..."""
+"""Largest share of the screen's width and height that a window takes at first;"""
 MOST_ENLARGED = 3.0
-"""... without showing a pixel of the camera larger than this."""
+"""largest enlargement of a captured frame."""
 ROUNDING = 3
-"""Pixels that a window may differ from what was asked for without anybody having changed it."""
+"""Pixels by which the reported size of a window may differ from the requested one, though nobody has resized it."""
 SETTLE_SECONDS = 5.0
-"""A busy window system may take so long until a window has the size that it was asked for."""
+"""How long a busy window system may take to give a window its requested size."""
 IDLE_MS = 8
-"""How long the window waits for keys and mouse between two looks for a picture."""
+"""How long to wait for a frame between two checks of keys and mouse."""
 LEFT, RIGHT = (65361, 2424832, 63234), (65363, 2555904, 63235)
-"""Arrow keys as X, Windows and macOS number them."""
+"""Key codes of the arrow keys on X, Windows and macOS."""
 
 
 @dataclass
 class Look:
-    """What the keys and the mouse have chosen."""
+    """State of the view, changed by keys and mouse."""
 
     view: View = "split"
     divider: float = 0.5
@@ -62,7 +62,7 @@ class Look:
 
 
 class LiveWindow:
-    """Shows a live stream until the user quits or the stream ends; everything in the thread that made it."""
+    """Shows a live stream until the user quits or the stream ends. Use it from one thread only."""
 
     def __init__(
         self,
@@ -74,20 +74,20 @@ class LiveWindow:
         on_stats: Callable[[Stats], None] | None = None,
         screen: tuple[int, int] | None = None,
     ) -> None:
-        """`models` are those that the key m goes through, `load` makes the ladder of one; snapshots go to `folder`.
+        """The key m cycles through `models`, and `load` makes the ladder of one; snapshots go to `folder`.
 
-        `screen` is (width, height) in pixels, None where nothing tells.
+        `screen` is (width, height) in pixels, None if unknown.
         """
         self.look = look
         self._live, self._models, self._load, self._folder = live, models, load, folder
         self._on_stats, self._report_due = on_stats, 0.0
-        self._shown: Shown | None = None
-        self._picture: Picture | None = None
+        self._shown: ShownFrame | None = None
+        self._image: Image | None = None
         self._screen = screen or USUAL_SCREEN
         self._size = (0, 0)
-        """(width, height) of what the window shows, in pixels of the screen."""
+        """(width, height) of the displayed image, in pixels of the screen."""
         self._room: Sequence[int] = (0, 0)
-        """(width, height) that the window system said the window has for it, when that last changed."""
+        """(width, height) of the window's content as last reported by the window system."""
         self._settles_until = 0.0
         self._scene: tuple[int, Look, list[str], tuple[int, int]] | None = None
         self._notice, self._notice_until = HINT, time.perf_counter() + HINT_SECONDS
@@ -109,7 +109,7 @@ class LiveWindow:
         }
 
     def run(self, seconds: float | None = None) -> None:
-        """Open the window and show what comes. Raises what ends the stream."""
+        """Open the window and show frames. Raises the error that ends the stream."""
         cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
         cv2.setMouseCallback(TITLE, self._on_mouse)
         start = time.perf_counter()
@@ -123,19 +123,19 @@ class LiveWindow:
             cv2.waitKey(1)
 
     def _show_next(self) -> bool:
-        """Show what has changed, if anything has, and heed keys and mouse; False when the user quits."""
-        came = self._live.next(timeout=IDLE_MS / 1000)
-        is_new = came is not None and not self.look.is_paused
+        """Show the newest frame, if there is one, and process keys and mouse; False when the user quits."""
+        newest = self._live.next(timeout=IDLE_MS / 1000)
+        is_new = newest is not None and not self.look.is_paused
         if is_new:
-            self._shown = came
+            self._shown = newest
         if self._shown is not None:
             self._show(self._shown)
         key = cv2.waitKeyEx(1)
         if self._on_stats is not None and time.perf_counter() >= self._report_due:
             self._report_due = time.perf_counter() + REPORT_SECONDS
             self._on_stats(self._live.stats())
-        if is_new and came is not None:
-            self._live.meter.shown(time.perf_counter() - came.captured.at)
+        if is_new and newest is not None:
+            self._live.meter.shown(time.perf_counter() - newest.captured.at)
         if key in (ord("q"), 27) or (self._shown and cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1):
             return False
         if key in LEFT or key in RIGHT:
@@ -147,52 +147,52 @@ class LiveWindow:
                 self.look.shows_help = False
         return True
 
-    def _show(self, shown: Shown) -> None:
+    def _show(self, shown: ShownFrame) -> None:
         lines = self._lines()
         self._follow_window()
         scene = (id(shown), replace(self.look), lines, self._size)
-        if scene == self._scene:  # drawing the same again would take its time from the model
+        if scene == self._scene:  # nothing has changed: leave the time to the model
             return
-        picture = draw(shown, self.look)
-        is_new = self._picture is None or self._picture.shape != picture.shape
-        self._picture = picture
+        image = draw(shown, self.look)
+        is_new = self._image is None or self._image.shape != image.shape
+        self._image = image
         if is_new:
-            self._size = size_on_screen(picture.shape[1], picture.shape[0], self._screen)
+            self._size = size_on_screen(image.shape[1], image.shape[0], self._screen)
         self._scene = (*scene[:3], self._size)
-        cv2.imshow(TITLE, self._written(_resized(picture, self._size), lines))
-        if is_new:  # only once it has a picture does the window keep its proportions
+        cv2.imshow(TITLE, self._with_text(_resized(image, self._size), lines))
+        if is_new:  # the window keeps its proportions only once it has an image
             cv2.resizeWindow(TITLE, *self._size)
             self._settles_until = time.perf_counter() + SETTLE_SECONDS
 
     def _follow_window(self) -> None:
-        """Draw as large as the user has made the window.
+        """Adapt the drawing size to a window that the user has resized.
 
-        What the window system says of its size is a pixel or two off what it was asked for; to follow that would make
-        the window smaller with every frame.
+        The reported size is a pixel or two off the requested one; following that would shrink the window with every
+        frame.
         """
-        if self._picture is None:
+        if self._image is None:
             return
         room = cv2.getWindowImageRect(TITLE)[2:]
-        if time.perf_counter() < self._settles_until:  # it has not become what it was asked for yet
+        if time.perf_counter() < self._settles_until:  # it does not have the requested size yet
             if _differ(room, self._size):
                 cv2.resizeWindow(TITLE, *self._size)
                 return
             self._settles_until, self._room = 0.0, room
         if min(room) > 0 and _differ(room, self._room):
             self._room = room
-            height, width = self._picture.shape[:2]
+            height, width = self._image.shape[:2]
             share = min(room[0] / width, room[1] / height)
             self._size = (max(round(width * share), 1), max(round(height * share), 1))
 
-    def _written(self, canvas: Picture, lines: list[str]) -> Picture:
+    def _with_text(self, canvas: Image, lines: list[str]) -> Image:
         line = line_height(self._screen[1], canvas.shape[0])
         canvas = write_lines(canvas, lines, line)
         return write_help(canvas, line) if self.look.shows_help else canvas
 
     # -- keys and mouse -----------------------------------------------------------------------------------------------
 
-    def _on_mouse(self, event: int, x: int, _y: int, _flags: int, _: Any) -> None:
-        if event in (cv2.EVENT_MOUSEMOVE, cv2.EVENT_LBUTTONDOWN) and self._picture is not None:
+    def _on_mouse(self, event: int, x: int, _y: int, _flags: int, _: object) -> None:
+        if event in (cv2.EVENT_MOUSEMOVE, cv2.EVENT_LBUTTONDOWN) and self._image is not None:
             self._move_divider(x / max(self._size[0], 1))
 
     def _move_divider(self, place: float) -> None:
@@ -221,10 +221,10 @@ class LiveWindow:
         self._say(f"strength {stream.strength:.1f}")
 
     def _snapshot(self) -> None:
-        if self._picture is None:
+        if self._image is None:
             return
         path = self._new_file("png")
-        good, data = cv2.imencode(".png", self._picture)
+        good, data = cv2.imencode(".png", self._image)
         assert good
         try:
             path.write_bytes(data.tobytes())
@@ -272,29 +272,29 @@ class LiveWindow:
         now = time.perf_counter()
         if now >= self._figures_due:
             self._figures_due = now + OVERLAY_SECONDS
-            self._figures = figures(self._live.stats(), self._live.stream.strength)
+            self._figures = stats_lines(self._live.stats(), self._live.stream.strength)
         lines = list(self._figures) if self.look.shows_figures else []
         if any(recording.name != "-" for recording in self._live.recordings):
             lines.append("REC")
         if self.look.is_paused:
-            lines.append("paused: space goes on")
+            lines.append("paused: space continues")
         if now < self._notice_until:
             lines.append(self._notice)
         return lines
 
 
-def draw(shown: Shown, look: Look) -> Picture:
-    """What the view shows of a result, (height, width or twice that, 3) in BGR; never the frames' own memory."""
+def draw(shown: ShownFrame, look: Look) -> Image:
+    """The image of a result as the view shows it, BGR (height, width or twice that, 3), in memory of its own."""
     before, after = shown.captured.frame, shown.restored
     if look.view == "split":
         after = replace(after, planes=split_planes(before, after, 1, look.divider), origin=None)
     elif look.view == "side":
         after = replace(after, planes=side_by_side_planes(before, after), origin=None)
-    return cast(Picture, convert(video_frame(replace(after, origin=None)), "bgr24").to_ndarray())
+    return cast(Image, convert(video_frame(replace(after, origin=None)), "bgr24").to_ndarray())
 
 
 def size_on_screen(width: int, height: int, screen: tuple[int, int]) -> tuple[int, int]:
-    """(width, height) of a window for such a picture: most of the screen, if that does not enlarge it too much."""
+    """(width, height) of a window for an image: most of the screen, without enlarging it too much."""
     share = min(SHARE_OF_SCREEN * screen[0] / width, SHARE_OF_SCREEN * screen[1] / height, MOST_ENLARGED)
     return max(round(width * share), 1), max(round(height * share), 1)
 
@@ -303,9 +303,9 @@ def _differ(one: Sequence[int], other: Sequence[int]) -> bool:
     return max(abs(one[0] - other[0]), abs(one[1] - other[1])) > ROUNDING
 
 
-def _resized(picture: Picture, size: tuple[int, int]) -> Picture:
-    """The picture at the size of its window, so that what is written on it stays sharp."""
-    if (picture.shape[1], picture.shape[0]) == size:
-        return picture
-    how = cv2.INTER_AREA if size[0] < picture.shape[1] else cv2.INTER_LINEAR
-    return cast(Picture, cv2.resize(picture, size, interpolation=how))
+def _resized(image: Image, size: tuple[int, int]) -> Image:
+    """The image at the size of its window, so that text drawn on it stays sharp."""
+    if (image.shape[1], image.shape[0]) == size:
+        return image
+    how = cv2.INTER_AREA if size[0] < image.shape[1] else cv2.INTER_LINEAR
+    return cast(Image, cv2.resize(image, size, interpolation=how))

@@ -18,7 +18,7 @@ from support.serving import served, status, upload
 from support.videos import footage
 from vdeblur.loading import ModelOptions
 from vdeblur.serve.app import PAGE_FILES, WEB
-from vdeblur.serve.job import download_name, shown_name
+from vdeblur.serve.job import display_name, download_name
 from vdeblur.serve.options import ServeOptions, is_loopback
 from vdeblur.serve.server import running
 
@@ -67,7 +67,7 @@ def test_settings_from_outside_are_checked(clip: Path, query: dict[str, str]) ->
     ],
 )
 def test_names_from_outside_are_only_shown(header: str, shown: str) -> None:
-    assert shown_name(header) == shown
+    assert display_name(header) == shown
     assert download_name(shown).endswith(".deblur.mp4")
 
 
@@ -182,7 +182,7 @@ def test_a_folder_serves_one_server_and_a_model_must_be_known(tmp_path: Path) ->
 
     result = asyncio.run(main())
     assert result.exit_code == 5
-    assert "another vdeblur server uses this folder" in result.stderr
+    assert "in use by another vdeblur server" in result.stderr
     unknown = run("serve", "-m", "fats", "--folder", tmp_path)
     assert unknown.exit_code == 3
     assert 'did you mean "fast"' in unknown.stderr

@@ -185,7 +185,7 @@ def serve_command(
     from pathlib import Path
 
     from ..loading import ModelOptions
-    from ..serve.folder import kept_folder
+    from ..serve.folder import default_folder
     from ..serve.options import ServeOptions
     from ..serve.server import serve_forever
 
@@ -197,6 +197,6 @@ def serve_command(
         max_upload_bytes=max_upload << 20,
         max_jobs=max_jobs,
         max_peers=max_peers,
-        folder=Path(folder) if folder else kept_folder(),
+        folder=Path(folder) if folder else default_folder(),
     )
     ctx.exit(128 + serve_forever(settings, lambda url: click.echo(f"vdeblur: serving {url} (Ctrl-C ends)", err=True)))

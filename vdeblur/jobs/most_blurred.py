@@ -1,4 +1,4 @@
-"""The part of a video where it is blurred most."""
+"""Finds the most blurred part of a video, or its most blurred frame."""
 
 from __future__ import annotations
 
@@ -15,49 +15,52 @@ from ..media.paths import is_image_input
 from ..media.sources import open_source
 
 WHOLE_SECONDS = 60.0
-"""What is no longer than this is decoded as a whole; longer videos are looked at here and there."""
+"""Videos up to this length are decoded completely; longer ones are sampled."""
 EVERY_SECONDS = 0.25
-LOOKS = 120
-"""Frames that are looked at in a long video, at even distances."""
+"""Interval of the measured frames of a video that is decoded completely."""
+SAMPLES = 120
+"""Number of measured frames of a longer video, evenly spaced."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A stretch of a video, in seconds from the start of the file."""
+class BlurredPart:
+    """A part of a video, in seconds from the start of the file."""
 
     start: float
     seconds: float
     blur_px: float
-    """Mean length of the blur in pixels, over the frames that were looked at."""
+    """Mean blur length in pixels over the measured frames."""
 
 
-def most_blurred(path: str, options: SourceOptions, seconds: float) -> Part:
-    """The stretch of `seconds` (or all, where there is less) whose mean blur is largest, within the part of `options`.
+def most_blurred(path: str, options: SourceOptions, seconds: float) -> BlurredPart:
+    """The part of at most `seconds` with the largest mean blur, within the range of `options`.
 
-    Raises what `open_source` raises, and InputError where there is no frame.
+    Raises what `open_source` raises, and InputError if there is no frame.
     """
     begin = options.start_seconds or 0.0
     with open_source(path, options) as source:
         length = source.info.duration_seconds
-    looks = list(_all(path, options) if length is None or length <= WHOLE_SECONDS or is_image_input(path)
-                 else _here_and_there(path, options, length))  # fmt: skip
-    if not looks:
+    if length is None or length <= WHOLE_SECONDS or is_image_input(path):
+        measured = list(_measure_all(path, options))
+    else:
+        measured = list(_measure_samples(path, options, length, SAMPLES))
+    if not measured:
         raise InputError(f"{path}: no frame in it")
-    times = [time for time, _ in looks]
+    times = [time for time, _ in measured]
     length = max(length or 0.0, times[-1])
-    best = Part(begin, min(seconds, length), -1.0)
+    best = BlurredPart(begin, min(seconds, length), -1.0)
     for first, time in enumerate(times):
-        within = looks[first : max(bisect_right(times, time + seconds), first + 1)]
+        within = measured[first : max(bisect_right(times, time + seconds), first + 1)]
         mean = sum(blur for _, blur in within) / len(within)
         if mean > best.blur_px:
-            lead = seconds / 2 if len(within) == 1 and len(times) > 1 else 0.0  # a single look is put in the middle
+            lead = seconds / 2 if len(within) == 1 and len(times) > 1 else 0.0  # a single sample goes into the middle
             start = max(min(time - lead, length - seconds), 0.0)
-            best = Part(begin + start, min(seconds, length), mean)
+            best = BlurredPart(begin + start, min(seconds, length), mean)
     return best
 
 
-def _all(path: str, options: SourceOptions) -> Iterator[tuple[float, float]]:
-    """(seconds from the first frame, blur length in pixels), every so often."""
+def _measure_all(path: str, options: SourceOptions) -> Iterator[tuple[float, float]]:
+    """Yield (seconds from the first frame, blur length in pixels) every EVERY_SECONDS."""
     with open_source(path, options) as source:
         origin = due = None
         for frame in source:
@@ -67,9 +70,22 @@ def _all(path: str, options: SourceOptions) -> Iterator[tuple[float, float]]:
                 yield frame.seconds - origin, blur_length(frame)
 
 
-def _here_and_there(path: str, options: SourceOptions, length: float) -> Iterator[tuple[float, float]]:
-    for index in range(LOOKS):
-        offset = (index + 0.5) * length / LOOKS
+def most_blurred_frame(path: str, options: SourceOptions, samples: int) -> float:
+    """The time of the most blurred of `samples` evenly spaced frames, in seconds from the start of the file.
+
+    The first of equals; the start of the range where no frame can be measured. Raises what `open_source` raises.
+    """
+    with open_source(path, options) as source:
+        length = source.info.duration_seconds
+    measured = list(_measure_samples(path, options, length, samples)) if length else []
+    offset, _ = max(measured, key=lambda sample: sample[1], default=(0.0, 0.0))
+    return (options.start_seconds or 0.0) + offset
+
+
+def _measure_samples(path: str, options: SourceOptions, length: float, samples: int) -> Iterator[tuple[float, float]]:
+    """Yield (seconds from the start of the range, blur length in pixels) for evenly spaced frames."""
+    for index in range(samples):
+        offset = (index + 0.5) * length / samples
         frame = _frame_at(path, replace(options, start_seconds=(options.start_seconds or 0.0) + offset))
         if frame is not None:
             yield offset, blur_length(frame)
@@ -79,5 +95,5 @@ def _frame_at(path: str, options: SourceOptions) -> Frame | None:
     try:
         with open_source(path, options) as source:
             return next(islice(source, 1), None)
-    except InputError:  # damaged there
+    except InputError:  # damaged at this place
         return None

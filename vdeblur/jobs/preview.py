@@ -1,4 +1,4 @@
-"""A preview: a few seconds before and after, side by side and without sound, and what the whole would take."""
+"""A preview: the most blurred seconds before and after, side by side without sound, and an estimate for the whole."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Literal
 
 from ..errors import UsageError
 from ..frames import Frame, StreamInfo
@@ -21,27 +21,27 @@ from ..restorers.blend import composed, side_by_side_info
 from ..threads import write_behind
 from ..windows import Window
 from .job import Job, OnFrame
-from .most_blurred import Part, most_blurred
+from .most_blurred import BlurredPart, most_blurred
 from .trial import FrameClock
 from .whole import restore_whole
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What was written, and an estimate for the whole."""
+    """The written preview, and an estimate for the whole job."""
 
     output: str
-    part: Part
+    part: BlurredPart
     frames: int
     fps: float | None
     model: str
     whole_seconds: float | None
-    """Estimated wall clock of the whole job; None where its length is unknown."""
+    """Estimated wall clock of the whole job; None if its length is unknown."""
     whole_bytes: int | None
-    """Estimated size of its output, every stream included."""
+    """Estimated size of its output, all streams included."""
     input_bytes: int | None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """What `--preview --json` prints."""
         return {
             "output": self.output,
@@ -70,19 +70,19 @@ class Preview:
 
 
 def preview_output(path: str) -> str:
-    """Where the preview of an input goes: input.mp4 -> input.preview.mp4, frames/ -> frames.preview.mp4."""
+    """Default output of a preview: input.mp4 -> input.preview.mp4, frames/ -> frames.preview.mp4."""
     restored = Path(default_output(path))
     stem = restored.name.rpartition(".deblur")[0]
     return str(restored.with_name(f"{stem}.preview{'.mp4' if is_image_input(path) else restored.suffix}"))
 
 
 def preview(job: Job, seconds: float, on_frame: OnFrame = lambda info, frame: None) -> Preview:
-    """Restore the most blurred `seconds` of a job's input into a video that shows them before and after.
+    """Write a video that shows the most blurred `seconds` of a job's input before and after.
 
-    The job's output is the preview's; None is `preview_output`. Raises what `restore_whole` raises.
+    It goes to the output of the job, or to `preview_output`. Raises what `restore_whole` raises.
     """
     if job.input == "-":
-        raise UsageError("a pipe cannot be searched for its most blurred part; preview a file")
+        raise UsageError("a pipe cannot be previewed; name a file")
     output = job.output or preview_output(job.input)
     part = most_blurred(job.input, job.source, seconds)
     cut = replace(job.source, start_seconds=part.start, end_seconds=part.start + part.seconds)
@@ -100,7 +100,7 @@ def preview(job: Job, seconds: float, on_frame: OnFrame = lambda info, frame: No
         sink = stack.enter_context(write_behind(open_sink(output, source, replace(job.sink, picture_only=True), info)))
         plain = str(Path(folder) / f"plain{Path(output).suffix}")
         alone = replace(job, output=plain, compare=None, source=cut, sink=replace(job.sink, container=None))
-        summary = restore_whole(alone, note, around=lambda restorer, info: _Shown(restorer, sink, compare, info))
+        summary = restore_whole(alone, note, around=lambda restorer, info: _AlsoCompared(restorer, sink, compare, info))
         fps = pace.fps()
         plain_bytes = bytes_of(plain) or 0
     with open_source(job.input, job.source) as source:
@@ -119,15 +119,15 @@ def preview(job: Job, seconds: float, on_frame: OnFrame = lambda info, frame: No
     )
 
 
-class _Shown(Wrapper):
-    """A restorer that writes each frame, before and after, into a sink beside."""
+class _AlsoCompared(Wrapper):
+    """A restorer that also writes each frame, before and after, into another sink."""
 
     def __init__(self, restorer: Restorer, sink: Sink, kind: Literal["split", "side"], info: StreamInfo) -> None:
         super().__init__(restorer)
         self._sink, self._kind, self._rotation = sink, kind, info.rotation
 
     def restore(self, window: Window, state: State) -> tuple[Frame, State]:
-        """Restore, and show."""
+        """Restore the centre, and write the comparison."""
         restored, state = self.inner.restore(window, state)
         self._sink.write(composed(window.centre, restored, self._kind, self._rotation))
         return restored, state

@@ -1,1 +1,1 @@
-"""The page in the browser, its jobs and its webcam."""
+"""The web server: its page, its queue of videos and its webcams."""

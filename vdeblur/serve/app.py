@@ -1,11 +1,10 @@
-"""The application: the page, what it may choose from, the queue and the webcams."""
+"""The web application: the page and its files, the settings on offer, the queue and the webcams."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from aiohttp import web
 
@@ -40,17 +39,17 @@ PAGE_FILES = (
     "webcam.js",
     "zoom.js",
 )
-"""What is served beside index.html; nothing else in that folder is."""
+"""Files served next to index.html; nothing else in that folder is."""
 MAX_JSON_BYTES = 256 * 1024
-"""Of a request that is no upload; an offer of WebRTC has some kilobytes."""
+"""Limit on requests other than uploads; a WebRTC offer has a few kilobytes."""
 
 
 def make_app(options: ServeOptions, token: str | None, folder: Path) -> web.Application:
-    """The application; `folder` is private and holds what is uploaded."""
+    """Make the application; `folder` is private and holds the uploads."""
     app = web.Application(middlewares=[guard(options.host, token)], client_max_size=MAX_JSON_BYTES)
-    # The device is looked for, and the first model loaded, while the page comes up: that takes seconds.
-    choices = asyncio.ensure_future(asyncio.to_thread(_choices, options))
-    choices.add_done_callback(lambda done: done.cancelled() or done.exception())  # it is raised where it is awaited
+    # Finding the device and loading the first model takes seconds, so it is done while the page loads.
+    choices = asyncio.ensure_future(asyncio.to_thread(_load_choices, options))
+    choices.add_done_callback(lambda done: done.cancelled() or done.exception())  # raised where it is awaited
     queue = Queue(options, folder)
     peers = Peers(options, choices)
 
@@ -86,14 +85,14 @@ async def _page_file(request: web.Request) -> web.StreamResponse:
     return web.FileResponse(WEB / name)
 
 
-def _choices(options: ServeOptions) -> Choices:
+def _load_choices(options: ServeOptions) -> Choices:
     choices = Choices.of(options.model)
     load_restorer(replace(options.model, name=choices.model))
     return choices
 
 
-def _facts(choices: Choices, options: ServeOptions) -> dict[str, Any]:
-    """What the page offers, and the limits."""
+def _facts(choices: Choices, options: ServeOptions) -> dict[str, object]:
+    """The settings that the page offers, and the limits."""
     return {
         "models": dict(choices.models),
         "model": choices.model,

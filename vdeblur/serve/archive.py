@@ -1,4 +1,4 @@
-"""Many videos in one ZIP archive, made while it is sent: it never lies anywhere as a whole."""
+"""Several videos in one ZIP archive, made while it is sent and never stored."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ def unique_names(names: list[str]) -> list[str]:
     return taken
 
 
-class _Pieces:
-    """A file that only takes: what was written since the last `take` waits there."""
+class _WriteBuffer:
+    """A write-only file; `take` returns what was written since the last call."""
 
     def __init__(self) -> None:
-        self._pieces: list[bytes] = []
+        self._chunks: list[bytes] = []
 
     def write(self, data: bytes) -> int:
-        self._pieces.append(bytes(data))
+        self._chunks.append(bytes(data))
         return len(data)
 
     def flush(self) -> None:
-        """There is nothing behind it."""
+        """Nothing to flush."""
 
     def take(self) -> bytes:
-        taken, self._pieces = b"".join(self._pieces), []
+        taken, self._chunks = b"".join(self._chunks), []
         return taken
 
 
 async def zipped(files: Mapping[str, Path]) -> AsyncIterator[bytes]:
-    """The files as a ZIP archive, uncompressed (video does not shrink), a piece at a time."""
-    pieces = _Pieces()
-    with zipfile.ZipFile(cast(BinaryIO, pieces), "w") as archive:
+    """Yield the files as a ZIP archive in chunks, uncompressed since video does not shrink."""
+    buffer = _WriteBuffer()
+    with zipfile.ZipFile(cast(BinaryIO, buffer), "w") as archive:
         for name, path in files.items():
             with path.open("rb") as file, archive.open(name, "w", force_zip64=True) as entry:
                 while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
                     entry.write(chunk)
-                    yield pieces.take()
-    yield pieces.take()
+                    yield buffer.take()
+    yield buffer.take()

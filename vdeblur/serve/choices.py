@@ -1,10 +1,9 @@
-"""What a browser may choose for a video: model, strength, codec, quality and the part to restore. All checked here."""
+"""The settings of a video that a browser may choose, and their validation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from ..backends.published import published
 from ..errors import UsageError
@@ -18,10 +17,10 @@ CODECS = {
     "hevc": "H.265 (smaller, keeps 10 bit)",
     "av1": "AV1 (smallest, keeps 10 bit)",
 }
-"""What `Settings.codec` may be, in words."""
+"""Values of `Settings.codec`, with labels."""
 
 QUALITIES = {"small": "Small file", "good": "Good", "best": "Best"}
-"""What `Settings.quality` may be, in words."""
+"""Values of `Settings.quality`, with labels."""
 
 _ENCODERS = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}
 _CRF: dict[str, dict[str, float | None]] = {
@@ -29,7 +28,7 @@ _CRF: dict[str, dict[str, float | None]] = {
     "hevc": {"small": 26, "good": None, "best": 13},
     "av1": {"small": 38, "good": None, "best": 12},
 }
-"""None is the encoder's default of `media.encoders`."""
+"""None is the default of `media.encoders`."""
 _PRESETS = {"h264": None, "hevc": "fast", "av1": None}
 
 
@@ -38,7 +37,7 @@ class Settings:
     """How one video is restored."""
 
     model: str
-    """A name of `Choices.models`; a path from outside is never opened."""
+    """A name of `Choices.models`; paths from the browser are never opened."""
     strength: float = 1.0
     """0 (the input) to 1 (the result)."""
     codec: str = "h264"
@@ -46,12 +45,12 @@ class Settings:
     quality: str = "good"
     """A key of QUALITIES."""
     start_seconds: float | None = None
-    """Leave out what comes before, counted from the start of the file; None: nothing."""
+    """Start of the part to restore, counted from the start of the file; None: the start of the file."""
     end_seconds: float | None = None
-    """Leave out what comes after; None: nothing."""
+    """End of the part to restore; None: the end of the file."""
 
-    def to_json(self) -> dict[str, Any]:
-        """As the page sends them and is told them."""
+    def to_json(self) -> dict[str, object]:
+        """As exchanged with the page."""
         return asdict(self)
 
     @property
@@ -60,7 +59,7 @@ class Settings:
         return SourceOptions(start_seconds=self.start_seconds, end_seconds=self.end_seconds)
 
     def sink(self, info: StreamInfo) -> SinkOptions:
-        """How to write MP4 for such a stream; H.264 is kept to what every browser plays, 8 bit 4:2:0."""
+        """Options for an MP4 of such a stream; H.264 is 8 bit 4:2:0, which every browser plays."""
         even = info.width % 2 == 0 and info.height % 2 == 0
         pix_fmt = ("yuv420p" if even else "yuv444p") if self.codec == "h264" else None
         return SinkOptions(
@@ -74,33 +73,33 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What this server offers."""
+    """The models that this server offers."""
 
     models: Mapping[str, str]
-    """Name -> kind, in words."""
+    """Name -> group, as a label."""
     model: str
-    """Used where none is chosen."""
+    """The default model."""
 
     @classmethod
     def of(cls, options: ModelOptions) -> Choices:
-        """The published models and the classical filters; the one that the server was started with first.
+        """The server's own model first, then the published models and the classical filters.
 
-        Takes seconds where the device has to be looked for. Raises what `ModelOptions.named` raises.
+        Takes seconds if the device must be detected. Raises what `ModelOptions.named` raises.
         """
         networks = {entry.name: "Networks" for entry in published()}
         known = networks | dict.fromkeys(CLASSICAL, "Classical filters")
         first = options.named().name or ""
-        return cls({first: known.get(first, "Models of your own")} | known, first)
+        return cls({first: known.get(first, "Custom models")} | known, first)
 
     def settings(self, given: Mapping[str, object], before: Settings | None = None) -> Settings:
-        """Settings from outside; what is missing or None is as `before`, or the default.
+        """Settings from a request; missing or None values are as in `before`, or the defaults.
 
-        Raises UsageError for what cannot be.
+        Raises UsageError for invalid settings.
         """
-        standing: dict[str, Any] = before.to_json() if before else {"model": self.model}
-        wanted = standing | {key: value for key, value in given.items() if value not in (None, "")}
+        base: dict[str, object] = before.to_json() if before else {"model": self.model}
+        wanted = base | {key: value for key, value in given.items() if value not in (None, "")}
         for edge in ("start_seconds", "end_seconds"):
-            if edge in given and given[edge] is None:  # the whole video again
+            if edge in given and given[edge] is None:  # None resets to the whole video
                 wanted[edge] = None
         settings = Settings(
             model=self.checked_model(wanted["model"]),
@@ -111,25 +110,25 @@ class Choices:
             end_seconds=_seconds(wanted.get("end_seconds"), "end"),
         )
         if settings.end_seconds is not None and settings.end_seconds <= (settings.start_seconds or 0):
-            raise UsageError("the end of the part must come after its start")
+            raise UsageError("end: must lie after the start")
         return settings
 
     def checked_model(self, name: object) -> str:
-        """A model that is offered; the first one where none is named. Raises UsageError."""
+        """A model on offer; the default if `name` is empty. Raises UsageError."""
         if name is None or name == "":
             return self.model
         return _one_of(self.models, name, "model")
 
 
 def check_model(name: str) -> None:
-    """Raise ModelError for a name that is no model's; a file is read when it is used."""
+    """Raise ModelError for an unknown model; files are not opened."""
     known = {*CLASSICAL, *(entry.name for entry in published())}
     if name not in known and not name.endswith(".safetensors"):
         raise unknown_model(name)
 
 
 def checked_strength(value: object) -> float:
-    """A strength 0..1; 1 where none is given. Raises UsageError."""
+    """A strength 0..1; 1 if `value` is empty. Raises UsageError."""
     strength = _number(value, "strength")
     if strength is None:
         return 1.0
@@ -139,13 +138,13 @@ def checked_strength(value: object) -> float:
 
 
 def checked_seconds(value: object) -> float | None:
-    """A time from the start of a video; None where none is given. Raises UsageError."""
+    """A time from the start of a video; None if `value` is empty. Raises UsageError."""
     return _seconds(value, "time")
 
 
 def _seconds(value: object, name: str) -> float | None:
     seconds = _number(value, name)
-    if seconds is not None and not 0 <= seconds < 1e7:  # NaN is neither
+    if seconds is not None and not 0 <= seconds < 1e7:  # NaN fails both
         raise UsageError(f"{name}: must be seconds from the start of the video")
     return seconds
 

@@ -1,4 +1,4 @@
-"""The private folder of a server: a temporary one, or one that stays, for one server alone."""
+"""The private folder of a server: temporary or persistent, and locked for one server."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ LOCK_FILE = "in-use"
 
 @contextmanager
 def private_folder(path: Path | None) -> Iterator[Path]:
-    """Make `path`, which only its owner may enter, and hold it; None is a temporary one.
+    """Create `path`, accessible to its owner only, and lock it; None creates a temporary folder.
 
-    Raises OutputError where it cannot be made, or another server holds it.
+    Raises OutputError if it cannot be created, or another server uses it.
     """
     if path is None:
         made = Path(tempfile.mkdtemp(prefix="vdeblur-"))
@@ -32,19 +32,19 @@ def private_folder(path: Path | None) -> Iterator[Path]:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = open(path / LOCK_FILE, "a+b")  # noqa: SIM115
     except OSError as error:
-        raise OutputError(f"{path}: cannot be used for videos: {reason_of(error)}") from error
+        raise OutputError(f"{path}: cannot be created: {reason_of(error)}") from error
     with lock:
-        if not _hold(lock.fileno()):
-            raise OutputError(f"{path}: another vdeblur server uses this folder; stop it, or name another folder")
-        yield path  # the system lets go of the lock, also after a kill
+        if not _lock(lock.fileno()):
+            raise OutputError(f"{path}: in use by another vdeblur server; stop it, or choose another folder")
+        yield path  # the system releases the lock, even after a kill
 
 
-def kept_folder() -> Path:
-    """Where videos and the queue lie for a user who names no other place."""
+def default_folder() -> Path:
+    """Folder for videos and the queue if the user names none."""
     return user_cache() / "serve"
 
 
-def _hold(file: int) -> bool:
+def _lock(file: int) -> bool:
     if sys.platform == "win32":
         import msvcrt
 

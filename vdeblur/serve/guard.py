@@ -1,4 +1,4 @@
-"""Who may ask a server, and for what: its own host names, its own page, its token. Errors without inner details."""
+"""Access control of the server: host names, origin, token; and error responses without internal details."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .options import is_loopback
 log = logging.getLogger(__name__)
 
 COOKIE = "vdeblur_token"
-NEEDS_TOKEN = "this server needs its token: open the address that it printed"
+NEEDS_TOKEN = "this server needs a token: open the address that it printed"
 TOKEN_PAGE = Path(__file__).parent / "web" / "token.html"
 TOKEN_POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
 
@@ -35,7 +35,7 @@ HEADERS = {
 
 
 def guard(own_host: str, token: str | None) -> Middleware:
-    """The middleware of a server that listens on `own_host`; without a token nobody is asked for one."""
+    """Middleware of a server that listens on `own_host`; `token` None requires none."""
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -57,7 +57,7 @@ def guard(own_host: str, token: str | None) -> Middleware:
             for name, value in HEADERS.items():
                 response.headers.setdefault(name, value)
             if token is not None and hmac.compare_digest(request.query.get("token", "").encode(), token.encode()):
-                # The page goes on with a cookie, so the token need not stand in every address.
+                # From now on the cookie suffices, so the token need not be in every address.
                 response.set_cookie(COOKIE, token, httponly=True, samesite="Strict", path="/")
         return response
 
@@ -65,15 +65,15 @@ def guard(own_host: str, token: str | None) -> Middleware:
 
 
 def _ask_for_token(request: web.Request) -> web.Response:
-    """A page for people: which token is meant, and where to put it."""
-    said = "That is not this server's token." if request.query.get("token") else "This server needs its token."
-    text = TOKEN_PAGE.read_text(encoding="utf-8").replace("{said}", said)
+    """A page that asks for the token."""
+    message = "Wrong token." if request.query.get("token") else "This server needs a token."
+    text = TOKEN_PAGE.read_text(encoding="utf-8").replace("{message}", message)
     headers = HEADERS | {"Content-Security-Policy": TOKEN_POLICY}
     return web.Response(text=text, content_type="text/html", status=403, headers=headers)
 
 
 def _check_origin(request: web.Request, own_host: str) -> None:
-    """Turn away names that are not ours (DNS rebinding) and requests that another site's page makes."""
+    """Refuse foreign host names (DNS rebinding) and requests from pages of other sites."""
     host = urlsplit(f"//{request.host}").hostname or ""
     if is_loopback(own_host) and not is_loopback(host):
         raise web.HTTPForbidden(text="unknown host name")
@@ -84,5 +84,5 @@ def _check_origin(request: web.Request, own_host: str) -> None:
 
 def _has_token(request: web.Request, token: str) -> bool:
     bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    shown = (request.query.get("token", ""), request.cookies.get(COOKIE, ""), bearer)
-    return any(hmac.compare_digest(one.encode(), token.encode()) for one in shown)
+    tokens = (request.query.get("token", ""), request.cookies.get(COOKIE, ""), bearer)
+    return any(hmac.compare_digest(one.encode(), token.encode()) for one in tokens)

@@ -1,4 +1,4 @@
-"""One video on the server: what was sent, what was asked for, and how far it is."""
+"""One video on the server: the upload, its settings, its progress and its result."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ from threading import Event
 from typing import Any, Literal
 from urllib.parse import unquote
 
-from ..errors import VdeblurError
 from ..progress import Meter
 from .choices import Settings
 
 Status = Literal["uploading", "waiting", "restoring", "done", "failed"]
 
 MAX_NAME = 100
-"""Characters of a name that are kept."""
+"""Longest name, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """What an upload is, as the page shows it."""
+    """Properties of an upload that the page shows."""
 
     width: int
-    """As shown: turned upright, with square pixels."""
+    """In square pixels, after rotation."""
     height: int
     seconds: float | None
     fps: float | None
@@ -32,26 +31,26 @@ class Video:
 
 @dataclass
 class ServedJob:
-    """One video: its files lie in `folder` under names of our own."""
+    """One video, whose files lie in `folder` under fixed names."""
 
     id: str
     folder: Path
     name: str
-    """What the user's file is called: shown, and never a path."""
+    """Name of the user's file, for display only."""
     settings: Settings
     status: Status = "uploading"
     error: str = ""
     warnings: tuple[str, ...] = ()
     video: Video | None = None
-    """None until it has been looked at."""
+    """None until the file has been opened."""
     poster: float | None = None
-    """The time of the frame that is shown before and after in advance, in seconds; None where there is none yet."""
+    """Time in seconds of the frame shown before and after in advance; None while there is none."""
     poster_error: str = ""
-    """Why there is no such frame."""
+    """Why there is no poster."""
     frames: int = 0
-    """Of the output."""
+    """Number of frames of the output."""
     seconds: float = 0.0
-    """That restoring took."""
+    """Time that restoring took."""
     finished_at: float | None = None
     """Seconds since the epoch."""
     meter: Meter = field(default_factory=Meter)
@@ -59,7 +58,7 @@ class ServedJob:
 
     @property
     def input(self) -> Path:
-        """Without suffix: FFmpeg looks at what it holds."""
+        """The upload; without suffix, since FFmpeg detects the format."""
         return self.folder / "input"
 
     @property
@@ -69,11 +68,11 @@ class ServedJob:
 
     @property
     def is_finished(self) -> bool:
-        """Done, or failed."""
+        """Whether it is done or failed."""
         return self.status in ("done", "failed")
 
-    def to_json(self) -> dict[str, Any]:
-        """What the page is told."""
+    def to_json(self) -> dict[str, object]:
+        """As sent to the page."""
         running = self.status == "restoring"
         left = self.meter.seconds_left if running else None
         return {
@@ -96,8 +95,8 @@ class ServedJob:
             "download": download_name(self.name),
         }
 
-    def to_record(self) -> dict[str, Any]:
-        """What a restarted server needs to know."""
+    def to_record(self) -> dict[str, object]:
+        """As stored for a restarted server."""
         return {
             "id": self.id,
             "name": self.name,
@@ -115,7 +114,7 @@ class ServedJob:
 
     @classmethod
     def from_record(cls, record: dict[str, Any], parent: Path) -> ServedJob | None:
-        """A job as it was; None for one that was never received whole. Raises KeyError, TypeError, ValueError."""
+        """A stored job; None if its upload was incomplete. Raises KeyError, TypeError, ValueError."""
         job = cls(
             **{
                 **record,
@@ -125,32 +124,28 @@ class ServedJob:
                 "video": Video(**record["video"]) if record["video"] else None,
             }
         )
-        if job.status == "restoring":  # when the server ended; what it had done of it is there yet
+        if job.status == "restoring":  # when the server ended; finished segments are kept
             job.status = "waiting"
         if job.status == "done" and not job.output.is_file():
-            job.status, job.error = "failed", "the restored video is not there any more"
+            job.status, job.error = "failed", "the restored video is gone"
         return job if job.status != "uploading" and job.input.is_file() else None
 
     def requeue(self, settings: Settings) -> None:
-        """Wait once more, with other settings."""
+        """Queue again with other settings."""
         self.settings, self.status, self.error, self.warnings = settings, "waiting", "", ()
         self.finished_at, self.cancelled = None, Event()
 
     def finish(self, error: str = "") -> None:
-        """Done, or failed with a line that says why."""
+        """Mark as done, or as failed with an error."""
         self.status, self.error, self.finished_at = "failed" if error else "done", error, time.time()
 
     def public(self, text: str) -> str:
-        """A message with the user's names in place of this machine's paths."""
+        """A message with file names in place of paths on the server."""
         return text.replace(str(self.input), self.name).replace(str(self.output), download_name(self.name))
 
-    def public_error(self, error: VdeblurError) -> str:
-        """An error's line without paths of this machine."""
-        return self.public(str(error))
 
-
-def shown_name(header: str) -> str:
-    """A file name from outside, percent-encoded, made fit to be shown: one line, no folders, at most 100 characters."""
+def display_name(header: str) -> str:
+    """Make a percent-encoded file name displayable: one line, no folders, at most MAX_NAME characters."""
     name = unquote(header).replace("\\", "/").rpartition("/")[2]
     name = "".join(character for character in name if character.isprintable()).strip(" .")
     return name[:MAX_NAME] or "video"

@@ -1,4 +1,4 @@
-"""How a server is set up."""
+"""Settings of a server."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from ..loading import ModelOptions
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """Where to serve, what with, and how much of it."""
+    """Address, model and limits of a server."""
 
     host: str = "127.0.0.1"
     port: int = 8000
-    """0 takes a free one."""
+    """0 picks a free one."""
     token: str | None = None
-    """What a browser must show; None makes one where the host is not loopback."""
+    """Secret that the browser must send; None generates one if the host is not loopback."""
     model: ModelOptions = field(default_factory=ModelOptions)
-    """Chosen at first, and how every model runs."""
+    """The default model; device and so on apply to every model."""
     folder: Path | None = None
-    """Where videos and the queue lie, and are found again after a restart; None: a temporary one."""
+    """Folder for videos and the queue, kept over restarts; None: a temporary folder."""
     max_upload_bytes: int = 2 << 30
     max_jobs: int = 100
-    """Videos kept at a time, done ones included."""
+    """Maximum number of videos, finished ones included."""
     max_peers: int = 2
+    """Maximum number of simultaneous webcams."""
     job_seconds: float = 86400.0
-    """A finished job and its files are removed after this long."""
+    """Time after which a finished job and its files are removed."""
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a server that listens on `host`."""
+    """Whether a server that listens on `host` can be reached from this machine only."""
     try:
         return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""Webcams over WebRTC: a browser calls; its video comes in, is restored in time (`restored_track`) and goes back."""
+"""Webcams over WebRTC: a browser's video is received, restored in real time (`restored_track`) and sent back."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aioice import ice
-from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 from aiortc.codecs import h264, vpx
 
 from ..errors import UsageError, VdeblurError
@@ -28,11 +28,11 @@ log = logging.getLogger(__name__)
 
 STATS_SECONDS = 0.5
 CONNECT_SECONDS = 30.0
-"""A peer that has not connected by then is dropped."""
+"""A peer that has not connected by then is closed."""
 MAX_MESSAGE = 1000
-"""Characters of a control message."""
+"""Longest control message, in characters."""
 
-# The library's own rates suit a face in a small window; at half a megabit the codec hides what restoring gains.
+# The library's default bit rates are so low that compression would hide the gain of restoring.
 vpx.DEFAULT_BITRATE, vpx.MAX_BITRATE = 2_500_000, 8_000_000
 h264.DEFAULT_BITRATE, h264.MAX_BITRATE = 2_500_000, 8_000_000
 
@@ -40,7 +40,7 @@ _network_addresses = ice.get_host_addresses
 
 
 def _own_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
-    """Those of the network and, what the library leaves out, of this machine alone: a laptop may be on no network."""
+    """Addresses of the network plus loopback, which the library omits: the machine may be on no network."""
     return [*_network_addresses(use_ipv4, use_ipv6), *(["127.0.0.1"] if use_ipv4 else [])]
 
 
@@ -56,12 +56,12 @@ class Peer:
         self._track: RestoredTrack | None = None
         self._sender: asyncio.Task[None] | None = None
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        """No server helps to connect: peers are on this machine, or on one that reaches it."""
+        """Without STUN or TURN servers: peers are on this machine, or reach it directly."""
         self.waiting: asyncio.Task[None] | None = None
-        """Gives up on a peer that does not connect."""
+        """Closes a peer that does not connect in time."""
 
     async def answer(self, sdp: str) -> str:
-        """Accept an offer; returns the answer's SDP. Raises UsageError for an offer that cannot be read."""
+        """Accept an offer; return the SDP of the answer. Raises UsageError for an invalid offer."""
         connection = self.connection
 
         @connection.on("track")
@@ -71,8 +71,8 @@ class Peer:
                 connection.addTrack(self._track)
 
         @connection.on("datachannel")
-        def on_channel(channel: Any) -> None:
-            channel.on("message", partial(self._heed, channel))
+        def on_channel(channel: RTCDataChannel) -> None:
+            channel.on("message", partial(self._control, channel))
             if self._sender is None:
                 self._sender = asyncio.ensure_future(self._send_stats(channel))
 
@@ -80,13 +80,13 @@ class Peer:
             await connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
             await connection.setLocalDescription(await connection.createAnswer())
         except (ValueError, KeyError, IndexError, AssertionError, AttributeError) as error:
-            raise UsageError("this offer of WebRTC cannot be read") from error
+            raise UsageError("invalid WebRTC offer") from error
         if self._track is None:
-            raise UsageError("this offer of WebRTC has no video")
+            raise UsageError("the WebRTC offer has no video")
         return connection.localDescription.sdp
 
     async def close(self) -> None:
-        """Hang up and let go of the thread."""
+        """Close the connection and stop the thread."""
         for task in (self._sender, self.waiting):
             if task is not None and task is not asyncio.current_task():
                 task.cancel()
@@ -95,8 +95,8 @@ class Peer:
         await self.connection.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _heed(self, channel: Any, message: object) -> None:
-        """A control: {"divider": 0..1}, {"strength": 0..1} or {"model": name}; anything else is ignored."""
+    def _control(self, channel: RTCDataChannel, message: object) -> None:
+        """Handle a control message: {"divider": 0..1}, {"strength": 0..1} or {"model": name}; others are ignored."""
         if not isinstance(message, str) or len(message) > MAX_MESSAGE or self._track is None:
             return
         try:
@@ -117,9 +117,9 @@ class Peer:
             model = self._choices.checked_model(name)
             self._stream.use(ladder(replace(self._options.model, name=model)))
         except VdeblurError as error:
-            log.warning("a webcam asked for another model: %s", error)
+            log.warning("a webcam could not change the model: %s", error)
 
-    async def _send_stats(self, channel: Any) -> None:
+    async def _send_stats(self, channel: RTCDataChannel) -> None:
         while channel.readyState == "open":
             if self._track is not None:
                 channel.send(json.dumps(self._track.stats()))
@@ -127,30 +127,30 @@ class Peer:
 
 
 class Peers:
-    """All webcams of a server, of a bounded number."""
+    """All webcams of a server."""
 
     def __init__(self, options: ServeOptions, choices: asyncio.Future[Choices]) -> None:
         self._options, self._choices = options, choices
         self._peers: set[Peer] = set()
-        self._coming = 0
+        self._connecting = 0
 
     def add_routes(self, app: web.Application) -> None:
         """POST /api/peers with {"sdp": ..., "model": ..., "strength": ...} -> {"sdp": ..., "type": "answer"}."""
         app.router.add_post("/api/peers", self.connect)
 
     async def connect(self, request: web.Request) -> web.Response:
-        """Take up one more webcam."""
+        """Connect one more webcam."""
         from aiohttp import web
 
-        if len(self._peers) + self._coming >= self._options.max_peers:
+        if len(self._peers) + self._connecting >= self._options.max_peers:
             raise web.HTTPTooManyRequests(text="too many webcams are connected to this server")
-        self._coming += 1
+        self._connecting += 1
         try:
             try:
                 wanted = await request.json()
                 sdp = str(wanted["sdp"])
             except (ValueError, KeyError, TypeError, RecursionError) as error:
-                raise web.HTTPBadRequest(text="an offer of WebRTC is missing") from error
+                raise web.HTTPBadRequest(text="missing WebRTC offer") from error
             choices = await asyncio.shield(self._choices)
             model = choices.checked_model(wanted.get("model"))
             strength = checked_strength(wanted.get("strength"))
@@ -163,12 +163,12 @@ class Peers:
                 raise
             self._peers.add(peer)
         finally:
-            self._coming -= 1
+            self._connecting -= 1
         self._watch(peer)
         return web.json_response({"sdp": answer, "type": "answer"})
 
     def _watch(self, peer: Peer) -> None:
-        """Drop a peer that hangs up, or never connects."""
+        """Remove a peer that disconnects or never connects."""
 
         async def drop() -> None:
             if peer in self._peers:
@@ -188,6 +188,6 @@ class Peers:
         peer.waiting = asyncio.ensure_future(give_up())
 
     async def close(self) -> None:
-        """Hang up on all."""
+        """Close all connections."""
         peers, self._peers = list(self._peers), set()
         await asyncio.gather(*(peer.close() for peer in peers))

@@ -1,4 +1,4 @@
-"""The queue of a server: its order, the two who work on it, and the file that it comes back from after a restart."""
+"""The queue of a server: its order, its two workers, and the file from which it is restored after a restart."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..files import write_json
 from ..progress import Meter
 from .choices import Settings
 from .job import ServedJob
-from .restoring import Cancelled, is_full_disk, line_of, prepare, restore
+from .restoring import Cancelled, error_text, is_full_disk, make_poster, restore_upload
 
 if TYPE_CHECKING:
     from .options import ServeOptions
@@ -25,31 +25,31 @@ log = logging.getLogger(__name__)
 
 QUEUE_FILE = "queue.json"
 STOP_SECONDS = 10.0
-"""How long a frame that is under way may take when the server ends."""
+"""How long to wait for a running frame when the server ends."""
 
 
 class Queue:
-    """All videos of a server. One is restored at a time, from the front; beside it, new ones get their posters."""
+    """All videos of a server. One worker restores them in order, another makes the posters of new ones."""
 
     def __init__(self, options: ServeOptions, folder: Path) -> None:
-        """Take up what lies in `folder`, which is private and there; what was half received is removed."""
+        """Load the queue from the private `folder`; incomplete uploads are removed."""
         self._options, self.folder = options, folder
         self._jobs: dict[str, ServedJob] = {}
-        """In the order in which they are restored."""
+        """By id, in the order in which they are restored."""
         self.is_paused = False
-        """Nothing new is begun; what runs goes on."""
+        """Whether no new job is started; a running one continues."""
         self._changed = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
         self._working: dict[str, asyncio.Future[None]] = {}
-        """Job -> the end of the thread that restores it."""
+        """Job id -> future that is done when its thread has ended."""
         self._load()
 
     def start(self) -> None:
-        """Begin to work."""
+        """Start the workers."""
         self._workers = [asyncio.create_task(work()) for work in (self._restore_all, self._prepare_all)]
 
     async def close(self) -> None:
-        """Stop all work; what is not finished waits for the next server."""
+        """Stop the workers; unfinished jobs remain for the next server."""
         for worker in self._workers:
             worker.cancel()
         running = [*self._working.values()]
@@ -64,46 +64,46 @@ class Queue:
 
     @property
     def jobs(self) -> list[ServedJob]:
-        """All, in order."""
+        """All jobs, in order."""
         return list(self._jobs.values())
 
     def find(self, job_id: str) -> ServedJob | None:
-        """The job of this name."""
+        """The job with this id."""
         return self._jobs.get(job_id)
 
     def add(self, job: ServedJob) -> None:
-        """Take in a job, at the end; its file may still be on its way."""
+        """Append a job; its upload may still be running."""
         self._jobs[job.id] = job
 
     def received(self, job: ServedJob) -> None:
-        """Its file is there: let it wait for its turn."""
+        """Mark the upload of a job as complete."""
         job.status = "waiting"
         self._has_changed()
 
     async def remove(self, job: ServedJob) -> None:
-        """Stop it if it runs, and remove its files."""
+        """Stop a job if it runs, and remove its files."""
         job.cancelled.set()
         self._jobs.pop(job.id, None)
-        await self._end_of(job)
+        await self._wait_for_end(job)
         await asyncio.to_thread(shutil.rmtree, job.folder, ignore_errors=True)
         self._has_changed()
 
     async def remove_old(self) -> None:
-        """Remove what was finished long ago."""
+        """Remove jobs that were finished long ago."""
         now = time.time()
         for job in self.jobs:
             if job.finished_at is not None and now - job.finished_at > self._options.job_seconds:
                 await self.remove(job)
 
     async def change(self, job: ServedJob, settings: Settings) -> None:
-        """Restore it with these settings: once more if it was finished, from the start if it runs."""
+        """Restore a job with other settings: again if it is finished, from the start if it runs."""
         job.cancelled.set()
-        await self._end_of(job)
+        await self._wait_for_end(job)
         job.requeue(settings)
         self._has_changed()
 
     def reorder(self, wanted: Sequence[str]) -> None:
-        """Put the named jobs into this order, in the places that they have now; unknown names are left out."""
+        """Put the named jobs into this order, at the positions that they have now; unknown names are ignored."""
         named = [job_id for job_id in dict.fromkeys(wanted) if job_id in self._jobs]
         following = iter(named)
         order = [next(following) if job_id in set(named) else job_id for job_id in self._jobs]
@@ -111,19 +111,19 @@ class Queue:
         self._has_changed()
 
     def pause(self, is_paused: bool) -> None:
-        """Begin nothing new, or go on."""
+        """Pause or continue the queue."""
         self.is_paused = is_paused
         self._has_changed()
 
-    async def _end_of(self, job: ServedJob) -> None:
-        if running := self._working.get(job.id):  # its thread ends with the next frame, and lets go of the files
+    async def _wait_for_end(self, job: ServedJob) -> None:
+        if running := self._working.get(job.id):  # its thread ends with the next frame, and closes the files
             await asyncio.wait([running])
 
     # -- work ---------------------------------------------------------------------------------------------------------
 
     async def _restore_all(self) -> None:
         while True:
-            job = await self._next(self._may_begin)
+            job = await self._next(self._may_start)
             job.status, job.meter = "restoring", Meter()
             self._save()
             self._working[job.id] = running = asyncio.ensure_future(self._restore(job))
@@ -133,20 +133,20 @@ class Queue:
                 self._working.pop(job.id, None)
             self._has_changed()
 
-    def _may_begin(self, job: ServedJob) -> bool:
-        """The poster comes first: it takes seconds, and people wait for it."""
+    def _may_start(self, job: ServedJob) -> bool:
+        """Whether a job can be restored: its poster goes first, since it takes seconds and people wait for it."""
         return job.status == "waiting" and not self.is_paused and (job.poster is not None or bool(job.poster_error))
 
     async def _restore(self, job: ServedJob) -> None:
         try:
-            await asyncio.to_thread(restore, job, self._options)
+            await asyncio.to_thread(restore_upload, job, self._options)
         except Cancelled:
-            job.status = "waiting"  # if it is still there: changed, or kept for the next server
+            job.status = "waiting"  # it was changed or removed, or the server is ending
         except VdeblurError as error:
-            job.finish(line_of(error, job))
+            job.finish(error_text(error, job))
         except Exception as error:
             log.exception("job %s failed", job.id)
-            job.finish(f"internal error ({type(error).__name__}); the server's log says more")
+            job.finish(f"internal error ({type(error).__name__}); see the log of the server")
         else:
             job.finish()
 
@@ -156,9 +156,9 @@ class Queue:
                 lambda job: job.status != "uploading" and job.poster is None and not job.poster_error
             )
             try:
-                job.poster = await asyncio.to_thread(prepare, job, self._options)
+                job.poster = await asyncio.to_thread(make_poster, job, self._options)
             except VdeblurError as error:
-                job.poster_error = line_of(error, job)
+                job.poster_error = error_text(error, job)
             except Exception as error:
                 if job.id in self._jobs:  # else its files were removed meanwhile
                     log.exception("poster of job %s failed", job.id)
@@ -185,7 +185,7 @@ class Queue:
             write_json(self.folder / QUEUE_FILE, {"is_paused": self.is_paused, "jobs": records})
         except OSError as error:
             reason = "the disk is full" if is_full_disk(error) else str(error)
-            log.warning("the queue cannot be kept for a restart: %s", reason)
+            log.warning("the queue cannot be saved: %s", reason)
 
     def _load(self) -> None:
         try:
@@ -195,8 +195,8 @@ class Queue:
         except FileNotFoundError:
             found = []
         except (OSError, ValueError, KeyError, TypeError) as error:
-            log.warning("%s: cannot be read, so the queue starts empty: %s", self.folder / QUEUE_FILE, error)
-            return  # what lies here may still be of use to someone
+            log.warning("%s: cannot be read, starting with an empty queue: %s", self.folder / QUEUE_FILE, error)
+            return  # keep the files, they may still be of use
         self._jobs = {job.id: job for job in found if job is not None}
         for folder in self.folder.iterdir():
             if folder.is_dir() and folder.name not in self._jobs:

@@ -1,6 +1,6 @@
-"""A webcam's video track, restored in time and divided into before and after.
+"""A webcam's video track, restored in real time and split into before and after.
 
-The division is made here rather than in the browser, so that both sides show the same moment through the same codec.
+The server composes the two, so that both sides show the same moment through the same codec.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import av
 from aiortc import MediaStreamTrack, VideoStreamTrack
@@ -22,24 +21,24 @@ from ..media.planes import frame_of, video_frame
 from ..restorers.blend import split_planes
 
 MAX_PIXELS = 1920 * 1088
-"""A larger frame is turned away."""
+"""Larger frames are refused."""
 
 
 class RestoredTrack(VideoStreamTrack):
-    """The browser's track, restored; the newest frame wins, as everywhere live."""
+    """The browser's track, restored; waiting frames are replaced by newer ones."""
 
     def __init__(self, source: MediaStreamTrack, stream: LiveStream, pool: ThreadPoolExecutor) -> None:
         super().__init__()
         self.stream, self.meter = stream, LiveMeter()
         self.divider = 0.5
-        """Where the result begins, 0..1 from the left; 0 shows nothing else."""
+        """Where the result begins, 0..1 from the left; 0 shows the result only."""
         self._source, self._pool = source, pool
         self._newest: tuple[av.VideoFrame, float, int] | None = None
-        self._came = asyncio.Event()
+        self._arrived = asyncio.Event()
         self._reader = asyncio.ensure_future(self._read())
 
     async def _read(self) -> None:
-        """Take every frame at once, so that none waits in a queue."""
+        """Receive frames without delay, so that none waits in a queue."""
         try:
             while True:
                 decoded = await self._source.recv()
@@ -50,15 +49,15 @@ class RestoredTrack(VideoStreamTrack):
                 if self._newest is not None:
                     self.meter.drop()
                 self._newest = (decoded, now, self.meter.captured)
-                self._came.set()
-        except MediaStreamError:  # the browser has ended it
+                self._arrived.set()
+        except MediaStreamError:  # ended by the browser
             self.stop()
 
     async def recv(self) -> av.VideoFrame:
-        """The next restored frame, when there is one; called by the connection."""
+        """Wait for the next restored frame; called by the connection."""
         while True:
-            await self._came.wait()
-            self._came.clear()
+            await self._arrived.wait()
+            self._arrived.clear()
             if self.readyState != "live":
                 raise MediaStreamError
             taken, self._newest = self._newest, None
@@ -73,7 +72,7 @@ class RestoredTrack(VideoStreamTrack):
             return await asyncio.get_running_loop().run_in_executor(self._pool, self._restore, decoded, at)
 
     def _restore(self, decoded: av.VideoFrame, at: float) -> av.VideoFrame:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         assert decoded.pts is not None
         assert decoded.time_base is not None
         frame = frame_of(decoded, decoded.pts, decoded.time_base, color_of(decoded))
@@ -83,17 +82,17 @@ class RestoredTrack(VideoStreamTrack):
         done = time.perf_counter()
         self.meter.restore(done)
         self.meter.shown(done - at)
-        self.stream.took(done - begun, self.meter.interval, done - at, done)
+        self.stream.took(done - started, self.meter.interval, done - at, done)
         return out
 
     def stop(self) -> None:
         """End both tracks."""
         super().stop()
         self._reader.cancel()
-        self._came.set()
+        self._arrived.set()
 
-    def stats(self) -> dict[str, Any]:
-        """What the page plots; latency is the server's share: from received to restored."""
+    def stats(self) -> dict[str, object]:
+        """Statistics for the page; latency is that of the server, from received to restored."""
         capture_fps, restored_fps = self.meter.rates(time.perf_counter())
         latencies = self.meter.latencies
         return {

@@ -1,4 +1,4 @@
-"""What the page asks of the queue: uploads, settings, order, single frames, and videos to look at or to keep."""
+"""The HTTP interface of the queue: uploads, settings, order, single frames, and downloads."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import re
 import secrets
 import shutil
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import quote
 
 from aiohttp import web
@@ -14,9 +14,9 @@ from aiohttp import web
 from ..errors import VdeblurError
 from .archive import unique_names, zipped
 from .choices import Choices, Settings, checked_seconds
-from .job import ServedJob, download_name, shown_name
+from .job import ServedJob, display_name, download_name
 from .queue import Queue
-from .restoring import FULL, Which, explanation_page, frame_jpeg, is_full_disk, line_of
+from .restoring import FULL, Which, error_text, explanation_page, frame_jpeg, is_full_disk
 
 if TYPE_CHECKING:
     from .options import ServeOptions
@@ -26,19 +26,19 @@ EXPLANATION_POLICY = (
     "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
 )
 STALLED_SECONDS = 60.0
-"""An upload that sends nothing for this long is dropped."""
+"""An upload that sends nothing for this long is cancelled."""
 
 
 class Routes:
-    """The queue over HTTP."""
+    """Request handlers for the queue."""
 
     def __init__(self, options: ServeOptions, queue: Queue, choices: asyncio.Future[Choices]) -> None:
         self._options, self._queue, self._choices = options, queue, choices
         self._frames = {"before": asyncio.Lock(), "after": asyncio.Lock()}
-        """A frame of a kind is made at a time, so that nobody's scrubbing takes the machine from the queue."""
+        """One frame of each kind is made at a time, so that scrubbing does not slow down the queue."""
 
     def add_to(self, app: web.Application) -> None:
-        """/api/jobs, /api/queue and /api/outputs.zip."""
+        """Add the routes /api/jobs, /api/queue and /api/outputs.zip."""
         job = r"/api/jobs/{id:[A-Za-z0-9_-]{22}}"
         app.router.add_post("/api/jobs", self.upload)
         app.router.add_get("/api/jobs", self.list_all)
@@ -52,11 +52,11 @@ class Routes:
         app.router.add_get(job + "/explain", self.explain)
 
     async def upload(self, request: web.Request) -> web.Response:
-        """Take a file of bounded size (the request's body; its name in X-Name), and let it wait for its turn."""
+        """Receive a file (in the body; its name in X-Name) of limited size, and append it to the queue."""
         queue, options = self._queue, self._options
         await queue.remove_old()
         if len(queue.jobs) >= options.max_jobs:
-            raise web.HTTPTooManyRequests(text=f"{options.max_jobs} videos are here already: remove some first")
+            raise web.HTTPTooManyRequests(text=f"the queue is full ({options.max_jobs} videos); remove some first")
         size = request.content_length or 0
         if size > options.max_upload_bytes:
             raise _too_large(options.max_upload_bytes, size)
@@ -65,12 +65,12 @@ class Routes:
         choices = await asyncio.shield(self._choices)
         settings = choices.settings(request.query)
         job_id = secrets.token_urlsafe(16)
-        job = ServedJob(job_id, queue.folder / job_id, shown_name(request.headers.get("X-Name", "")), settings)
+        job = ServedJob(job_id, queue.folder / job_id, display_name(request.headers.get("X-Name", "")), settings)
         queue.add(job)
         try:
             job.folder.mkdir(mode=0o700)
             await self._receive(request, job)
-        except BaseException as error:  # of whatever kind: half a video is none
+        except BaseException as error:  # of any kind: remove the incomplete upload
             await queue.remove(job)
             if is_full_disk(error):
                 raise web.HTTPInsufficientStorage(text=FULL) from error
@@ -79,78 +79,78 @@ class Routes:
         return web.json_response(job.to_json(), status=201)
 
     async def list_all(self, _: web.Request) -> web.Response:
-        """Every job, in the order in which they are restored."""
+        """List all jobs in order."""
         await self._queue.remove_old()
         jobs = [job.to_json() for job in self._queue.jobs]
         return web.json_response({"is_paused": self._queue.is_paused, "jobs": jobs})
 
     async def arrange(self, request: web.Request) -> web.Response:
-        """{"order": [id, ...]} and/or {"is_paused": true}."""
-        wanted = await _object(request)
+        """Reorder or pause the queue: {"order": [id, ...]} and/or {"is_paused": true}."""
+        wanted = await _json_object(request)
         order, is_paused = wanted.get("order", []), wanted.get("is_paused", self._queue.is_paused)
         if not isinstance(order, list) or not isinstance(is_paused, bool):
-            raise web.HTTPBadRequest(text="an order is a list of videos, a pause is true or false")
+            raise web.HTTPBadRequest(text="order must be a list of ids, is_paused true or false")
         self._queue.reorder([str(one) for one in order])
         self._queue.pause(is_paused)
         return await self.list_all(request)
 
     async def show(self, request: web.Request) -> web.Response:
-        """How far one is."""
+        """The state of one job."""
         return web.json_response(self._find(request).to_json())
 
     async def change(self, request: web.Request) -> web.Response:
-        """Restore it with other settings, of which only those that differ need be named."""
+        """Restore a job with other settings; those that are not named stay as they are."""
         job = self._find(request)
         if job.status == "uploading":
-            raise web.HTTPConflict(text="the video is still on its way")
-        settings = (await asyncio.shield(self._choices)).settings(await _object(request), job.settings)
+            raise web.HTTPConflict(text="the video is still being uploaded")
+        settings = (await asyncio.shield(self._choices)).settings(await _json_object(request), job.settings)
         await self._queue.change(job, settings)
         return web.json_response(job.to_json())
 
     async def remove(self, request: web.Request) -> web.Response:
-        """Stop it if it runs, and remove its files."""
+        """Stop a job if it runs, and remove its files."""
         await self._queue.remove(self._find(request))
         return web.json_response({})
 
     async def send(self, request: web.Request) -> web.StreamResponse:
-        """The video as it came, or restored; in parts where the browser asks for parts."""
+        """Send the input or the output, also as byte ranges."""
         job = self._find(request)
         path = job.output if request.match_info["which"] == "output" else job.input
         if job.status == "uploading" or (path == job.output and job.status != "done") or not path.is_file():
-            raise web.HTTPNotFound(text="not there yet")
+            raise web.HTTPNotFound(text="not ready yet")
         headers = {"Content-Type": "video/mp4" if path == job.output else "application/octet-stream"}
         if "download" in request.query:
             headers["Content-Disposition"] = _attachment(download_name(job.name))
         return web.FileResponse(path, headers=headers)
 
     async def frame(self, request: web.Request) -> web.Response:
-        """One frame, before or after, as JPEG: at=SECONDS, or the poster; with the job's settings, or others."""
+        """Send one frame, before or after, as JPEG: at=SECONDS or the poster, with the job's settings or others."""
         job, which = self._find(request), cast(Which, request.match_info["which"])
-        seconds, settings = await self._asked(request, job)
+        seconds, settings = await self._wanted_frame(request, job)
         async with self._frames[which]:
             try:
                 data = await asyncio.to_thread(frame_jpeg, job, which, seconds, settings, self._options)
             except VdeblurError as error:
-                raise web.HTTPUnprocessableEntity(text=line_of(error, job)) from error
+                raise web.HTTPUnprocessableEntity(text=error_text(error, job)) from error
         return web.Response(body=data, content_type="image/jpeg")
 
     async def explain(self, request: web.Request) -> web.StreamResponse:
-        """A page about one frame; with `prepare`, only word that it is there, which takes as long as it must."""
+        """Send the explanation of one frame; with `prepare`, only make it and answer when it is ready."""
         job = self._find(request)
-        seconds, settings = await self._asked(request, job)
+        seconds, settings = await self._wanted_frame(request, job)
         async with self._frames["after"]:
             try:
                 path = await asyncio.to_thread(explanation_page, job, seconds, settings, self._options)
             except VdeblurError as error:
-                raise web.HTTPUnprocessableEntity(text=line_of(error, job)) from error
+                raise web.HTTPUnprocessableEntity(text=error_text(error, job)) from error
         if "prepare" in request.query:
             return web.json_response({})
-        # Its scripts are its own, but its words may be those of a file: it runs apart from our page, and asks nothing.
+        # The page contains text from the file: it runs in a sandbox, separate from our page and without network access.
         headers = {"Content-Security-Policy": EXPLANATION_POLICY, "Content-Type": "text/html; charset=utf-8"}
         return web.FileResponse(path, headers=headers)
 
     async def send_all(self, request: web.Request) -> web.StreamResponse:
-        """Every restored video in one archive, which is made while it is sent."""
+        """Send all restored videos in one archive, made while it is sent."""
         done = [job for job in self._queue.jobs if job.status == "done"]
         if not done:
             raise web.HTTPNotFound(text="nothing is restored yet")
@@ -163,12 +163,12 @@ class Routes:
         await response.write_eof()
         return response
 
-    async def _asked(self, request: web.Request, job: ServedJob) -> tuple[float, Settings]:
-        """Which frame is meant, in seconds, and how it is to be restored."""
+    async def _wanted_frame(self, request: web.Request, job: ServedJob) -> tuple[float, Settings]:
+        """Time in seconds and settings of the requested frame."""
         seconds = checked_seconds(request.query.get("at"))
         seconds = job.poster if seconds is None else round(seconds, 3)
         if job.status == "uploading" or seconds is None:
-            raise web.HTTPNotFound(text=job.poster_error or "not there yet")
+            raise web.HTTPNotFound(text=job.poster_error or "not ready yet")
         wanted = {key: request.query[key] for key in ("model", "strength") if key in request.query}
         return seconds, (await asyncio.shield(self._choices)).settings(wanted, job.settings)
 
@@ -192,25 +192,25 @@ class Routes:
                 if received > limit:
                     raise _too_large(limit, received)
                 if job.cancelled.is_set():
-                    raise web.HTTPGone(text="the video was removed while it was on its way")
-                await asyncio.to_thread(_write, file, chunk)
+                    raise web.HTTPGone(text="the video was removed during the upload")
+                await asyncio.to_thread(_write_chunk, file, chunk)
         if not received:
             raise web.HTTPBadRequest(text="the file is empty")
 
 
-async def _object(request: web.Request) -> dict[str, Any]:
+async def _json_object(request: web.Request) -> dict[str, object]:
     try:
         given = await request.json()
     except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict):
-        raise web.HTTPBadRequest(text="an object in JSON is missing")
+        raise web.HTTPBadRequest(text="the body must be a JSON object")
     return given
 
 
-def _write(file: BinaryIO, chunk: bytes) -> None:
+def _write_chunk(file: BinaryIO, chunk: bytes) -> None:
     file.write(chunk)
-    file.flush()  # so that a full disk is met here, and not when the file is closed
+    file.flush()  # so that a full disk is reported here and not on closing
 
 
 def _too_large(limit: int, size: int) -> web.HTTPRequestEntityTooLarge:

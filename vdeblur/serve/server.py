@@ -1,7 +1,7 @@
-"""`vdeblur serve`: a page for videos and the browser's webcam, on aiohttp and aiortc (the extra `serve`).
+"""`vdeblur serve`: a web server for videos and the browser's webcam, on aiohttp and aiortc (the extra `serve`).
 
-What comes from the network is bounded and never trusted: loopback unless told otherwise, a token for any other host,
-requests only from our own page, sizes and numbers limited, files in a private folder under names of our own.
+Input from the network is limited and never trusted: the server listens on loopback by default, other hosts need a
+token, requests must come from its own page, sizes and counts are bounded, files have fixed names in a private folder.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from .options import ServeOptions, is_loopback
 
 
 def serve_forever(options: ServeOptions, tell: Callable[[str], None]) -> int:
-    """Serve until a signal comes, and return it; `tell` is given the address to open.
+    """Serve until a signal arrives, and return its number; `tell` is called with the address to open.
 
-    Raises UsageError without the extra, OutputError where the address or the folder cannot be had, ModelError for an
+    Raises UsageError without the extra, OutputError if the address or the folder cannot be used, ModelError for an
     unknown model.
     """
     try:
@@ -44,8 +44,8 @@ async def _serve(options: ServeOptions, tell: Callable[[str], None]) -> int:
             stopped.set_result(signum)
 
     for signum in (signal.SIGINT, signal.SIGTERM):
-        # An exception raised by a handler would end in whichever task runs just then. Windows has no other way, and
-        # threads have none at all.
+        # An exception raised by a signal handler would end up in a random task. Windows has no other way, and threads
+        # other than the main one have none at all.
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
             loop.add_signal_handler(signum, end, signum)
     async with running(options) as url:
@@ -55,7 +55,7 @@ async def _serve(options: ServeOptions, tell: Callable[[str], None]) -> int:
 
 @contextlib.asynccontextmanager
 async def running(options: ServeOptions) -> AsyncIterator[str]:
-    """A server within the block; gives its address, with the token where one is needed. Raises as `serve_forever`."""
+    """Run a server within the block; yields its address, with the token if one is needed. Raises as `serve_forever`."""
     from aiohttp import web
 
     from .app import make_app
@@ -73,7 +73,7 @@ async def running(options: ServeOptions) -> AsyncIterator[str]:
                 await site.start()
             except OSError as error:
                 where = f"{options.host}:{options.port}"
-                raise OutputError(f"{where}: cannot be served: {error.strerror}; choose another port") from error
+                raise OutputError(f"{where}: cannot listen: {error.strerror}; choose another port") from error
             port = runner.addresses[0][1]
             host = f"[{options.host}]" if ":" in options.host else options.host
             yield f"http://{host}:{port}/" + (f"?token={token}" if token else "")

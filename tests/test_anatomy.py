@@ -15,7 +15,7 @@ from support.networks import tiny
 from vdeblur.backends.published import published
 from vdeblur.models import MODELS, Motion
 from vdeblur.models.anatomy import dissect
-from vdeblur.quality.network_plot import drawing
+from vdeblur.quality.network_plot import network_svg
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -62,7 +62,7 @@ def test_published_models_cost_what_their_card_says() -> None:
 
 def test_the_drawing_has_every_layer(tmp_path: Path) -> None:
     found = dissect(tiny("convlstm"))
-    svg = ElementTree.fromstring(drawing(found, "a <name>"))
+    svg = ElementTree.fromstring(network_svg(found, "a <name>"))
     space = "{http://www.w3.org/2000/svg}"
     titles = [title.text or "" for title in svg.iter(f"{space}title")]
     assert [title.partition(":")[0] for title in titles] == [part.name for part in found.parts]

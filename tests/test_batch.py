@@ -275,7 +275,7 @@ def test_a_batch_that_is_stopped_in_mid_file_leaves_nothing_of_it(tmp_path: Path
 
 def test_a_full_disk_is_said_before_the_work(folder: Path) -> None:
     batch = batch_of(folder, BatchOptions(min_free_bytes=1 << 60, cutting=SHORT))
-    with pytest.raises(OutputError, match="are free"):
+    with pytest.raises(OutputError, match="GiB free"):
         batch.run(Here())
     assert not (folder.parent / "out" / "a.mp4").exists()
 
@@ -292,7 +292,7 @@ def test_a_disk_that_fills_up_ends_the_batch_and_the_same_one_goes_on(
     options = replace(OPTIONS, min_free_bytes=1 << 20)
     monkeypatch.setattr("vdeblur.batch.scheduler.shutil.disk_usage", filling)
     batch = batch_of(folder, options)
-    with pytest.raises(OutputError, match="0 MiB are free"):
+    with pytest.raises(OutputError, match="0 MiB free"):
         batch.run(Here())
     assert 0 < list(statuses(batch).values()).count("done") < 4
     monkeypatch.setattr("vdeblur.batch.scheduler.shutil.disk_usage", real)
@@ -414,7 +414,7 @@ def test_files_folders_patterns_and_lists_are_taken(folder: Path, monkeypatch: p
     with pytest.raises(UsageError, match="would both be written to"):
         collect(["."], "out", name="same{suffix}")
     for template in ("../{name}", "/{name}", "{size}", ""):
-        with pytest.raises(UsageError, match=r"only|must name a file"):
+        with pytest.raises(UsageError, match=r"unknown field|must name a file"):
             collect(["a.mp4"], "out", name=template)
 
 

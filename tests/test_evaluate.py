@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from support.needs import SHARED
 from vdeblur.errors import InputError, OutputError
 from vdeblur.frames import Frame
-from vdeblur.quality.evaluate import Result, StateReset, compare, do_no_harm, evaluate, hold_still, to_json
-from vdeblur.quality.pairs import find_clips, find_sharp_clips, picture_of, read_frame
+from vdeblur.quality.evaluate import Evaluation, StateReset, compare, do_no_harm, evaluate, restore_still, to_json
+from vdeblur.quality.pairs import find_clips, find_sharp_clips, read_frame, rgb_image
 from vdeblur.quality.report import to_html, to_markdown, write_report
 from vdeblur.restorer import Restorer, State
 from vdeblur.restorers.classical import CLASSICAL
@@ -169,8 +169,8 @@ def test_ill_formed_folders_are_named_with_what_is_expected(tmp_path: Path) -> N
     for side in ("blur", "sharp"):
         cv2.imwrite(str(tmp_path / "half/clip" / side / "000001.png"), picture(0, dtype=np.uint16))
     refused(tmp_path / "half", "000001.png", "16 bits", "8 bits")
-    (tmp_path / "half/clip/blur/000001.png").write_bytes(b"no picture")
-    refused(tmp_path / "half", "000001.png", "not a picture")
+    (tmp_path / "half/clip/blur/000001.png").write_bytes(b"no image")
+    refused(tmp_path / "half", "000001.png", "not an image")
 
 
 def test_sixteen_bit_pictures_keep_their_bits(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_sixteen_bit_pictures_keep_their_bits(tmp_path: Path) -> None:
     assert (frame.layout.model, frame.layout.bits, frame.pts, frame.size) == ("rgb", 16, 7, (40, 24))
     for plane, channel in zip(frame.planes, (2, 1, 0), strict=True):
         np.testing.assert_array_equal(plane, values[..., channel])
-    np.testing.assert_array_equal(picture_of(frame), np.rint(values[..., ::-1] / 257))
+    np.testing.assert_array_equal(rgb_image(frame), np.rint(values[..., ::-1] / 257))
 
 
 def test_the_identity_gains_nothing_and_the_truth_everything(pairs: Path) -> None:
@@ -227,14 +227,14 @@ def test_sharp_footage_is_compared_with_itself(tmp_path: Path) -> None:
     harmed = do_no_harm(tmp_path / "clip", Brighter())
     assert harmed.clips["clip"].output["psnr"] == pytest.approx([20 * math.log10(255), 20 * math.log10(127.5)])
     (tmp_path / "none").mkdir()
-    with pytest.raises(InputError, match="none: no pictures"):
+    with pytest.raises(InputError, match="none: no images"):
         do_no_harm(tmp_path / "none", Identity())
 
 
 def test_a_picture_held_still_shows_flicker_and_nothing_else(pairs: Path) -> None:
     clips = find_clips(pairs)
-    assert hold_still(clips, Identity()).mean("flicker") == 0
-    assert hold_still(clips, Brighter()).mean("flicker") == pytest.approx(1)
+    assert restore_still(clips, Identity()).mean("flicker") == 0
+    assert restore_still(clips, Brighter()).mean("flicker") == pytest.approx(1)
 
 
 def test_the_json_contract(pairs: Path) -> None:
@@ -260,13 +260,13 @@ def test_one_frame_has_no_motion_to_measure(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def results(pairs: Path, tmp_path: Path) -> list[Result]:
+def results(pairs: Path, tmp_path: Path) -> list[Evaluation]:
     write(tmp_path / "calm/clip", [picture(8), picture(9)])
     restorers = [CLASSICAL["unsharp"](), Brighter(), StateReset(Brighter())]
     return compare(pairs, restorers, sharp=tmp_path / "calm")
 
 
-def test_a_comparison_scores_each_model_like_an_evaluation_alone(pairs: Path, results: list[Result]) -> None:
+def test_a_comparison_scores_each_model_like_an_evaluation_alone(pairs: Path, results: list[Evaluation]) -> None:
     assert [result.model for result in results] == ["unsharp", "brighter", "brighter, state reset"]
     restorers: list[Restorer] = [CLASSICAL["unsharp"](), Brighter(), StateReset(Brighter())]
     for result, restorer in zip(results, restorers, strict=True):
@@ -276,7 +276,7 @@ def test_a_comparison_scores_each_model_like_an_evaluation_alone(pairs: Path, re
         assert {"flicker_still", "psnr_sharp"} <= to_json(result).keys()
 
 
-def test_the_table_has_a_row_per_model_and_marks_the_best(results: list[Result]) -> None:
+def test_the_table_has_a_row_per_model_and_marks_the_best(results: list[Evaluation]) -> None:
     lines = to_markdown(results).splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     assert [row[0] for row in rows] == ["model", "---", "blurred input", "unsharp", "brighter", "brighter, state reset"]
@@ -319,7 +319,7 @@ class Page(HTMLParser):
         self.text += data
 
 
-def test_the_page_holds_everything_itself(results: list[Result], tmp_path: Path) -> None:
+def test_the_page_holds_everything_itself(results: list[Evaluation], tmp_path: Path) -> None:
     write_report(results, tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text("utf-8")
     page = Page(text)
@@ -336,7 +336,7 @@ def test_the_page_holds_everything_itself(results: list[Result], tmp_path: Path)
     assert "prefers-color-scheme: dark" in page.text
 
 
-def test_a_report_that_cannot_be_written_says_where(results: list[Result], tmp_path: Path) -> None:
+def test_a_report_that_cannot_be_written_says_where(results: list[Evaluation], tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     for place in ("absent/report.html", "folder"):
         with pytest.raises(OutputError, match=place):

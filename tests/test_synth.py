@@ -13,7 +13,7 @@ from support.videos import footage
 from vdeblur.errors import InputError, OutputError, UsageError
 from vdeblur.loading import load_restorer
 from vdeblur.quality.evaluate import evaluate
-from vdeblur.quality.pairs import find_clips, picture_of, read_frames
+from vdeblur.quality.pairs import find_clips, read_frames, rgb_image
 from vdeblur.training.synth import SynthConfig, shake, synthesise
 
 SMALL = SynthConfig(frames=3, clips=2, size=32, blur_px=(3, 5))
@@ -59,7 +59,7 @@ def test_a_video_and_photographs(tmp_path: Path) -> None:
         assert cv2.imwrite(str(tmp_path / "photographs" / f"{i}.png"), scene((96 + 8 * i, 64)))
     assert list(synthesise(tmp_path / "photographs", tmp_path / "b", SMALL)) == ["000", "001"]
     clip = find_clips(tmp_path / "b")[0]
-    assert [picture_of(frame).shape for frame in read_frames(clip.blur)] == [(32, 32, 3)] * 3
+    assert [rgb_image(frame).shape for frame in read_frames(clip.blur)] == [(32, 32, 3)] * 3
 
 
 def test_another_seed_is_another_blur() -> None:

@@ -19,7 +19,7 @@ Stat = tuple[int, int]
 sizes and times."""
 
 
-class Result(TypedDict, total=False):
+class FileFigures(TypedDict, total=False):
     """Figures of a restored file."""
 
     frames: int
@@ -53,7 +53,7 @@ class Entry:
     input_sha256: str
     output_stat: Stat | None
     """Of the output; for "writing", of an earlier file of that name."""
-    result: Result
+    result: FileFigures
     """Figures for the report."""
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 from ..frames import StreamInfo
 from ..jobs.job import Job
 from .collect import Item
-from .journal import Result
+from .journal import FileFigures
 
 Status = Literal["waiting", "running", "done", "damaged", "passed", "failed", "skipped", "foreign"]
 
@@ -32,7 +32,7 @@ class Task:
     running: dict[int, int] = field(default_factory=dict)
     """Frames done so far by each running unit, by index of the segment."""
     started: float | None = None
-    result: Result = field(default_factory=Result)
+    result: FileFigures = field(default_factory=FileFigures)
     thumbnails: tuple[str, str] | None = None
 
     @property

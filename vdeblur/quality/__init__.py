@@ -1,1 +1,1 @@
-"""Measuring restorations against the truth."""
+"""Measures restorations against sharp ground truth, and explains them."""

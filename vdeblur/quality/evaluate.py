@@ -1,11 +1,11 @@
-"""Measure restorers: on blur/sharp pairs, on sharp footage that they must leave alone, and on a picture held still."""
+"""Measures restorers on blur/sharp pairs, on sharp footage that should stay unchanged, and on still images."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from ..errors import InputError
 from ..frames import Frame
@@ -13,40 +13,41 @@ from ..pipeline import restored
 from ..restorer import Restorer, State, Wrapper
 from ..restorers.timed import Timed
 from ..windows import Window
-from .metrics import METRICS, Picture
-from .pairs import Clip, find_clips, find_sharp_clips, picture_of, read_frame, read_frames
+from .metrics import METRICS, Image
+from .pairs import ClipPair, find_clips, find_sharp_clips, read_frame, read_frames, rgb_image
 
 Series: TypeAlias = Mapping[str, Sequence[float]]
-"""Metric name to its values: one per frame, or one per step from frame to frame for temporal metrics."""
+"""Metric name -> values, one per frame, or for temporal metrics one per pair of consecutive frames."""
 
 STILL_FRAMES = 8
+"""Length of a clip that repeats one image."""
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """One frame of a clip to look at: (height, width, 3) uint8 each."""
+class ExampleFrame:
+    """One frame of a clip for display: RGB images."""
 
     index: int
-    blurred: Picture
-    restored: Picture
-    sharp: Picture
+    blurred: Image
+    restored: Image
+    sharp: Image
 
 
 @dataclass(frozen=True, slots=True)
 class ClipScores:
-    """Every metric of one clip, before (`input`) and after (`output`), against the truth."""
+    """The metrics of one clip against the truth, before (`input`) and after (`output`)."""
 
     frames: int
     input: Series
     output: Series
-    example: Example | None = None
+    example: ExampleFrame | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """One restorer on one set of clips. A mean is over all frames of all clips, each counting once.
+class Evaluation:
+    """The scores of one restorer on a set of clips. Means are over all frames of all clips.
 
-    Equal pictures have an infinite PSNR; in a mean (and so in JSON and tables) they count as 100 dB.
+    Equal images have an infinite PSNR; in a mean (and so in JSON and tables) they count as 100 dB.
     """
 
     model: str
@@ -54,11 +55,11 @@ class Result:
     precision: str
     clips: dict[str, ClipScores]
     seconds: float
-    """Spent in `restore` alone."""
-    sharp: Result | None = None
+    """Time spent in `restore`."""
+    sharp: Evaluation | None = None
     """The same restorer on sharp footage, with the input as truth."""
-    still: Result | None = None
-    """The same restorer on one picture of each clip held still, with the input as truth."""
+    still: Evaluation | None = None
+    """The same restorer on one repeated image of each clip, with the input as truth."""
 
     @property
     def frames(self) -> int:
@@ -66,24 +67,24 @@ class Result:
         return sum(clip.frames for clip in self.clips.values())
 
     def mean(self, metric: str, clip: str | None = None) -> float | None:
-        """Mean of the output over all frames, or those of one clip; None where no clip has two frames for a step."""
+        """Mean of the output over all frames, or those of one clip; None if clips are too short for the metric."""
         return _mean(metric, (scores.output for name, scores in self.clips.items() if clip in (None, name)))
 
     def mean_input(self, metric: str, clip: str | None = None) -> float | None:
-        """The same of the input."""
+        """Mean of the input, likewise."""
         return _mean(metric, (scores.input for name, scores in self.clips.items() if clip in (None, name)))
 
     def gain_db(self, clip: str | None = None) -> float:
-        """Mean PSNR of the output less that of the input."""
+        """Mean PSNR of the output minus that of the input."""
         return (self.mean("psnr", clip) or 0.0) - (self.mean_input("psnr", clip) or 0.0)
 
 
 class StateReset(Wrapper):
-    """A restorer that forgets: each frame starts a scene. What it loses is what the recurrence earns."""
+    """A restorer that resets the state at every frame: the loss shows the value of the recurrence."""
 
     @property
     def name(self) -> str:
-        """The inner restorer's, and that it forgets."""
+        """The inner restorer's, with a note."""
         return f"{self.inner.name}, state reset"
 
     def restore(self, window: Window, state: State) -> tuple[Frame, State]:
@@ -92,7 +93,7 @@ class StateReset(Wrapper):
 
 
 def evaluate(
-    pairs: str | Path | Sequence[Clip],
+    pairs: str | Path | Sequence[ClipPair],
     restorer: Restorer,
     *,
     reset_state_each_frame: bool = False,
@@ -100,11 +101,11 @@ def evaluate(
     inputs: Mapping[str, Series] | None = None,
     examples: int = 0,
     on_frame: Callable[[], None] | None = None,
-) -> Result:
+) -> Evaluation:
     """Stream every clip through `restorer` and score input and output against the truth.
 
-    `pairs` is a folder (see `find_clips`) or clips already found. `inputs` are scores of the same inputs by clip, where
-    an earlier result has them. Of the first `examples` clips the middle frame is kept. `on_frame` is called per frame.
+    `pairs` is a folder (see `find_clips`) or its clips. `inputs` are the scores of the inputs by clip, if known from an
+    earlier evaluation. The middle frames of the first `examples` clips are kept. `on_frame` is called per frame.
     """
     clips = find_clips(pairs) if isinstance(pairs, str | Path) else pairs
     timed = Timed(StateReset(restorer) if reset_state_each_frame else restorer)
@@ -113,34 +114,36 @@ def evaluate(
         before, after = _Scorer(metrics), _Scorer(metrics)
         example = None
         for index, result in enumerate(restored(read_frames(clip.blur), timed)):
-            blurred, sharp = picture_of(result.before), picture_of(read_frame(clip.sharp[index], index))
+            blurred, sharp = rgb_image(result.before), rgb_image(read_frame(clip.sharp[index], index))
             if blurred.shape != sharp.shape:
                 sizes = f"{blurred.shape[1]}x{blurred.shape[0]}, its truth {sharp.shape[1]}x{sharp.shape[0]}"
-                raise InputError(f"{clip.blur[index]}: is {sizes}; blur and sharp pictures have one size")
-            output = picture_of(result.after)
+                raise InputError(f"{clip.blur[index]}: is {sizes}; blurred and sharp images must have the same size")
+            output = rgb_image(result.after)
             after.add(output, sharp)
             if inputs is None:
                 before.add(blurred, sharp)
             if len(scores) < examples and index == len(clip.blur) // 2:
-                example = Example(index, blurred, output, sharp)
+                example = ExampleFrame(index, blurred, output, sharp)
             if on_frame:
                 on_frame()
-        given = before.series if inputs is None else inputs[clip.name]
-        scores[clip.name] = ClipScores(len(clip.blur), given, after.series, example)
-    return Result(timed.name, timed.device, timed.precision, scores, sum(timed.seconds))
+        input_scores = before.series if inputs is None else inputs[clip.name]
+        scores[clip.name] = ClipScores(len(clip.blur), input_scores, after.series, example)
+    return Evaluation(timed.name, timed.device, timed.precision, scores, sum(timed.seconds))
 
 
-def do_no_harm(folder: str | Path, restorer: Restorer, *, on_frame: Callable[[], None] | None = None) -> Result:
-    """Restore sharp footage: `mean("psnr")` of the result is between output and input, over all frames."""
+def do_no_harm(folder: str | Path, restorer: Restorer, *, on_frame: Callable[[], None] | None = None) -> Evaluation:
+    """Restore sharp footage; the truth is the input, so `mean("psnr")` tells how little it was changed."""
     return evaluate(find_sharp_clips(folder), restorer, metrics=("psnr",), on_frame=on_frame)
 
 
-def hold_still(clips: Sequence[Clip], restorer: Restorer, *, on_frame: Callable[[], None] | None = None) -> Result:
-    """Restore the middle picture of each clip, shown eight times: `mean("flicker")` should be next to nothing."""
+def restore_still(
+    clips: Sequence[ClipPair], restorer: Restorer, *, on_frame: Callable[[], None] | None = None
+) -> Evaluation:
+    """Restore the middle image of each clip, repeated STILL_FRAMES times; `mean("flicker")` should be close to 0."""
     still = []
     for clip in clips:
-        pictures = (clip.blur[len(clip.blur) // 2],) * STILL_FRAMES
-        still.append(Clip(clip.name, pictures, pictures))
+        images = (clip.blur[len(clip.blur) // 2],) * STILL_FRAMES
+        still.append(ClipPair(clip.name, images, images))
     return evaluate(still, restorer, metrics=("psnr", "flicker"), on_frame=on_frame)
 
 
@@ -151,32 +154,32 @@ def compare(
     sharp: str | Path | None = None,
     examples: int = 6,
     on_frame: Callable[[], None] | None = None,
-) -> list[Result]:
-    """Evaluate many restorers on the same pairs, held still, and on the sharp footage in `sharp`, in the given order.
+) -> list[Evaluation]:
+    """Evaluate several restorers, in order, on the same pairs, on still images, and on the sharp footage in `sharp`.
 
-    Wrap a restorer in `StateReset` for the row that shows what its state is worth.
+    Wrap a restorer in `StateReset` for a row that shows the value of its state.
     """
     clips = find_clips(pairs)
-    results: list[Result] = []
+    results: list[Evaluation] = []
     for restorer in restorers:
         inputs = {name: scores.input for name, scores in results[0].clips.items()} if results else None
         result = evaluate(clips, restorer, inputs=inputs, examples=examples, on_frame=on_frame)
-        still = hold_still(clips, restorer, on_frame=on_frame)
+        still = restore_still(clips, restorer, on_frame=on_frame)
         harm = do_no_harm(sharp, restorer, on_frame=on_frame) if sharp is not None else None
         results.append(replace(result, still=still, sharp=harm))
     return results
 
 
-def to_json(result: Result) -> dict[str, Any]:
-    """What `vdeblur eval --json` prints; figures in the units of METRICS, None where a clip is too short for one."""
+def to_json(result: Evaluation) -> dict[str, object]:
+    """As printed by `vdeblur eval --json`, in the units of METRICS; None where a clip is too short for a metric."""
 
-    def figures(clip: str | None) -> dict[str, Any]:
-        both: dict[str, Any] = {}
+    def figures(clip: str | None) -> dict[str, object]:
+        both: dict[str, object] = {}
         for metric in next(iter(result.clips.values())).output:
             both[f"{metric}_input"], both[metric] = result.mean_input(metric, clip), result.mean(metric, clip)
         return both | {"gain_db": result.gain_db(clip)}
 
-    summary: dict[str, Any] = {"model": result.model, "device": result.device, "precision": result.precision}
+    summary: dict[str, object] = {"model": result.model, "device": result.device, "precision": result.precision}
     summary |= {"frames": result.frames, "restore_seconds": result.seconds} | figures(None)
     if result.still:
         summary["flicker_still"] = result.still.mean("flicker")
@@ -187,21 +190,21 @@ def to_json(result: Result) -> dict[str, Any]:
 
 
 class _Scorer:
-    """Collects the metrics of a clip as its frames go by."""
+    """Computes the metrics of a clip frame by frame."""
 
     def __init__(self, metrics: Sequence[str]) -> None:
         self.series: dict[str, list[float]] = {name: [] for name in metrics}
-        self._previous: tuple[Picture, Picture] | None = None
+        self._previous: tuple[Image, Image] | None = None
 
-    def add(self, picture: Picture, reference: Picture) -> None:
+    def add(self, image: Image, reference: Image) -> None:
         for name, values in self.series.items():
             metric = METRICS[name]
             if metric.of_frame:
-                values.append(metric.of_frame(picture, reference))
+                values.append(metric.of_frame(image, reference))
             elif metric.of_step and self._previous:
                 previous, previous_reference = self._previous
-                values.append(metric.of_step(previous, picture, previous_reference, reference))
-        self._previous = picture, reference
+                values.append(metric.of_step(previous, image, previous_reference, reference))
+        self._previous = image, reference
 
 
 def _mean(metric: str, clips: Iterable[Series]) -> float | None:

@@ -1,4 +1,4 @@
-"""A network drawn from its code: a box for every convolution, a row for every scale, an arrow for what feeds what."""
+"""Draws a network as SVG: a box per convolution, a row per scale, arrows from layer to layer."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ..models.anatomy import Anatomy, Part, said_of_frames
 STEP, BOX, TALL, ROW, TOP, LEFT = 44, 28, 112, 176, 56, 78
 
 
-def drawing(anatomy: Anatomy, name: str) -> str:
-    """An SVG file's text; colours follow the reader's light or dark scheme."""
+def network_svg(anatomy: Anatomy, name: str) -> str:
+    """The text of an SVG file, whose colours follow a light or dark scheme."""
     scales = sorted({part.scale for part in anatomy.parts})
     rows = {scale: TOP + ROW * number + ROW // 2 for number, scale in enumerate(scales)}
     places = {part.name: (LEFT + STEP * i, rows[part.scale]) for i, part in enumerate(anatomy.parts)}
@@ -39,15 +39,15 @@ def drawing(anatomy: Anatomy, name: str) -> str:
 
 
 def write_drawing(anatomy: Anatomy, name: str, path: str | Path) -> None:
-    """Write the drawing into a file; OutputError where that cannot be."""
+    """Write the drawing to a file. Raises OutputError if that fails."""
     try:
-        write_text(Path(path), drawing(anatomy, name))
+        write_text(Path(path), network_svg(anatomy, name))
     except OSError as error:
         raise OutputError(f"{path}: cannot write the drawing ({reason_of(error)})") from error
 
 
 def _arrow(start: tuple[int, int], end: tuple[int, int], is_main: bool) -> str:
-    """From the right edge of one box to the left edge of another; side ways bend away from the boxes between them."""
+    """From the right edge of one box to the left edge of another; skip connections bend around the boxes between."""
     (x0, y0), (x1, y1) = (start[0] + BOX, start[1]), end
     if is_main and x1 - x0 < STEP:
         return f'<path class="main" d="M{x0} {y0}C{x0 + 12} {y0} {x1 - 12} {y1} {x1} {y1}"/>'
@@ -60,13 +60,13 @@ def _arrow(start: tuple[int, int], end: tuple[int, int], is_main: bool) -> str:
 def _box(part: Part, place: tuple[int, int]) -> str:
     x, y = place
     kind = "cell" if part.name.startswith("cell") else "wide" if part.kernel > 1 else "point"
-    said = (
+    title = (
         f"{part.name}: {part.kernel}x{part.kernel}, {part.inputs} to {part.outputs} channels, {part.parameters:,} "
         f"parameters, {part.gmac:.3f} GMAC, {part.reach} px"
     )
     short = ".".join(part.name.split(".")[-3:])
     return (
-        f'<g class="{kind}"><title>{escape(said)}</title>'
+        f'<g class="{kind}"><title>{escape(title)}</title>'
         f'<rect x="{x}" y="{y - TALL // 2}" width="{BOX}" height="{TALL}" rx="4"/>'
         f'<text class="n" x="{x + BOX / 2}" y="{y + TALL // 2 + 12}" text-anchor="middle">{part.outputs}</text>'
         f'<text class="name" transform="translate({x + BOX / 2 + 3} {y}) rotate(-90)" text-anchor="middle">'
@@ -75,7 +75,7 @@ def _box(part: Part, place: tuple[int, int]) -> str:
 
 
 def _state(places: list[tuple[int, int]]) -> str:
-    """The loop of h and c, from the cell to itself one frame later; nothing for a state without a cell."""
+    """The loop of h and c, from the cell to itself one frame later; empty without a cell."""
     if not places:
         return ""
     left, right, y = places[0][0], places[-1][0] + BOX, places[0][1] + TALL // 2 + 16

@@ -1,4 +1,4 @@
-"""Folders of pictures as clips: blur/sharp pairs in the layouts of the public sets, and sharp footage alone."""
+"""Clips in folders of images: blur/sharp pairs in the layouts of the public datasets, and sharp footage."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ import numpy as np
 
 from ..errors import InputError
 from ..frames import MATRIX_RGB, Color, Frame, Layout, Plane
-from .metrics import Picture
+from .metrics import Image
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
-EXPECTED = "expected CLIP/blur and CLIP/sharp with pictures of the same names, or a GoPro, REDS or BSD folder"
+EXPECTED = "expected CLIP/blur and CLIP/sharp with images of the same names, or a GoPro, REDS or BSD folder"
 SEARCH_DEPTH = 3
-"""Folders between the one that is named and a clip; BSD's `BSD_3ms24ms/test/000` needs all three."""
+"""Levels of folders above a clip; BSD's `BSD_3ms24ms/test/000` needs three."""
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
-    """Consecutive pictures and their truth, equally long. Sharp footage alone has itself as truth."""
+class ClipPair:
+    """Consecutive blurred images and their sharp truth, of equal length. Sharp footage is its own truth."""
 
     name: str
     blur: tuple[Path, ...]
     sharp: tuple[Path, ...]
 
 
-def find_clips(folder: str | Path) -> list[Clip]:
+def find_clips(folder: str | Path) -> list[ClipPair]:
     """Every pair of clips under `folder`, sorted by name.
 
-    Understood are CLIP/{blur,sharp} (GoPro too, with train/ and test/ above), REDS' *_blur/CLIP beside *_sharp/CLIP,
-    and BSD's CLIP/{Blur,Sharp}/RGB. Pictures pair up by name without suffix. InputError for anything else.
+    Layouts: CLIP/{blur,sharp} (also GoPro, below train/ and test/), REDS' *_blur/CLIP and *_sharp/CLIP, and BSD's
+    CLIP/{Blur,Sharp}/RGB. Images are paired by name without suffix. Raises InputError for other layouts.
     """
     root = _existing(folder, EXPECTED)
     clips = [_pair_up(name or root.name, blur, sharp) for name, blur, sharp in _pair_folders(root, "", SEARCH_DEPTH)]
@@ -42,20 +42,20 @@ def find_clips(folder: str | Path) -> list[Clip]:
     return sorted(clips, key=lambda clip: _natural(clip.name))
 
 
-def find_sharp_clips(folder: str | Path) -> list[Clip]:
-    """Every folder of pictures under `folder`, itself included, as its own truth; of pairs the sharp side."""
-    expected = "expected folders with the consecutive pictures of sharp clips"
+def find_sharp_clips(folder: str | Path) -> list[ClipPair]:
+    """Every folder of images under `folder`, itself included, as its own truth; only the sharp side of pairs."""
+    expected = "expected folders of consecutive images of sharp clips"
     root = _existing(folder, expected)
     clips = []
-    for name, pictures in _picture_folders(root, "", SEARCH_DEPTH):
-        clips.append(Clip(name or root.name, pictures, pictures))
+    for name, images in _image_folders(root, "", SEARCH_DEPTH):
+        clips.append(ClipPair(name or root.name, images, images))
     if not clips:
-        raise InputError(f"{root}: no pictures found; {expected}")
+        raise InputError(f"{root}: no images found; {expected}")
     return sorted(clips, key=lambda clip: _natural(clip.name))
 
 
 def read_frame(path: Path, index: int) -> Frame:
-    """Read one picture as 8- or 16-bit RGB; `index` becomes its pts."""
+    """Read an image as 8- or 16-bit RGB with `index` as pts. Raises InputError."""
     import cv2
 
     try:
@@ -65,28 +65,30 @@ def read_frame(path: Path, index: int) -> Frame:
     bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if encoded.size else None
     dtype = None if bgr is None else {np.dtype(np.uint8): np.uint8, np.dtype(np.uint16): np.uint16}.get(bgr.dtype)
     if bgr is None or dtype is None:
-        raise InputError(f"{path}: not a picture of 8 or 16 bits; replace it or take it out of its clip")
+        raise InputError(f"{path}: not an image of 8 or 16 bits; replace it or remove it from the clip")
     planes: tuple[Plane, ...] = tuple(np.ascontiguousarray(bgr[..., channel], dtype) for channel in (2, 1, 0))
     color = Color(primaries=1, transfer=13, matrix=MATRIX_RGB, full_range=True)
     return Frame(planes, Layout("rgb", bits=bgr.dtype.itemsize * 8), color, pts=index, time_base=Fraction(1, 25))
 
 
 def read_frames(paths: Iterable[Path]) -> Iterator[Frame]:
-    """Read the pictures of a clip one by one; InputError where one differs in size or depth from the first."""
+    """Read the images of a clip one by one. Raises InputError if one differs in size or depth from the first."""
     first: Frame | None = None
     for index, path in enumerate(paths):
         frame = read_frame(path, index)
         first = first or frame
         if (frame.size, frame.layout) != (first.size, first.layout):
             is_now, was = (f"{f.size[0]}x{f.size[1]} in {f.layout.bits} bits" for f in (frame, first))
-            raise InputError(f"{path}: is {is_now}, the first picture {was}; a clip has one size and depth")
+            raise InputError(
+                f"{path}: is {is_now}, the first image {was}; all images of a clip must have the same size and depth"
+            )
         yield frame
 
 
-def picture_of(frame: Frame) -> Picture:
-    """(height, width, 3) of an RGB frame, rounded to 8 bits: what metrics compare."""
+def rgb_image(frame: Frame) -> Image:
+    """The samples of an RGB frame rounded to 8 bits, (height, width, 3), as metrics compare them."""
     if frame.layout.model != "rgb":
-        raise ValueError(f"metrics compare RGB pictures, got a {frame.layout.model} frame")
+        raise ValueError(f"metrics need RGB frames, got a {frame.layout.model} frame")
     samples = np.stack(frame.planes[:3], axis=2)
     if frame.layout.bits > 8:
         samples = np.rint(samples * (255 / (2**frame.layout.bits - 1)))
@@ -109,7 +111,7 @@ def _folders(folder: Path) -> dict[str, Path]:
     return {child.name: child for child in _children(folder) if child.is_dir()}
 
 
-def _pictures(folder: Path) -> tuple[Path, ...]:
+def _images(folder: Path) -> tuple[Path, ...]:
     return tuple(child for child in _children(folder) if child.suffix.lower() in SUFFIXES)
 
 
@@ -127,10 +129,10 @@ def _pair_folders(folder: Path, name: str, depth: int) -> Iterator[tuple[str, Pa
     by_lower_name = {child.lower(): path for child, path in children.items()}
     blur, sharp = by_lower_name.get("blur"), by_lower_name.get("sharp")
     if blur and sharp:
-        yield from _inside(blur, sharp, name)
+        yield from _clips_in(blur, sharp, name)
     elif blur or sharp:
         missing = "sharp" if blur else "blur"
-        raise InputError(f"{folder}: there is no {missing}/ beside {(blur or sharp or folder).name}/; {EXPECTED}")
+        raise InputError(f"{folder}: no {missing}/ next to {(blur or sharp or folder).name}/; {EXPECTED}")
     elif depth:
         for child, path in children.items():
             if child.endswith("_sharp"):  # REDS: train_sharp belongs to train_blur
@@ -138,15 +140,15 @@ def _pair_folders(folder: Path, name: str, depth: int) -> Iterator[tuple[str, Pa
             if child.endswith("_blur"):
                 part = child.removesuffix("_blur")
                 if part + "_sharp" in children:  # REDS' test_blur has no truth
-                    yield from _inside(path, children[part + "_sharp"], _join(name, part))
+                    yield from _clips_in(path, children[part + "_sharp"], _join(name, part))
             else:
                 yield from _pair_folders(path, _join(name, child), depth - 1)
 
 
-def _inside(blur: Path, sharp: Path, name: str) -> Iterator[tuple[str, Path, Path]]:
-    """Pictures lie in these folders, in RGB/ below them (BSD), or in one folder per clip."""
+def _clips_in(blur: Path, sharp: Path, name: str) -> Iterator[tuple[str, Path, Path]]:
+    """(name, blur folder, sharp folder) of images directly in these folders, in RGB/ (BSD), or in a folder per clip."""
     clips = _folders(blur)
-    if _pictures(blur) or not clips:
+    if _images(blur) or not clips:
         yield name, blur, sharp
     elif "RGB" in clips:
         yield name, blur / "RGB", sharp / "RGB"
@@ -159,23 +161,23 @@ def _join(name: str, part: str) -> str:
     return f"{name}/{part}" if name else part
 
 
-def _pair_up(name: str, blur: Path, sharp: Path) -> Clip:
+def _pair_up(name: str, blur: Path, sharp: Path) -> ClipPair:
     if not sharp.is_dir():
-        raise InputError(f"{sharp}: no such folder, but {blur} is there; {EXPECTED}")
-    blurred, truth = ({path.stem: path for path in _pictures(folder)} for folder in (blur, sharp))
+        raise InputError(f"{sharp}: no such folder, but {blur} exists; {EXPECTED}")
+    blurred, truth = ({path.stem: path for path in _images(folder)} for folder in (blur, sharp))
     if not blurred:
-        raise InputError(f"{blur}: no pictures in it; {EXPECTED}")
+        raise InputError(f"{blur}: no images in it; {EXPECTED}")
     for stem in blurred.keys() ^ truth.keys():
-        there, absent = (blurred[stem], sharp) if stem in blurred else (truth[stem], blur)
-        raise InputError(f"{there}: no picture of that name in {absent}; {EXPECTED}")
-    return Clip(name, tuple(blurred.values()), tuple(truth[stem] for stem in blurred))
+        present, absent = (blurred[stem], sharp) if stem in blurred else (truth[stem], blur)
+        raise InputError(f"{present}: no image of that name in {absent}; {EXPECTED}")
+    return ClipPair(name, tuple(blurred.values()), tuple(truth[stem] for stem in blurred))
 
 
-def _picture_folders(folder: Path, name: str, depth: int) -> Iterator[tuple[str, tuple[Path, ...]]]:
-    if pictures := _pictures(folder):
-        yield name, pictures
+def _image_folders(folder: Path, name: str, depth: int) -> Iterator[tuple[str, tuple[Path, ...]]]:
+    if images := _images(folder):
+        yield name, images
     children = _folders(folder)
     sharp = {child: path for child, path in children.items() if child.lower() == "sharp" or child.endswith("_sharp")}
     if depth:
         for child, path in (sharp or children).items():
-            yield from _picture_folders(path, name if child.lower() == "sharp" else _join(name, child), depth - 1)
+            yield from _image_folders(path, name if child.lower() == "sharp" else _join(name, child), depth - 1)

@@ -1,4 +1,4 @@
-"""Plots as SVG text: no plotting library, no files, readable in light and dark (colours come from the page's CSS)."""
+"""Plots as SVG text, without a plotting library; colours for light and dark come from the CSS of the page."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from html import escape
 WIDTH, HEIGHT = 640, 240
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 12, 36
 SERIES_COLOURS = 8
-"""The page's CSS defines classes s0 to s7; s0 is the input."""
+"""The CSS of the page defines the classes s0 to s7; s0 is the input."""
 
 
 def lines(title: str, series: Mapping[str, Sequence[float]], x_label: str, y_label: str, first_colour: int = 0) -> str:
-    """Values over their index, one line per series, in the colours from `first_colour` on; infinite ones leave a gap.
+    """A line plot of values over their index, one line per series; infinite values leave gaps.
 
-    Colour 0 is drawn dashed.
+    Colours count from `first_colour`; colour 0 is dashed.
     """
     finite = [value for values in series.values() for value in values if math.isfinite(value)]
     if not finite:
@@ -53,14 +53,14 @@ def lines(title: str, series: Mapping[str, Sequence[float]], x_label: str, y_lab
 
 
 def bars(title: str, values: Mapping[str, float], unit: str) -> str:
-    """One horizontal bar per name from a common zero; colours follow `lines`, less its first series."""
+    """A bar chart, one horizontal bar per name; colours as in `lines`, from its second series on."""
     if not values:
         return ""
     low, high = min(0.0, *values.values()), max(0.0, *values.values())
     span = (high - low) or 1.0
-    row, names, figures = 26, 190, 70
-    room = WIDTH - names - 2 * figures
-    zero = names + figures + room * -low / span
+    row, names, margin = 26, 190, 70
+    room = WIDTH - names - 2 * margin
+    zero = names + margin + room * -low / span
     parts = []
     for number, (name, value) in enumerate(values.items()):
         y = TOP + number * row
@@ -79,7 +79,7 @@ def bars(title: str, values: Mapping[str, float], unit: str) -> str:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Four to ten round numbers that enclose low..high."""
+    """Four to ten round numbers that cover low..high."""
     span = max(high - low, 1e-3)
     step = 10 ** math.floor(math.log10(span / 4))
     step *= next(factor for factor in (1, 2, 5, 10) if span / (step * factor) <= 6)
@@ -94,7 +94,7 @@ def _svg(title: str, height: float, parts: Sequence[str]) -> str:
 
 
 def standalone(panels: Mapping[str, tuple[str, Sequence[str]]]) -> str:
-    """A file of its own: each panel's title, the names of its series, and its plot by `lines`, one under another."""
+    """A complete SVG file of panels one below another: title -> (plot of `lines`, names of its series)."""
     parts, y = [], 0
     for title, (plot, names) in panels.items():
         parts.append(f'<text x="{LEFT}" y="{y + 18}"><tspan class="title">{escape(title)}</tspan>')

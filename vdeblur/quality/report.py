@@ -1,4 +1,4 @@
-"""Results as a Markdown table and as one HTML page that holds its sliders, plots and pictures itself: no network."""
+"""Evaluations as a Markdown table, and as a self-contained HTML page with sliders and plots."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pathlib import Path
 from ..errors import OutputError
 from ..files import write_text
 from . import plots
-from .evaluate import Example, Result
-from .metrics import METRICS, Picture
+from .evaluate import Evaluation, ExampleFrame
+from .metrics import METRICS, Image
 
 INPUT_ROW = "blurred input"
 
 
-def to_markdown(results: Sequence[Result]) -> str:
-    """One row per model under one for the input; the best figure of a column in bold."""
+def to_markdown(results: Sequence[Evaluation]) -> str:
+    """A row for the input and one per model; the best figure of each column is bold."""
     header, *rows = table(results)
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def table(results: Sequence[Result]) -> list[list[str]]:
-    """Header and rows as text, columns after METRICS; "**" around what is best in its column."""
+def table(results: Sequence[Evaluation]) -> list[list[str]]:
+    """Header and rows as text, with the columns of METRICS; "**" marks the best figure of a column."""
     first = results[0]
     measured = list(next(iter(first.clips.values())).output)
     header, columns, better = ["model"], [[INPUT_ROW, *[result.model for result in results]]], []
@@ -55,16 +55,16 @@ def table(results: Sequence[Result]) -> list[list[str]]:
     return [header, *[list(row) for row in zip(*columns, strict=True)]]
 
 
-def write_report(results: Sequence[Result], path: str | Path) -> None:
-    """Write the page to `path`, whole or not at all. Raises OutputError if that fails."""
+def write_report(results: Sequence[Evaluation], path: str | Path) -> None:
+    """Write the page to `path` atomically. Raises OutputError if that fails."""
     target = Path(path)
     try:
         write_text(target, to_html(results))
     except OSError as error:
-        raise OutputError(f"{target}: cannot write the report ({error.strerror}); choose another place") from error
+        raise OutputError(f"{target}: cannot write the report ({error.strerror}); choose another file") from error
 
 
-def to_html(results: Sequence[Result]) -> str:
+def to_html(results: Sequence[Evaluation]) -> str:
     """One self-contained page for results on the same clips."""
     first = results[0]
     gains = {result.model: result.gain_db() for result in results}
@@ -91,7 +91,7 @@ def to_html(results: Sequence[Result]) -> str:
 """
 
 
-def _clip_section(results: Sequence[Result], clip: str) -> str:
+def _clip_section(results: Sequence[Evaluation], clip: str) -> str:
     before = results[0].clips[clip].input["psnr"]
     series = {INPUT_ROW: before} | {result.model: result.clips[clip].output["psnr"] for result in results}
     gains = {model: [b - a for a, b in zip(before, after, strict=True)] for model, after in series.items()}
@@ -106,42 +106,42 @@ def _clip_section(results: Sequence[Result], clip: str) -> str:
     return f'<section><h2>{escape(clip)}</h2>{slider}{plot}<ul class="key">{key}</ul></section>'
 
 
-def _slider(clip: str, examples: dict[str, Example]) -> str:
-    """The input on the left of the divider, the last model on the right; both sides can show any picture."""
+def _slider(clip: str, examples: dict[str, ExampleFrame]) -> str:
+    """The input on the left of the divider, the last model on the right; either side can show any image."""
     any_example = next(iter(examples.values()))
-    pictures = {INPUT_ROW: any_example.blurred, **{model: e.restored for model, e in examples.items()}}
-    pictures["truth"] = any_example.sharp
+    shown = {INPUT_ROW: any_example.blurred, **{model: e.restored for model, e in examples.items()}}
+    shown["truth"] = any_example.sharp
     left, right = INPUT_ROW, list(examples)[-1]
     height, width = any_example.sharp.shape[:2]
     images = []
-    for name, picture in pictures.items():
+    for name, image in shown.items():
         side = {left: "left", right: "right"}.get(name, "")
         alternative = escape(f"Frame {any_example.index} of {clip}: {name}", quote=True)
-        data = f'data-name="{escape(name, quote=True)}" src="{_embedded(picture)}"'
+        data = f'data-name="{escape(name, quote=True)}" src="{_embedded(image)}"'
         images.append(f'<img class="{side}" {data} alt="{alternative}">')
 
     def choice(side: str, chosen: str) -> str:
         options = "".join(
             f'<option{" selected" if name == chosen else ""} value="{escape(name, quote=True)}">{escape(name)}</option>'
-            for name in pictures
+            for name in shown
         )
         return f'<label>{side.capitalize()} <select data-side="{side}">{options}</select></label>'
 
-    label = escape(f"Divider between left and right picture of {clip}", quote=True)
+    label = escape(f"Divider between left and right image of {clip}", quote=True)
     shape = f"aspect-ratio:{width}/{height};max-width:{max(width, 960)}px"
     return (
         f'<figure class="compare"><div class="stage" style="{shape}">'
         f'{"".join(images)}<span class="divider"></span>'
         f'<input type="range" min="0" max="100" step="0.5" value="50" aria-label="{label}"></div>'
         f"<figcaption>{choice('left', left)} {choice('right', right)} <span>frame {any_example.index}; drag, or focus "
-        f"the picture and use the arrow keys</span></figcaption></figure>"
+        f"the image and use the arrow keys</span></figcaption></figure>"
     )
 
 
-def _embedded(picture: Picture) -> str:
+def _embedded(image: Image) -> str:
     import cv2
 
-    _, encoded = cv2.imencode(".webp", picture[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, 95])
+    _, encoded = cv2.imencode(".webp", image[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, 95])
     return "data:image/webp;base64," + base64.b64encode(encoded.tobytes()).decode("ascii")
 
 
@@ -162,7 +162,7 @@ def _with_unit(label: str, unit: str) -> str:
 
 LEGEND = """<p class="note">Means over all frames, against the truth. <em>Worst clip</em>: the smallest mean gain of any
 clip. <em>tOF</em>: distance of the optical flow from the truth's. <em>Flicker</em>: change from frame to frame beyond
-the truth's, in levels of 255; <em>held still</em>: of one picture shown repeatedly. <em>Sharp kept</em>: PSNR between
+the truth's, in levels of 255; <em>held still</em>: on one repeated image. <em>Sharp kept</em>: PSNR between
 output and input on sharp footage.</p>"""
 
 STYLE = """

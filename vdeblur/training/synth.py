@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from ..backends.flow import flow_between
 from ..errors import InputError, OutputError, UsageError
 from ..quality.pairs import SUFFIXES as IMAGE_SUFFIXES
-from ..quality.pairs import find_sharp_clips, picture_of, read_frames
+from ..quality.pairs import find_sharp_clips, read_frames, rgb_image
 from .light import Light, sensor_noise
 from .material import VIDEO_SUFFIXES, Image, read_image, read_run, to_tensor
 from .real_motion import between
@@ -133,7 +133,7 @@ def _footage(source: Path, most: int) -> Iterator[tuple[str, list[Image]]]:
     if source.is_dir() and (not videos or any(child.is_dir() for child in source.iterdir())):
         for clip in find_sharp_clips(source):
             frames = islice(read_frames(clip.sharp), most)
-            yield clip.name.replace("/", "_"), [picture_of(frame) for frame in frames]
+            yield clip.name.replace("/", "_"), [rgb_image(frame) for frame in frames]
 
 
 def shake(rng: np.random.Generator, pictures: list[Image], config: SynthConfig) -> Clip:

@@ -229,12 +229,12 @@ def open_supply(config: TrainConfig, device: str, held_out: bool = False) -> Sup
 
 def read_pairs(config: TrainConfig) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """Blurred and sharp clips of the run's folders; InputError where they are too short or too small."""
-    from ..quality.pairs import find_clips, picture_of, read_frames
+    from ..quality.pairs import find_clips, read_frames, rgb_image
 
     scene, pairs, longest = config.mix.scene, [], 0
     for folder in config.pairs:
         for clip in find_clips(folder):
-            sides = [torch.stack([to_tensor(picture_of(f)) for f in read_frames(p)]) for p in (clip.blur, clip.sharp)]
+            sides = [torch.stack([to_tensor(rgb_image(f)) for f in read_frames(p)]) for p in (clip.blur, clip.sharp)]
             height, width = sides[0].shape[2:]
             if min(height, width) < scene.size:
                 raise InputError(

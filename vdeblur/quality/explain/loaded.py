@@ -16,7 +16,7 @@ from ...models import StreamNetwork
 from ...models.anatomy import dissect
 from ...restorer import Restorer
 from ...restorers.made import MADE
-from ..network_plot import drawing
+from ..network_plot import network_svg
 from .steps import FilterSteps, NetworkSteps
 
 
@@ -81,5 +81,5 @@ def load_model(name: str | None, device: str) -> LoadedModel:
         what=network,
         facts=facts,
         views=facts["views"],
-        drawing=drawing(anatomy, Path(name).name),
+        drawing=network_svg(anatomy, Path(name).name),
     )

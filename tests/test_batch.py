@@ -439,10 +439,10 @@ def test_a_job_is_restored_segment_by_segment(tmp_path: Path) -> None:
     for index in reversed(range(1, count)):
         assert segment("--index", str(index)).exit_code == 0
     assert segment("--index", str(count)).exit_code == 2
-    assert "still to do: 0" in segment().stdout
+    assert "remaining: 0" in segment().stdout
     assert segment("--join").exit_code == 5
     assert segment("--index", "0").exit_code == 0
-    assert "done already" in segment("--index", "0").stderr
+    assert "already done" in segment("--index", "0").stderr
     assert segment("--join").exit_code == 0
     assert count_frames(Path(output)) == 90
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mkv", "out.mkv"]

@@ -205,7 +205,7 @@ def test_a_change_between_segments_is_converted_as_in_one_piece(tmp_path: Path) 
     path.write_bytes(data)
     result = run(str(path), "-o", str(out), "-m", "unsharp", "--strength", "0", "--codec", "ffv1")
     assert result.exit_code == 0, result.stderr
-    assert "going on in one piece" in result.stderr
+    assert "restoring it in one piece" in result.stderr
     assert "the input changes colour from BT.709 limited to BT.601 full" in result.stderr
     with open_source(str(path)) as given, open_source(str(out)) as again:
         worst = [np.abs(rgb(before) - rgb(after)).max() * 255 for before, after in zip(given, again, strict=True)]

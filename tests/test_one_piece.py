@@ -40,9 +40,9 @@ def restored_file(path: Path, code: int) -> tuple[list[Frame], str]:
 
 
 STAMPS = [
-    ([20], 60, "segments lack 1 frames"),  # ends up last among the packets, but not among the pictures
-    (range(20, 30), 60, "gives none of the frames of its segment"),
-    ([20], -60, "segments lack 1 frames"),
+    ([20], 60, "1 frames missing in the segments"),  # ends up last among the packets, but not among the pictures
+    (range(20, 30), 60, "no frame of segment"),
+    ([20], -60, "1 frames missing in the segments"),
 ]
 
 
@@ -53,7 +53,7 @@ def test_times_that_damage_made_up(tmp_path: Path, numbers: Sequence[int], secon
     after, stderr = restored_file(path, 0)
     assert len(after) == 80
     assert said in stderr
-    assert "going on in one piece" in stderr
+    assert "restoring it in one piece" in stderr
     assert "error" not in stderr
 
 
@@ -112,7 +112,7 @@ def test_a_batch_goes_on_in_one_piece(tmp_path: Path, numbers: Sequence[int], se
     assert (file["status"], batch.failures) == ("done" if seconds is not None else "damaged", 0)
     assert (file["frames"], file["segments"], file["passed_through"]) == (len(whole), 1, 0)
     assert (file["touched"], file["error"]) == (len(whole), None)
-    assert [note for note in file["notes"] if said in note and note.endswith("; going on in one piece")]
+    assert [note for note in file["notes"] if said in note and note.endswith("; restoring it in one piece")]
     assert sorted(entry.name for entry in out.iterdir()) == [".vdeblur-batch", "in.mkv"]
 
 
@@ -128,10 +128,10 @@ def test_an_array_goes_on_in_one_piece(tmp_path: Path, numbers: Sequence[int], s
 
     count, _ = segment("--prepare", str(path), "-m", "unsharp", "--codec", "ffv1")
     told = [segment("--index", str(index))[1] for index in range(int(count))]
-    if said != "segments lack 1 frames":  # which no one can know before the end
+    if said != "1 frames missing in the segments":  # which no one can know before the end
         assert said in told[-1]
         assert "joining restores it in one piece" in segment()[0]
     _, stderr = segment("--join")
-    assert [line for line in stderr.splitlines() if said in line and line.endswith("; going on in one piece")]
+    assert [line for line in stderr.splitlines() if said in line and line.endswith("; restoring it in one piece")]
     assert largest_difference(decoded(str(out)), in_one_piece(path, tmp_path / "whole.mkv")) == 0
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["in", "out.mkv", "whole.mkv"]

@@ -281,7 +281,8 @@ class Batch:
         least = self.options.min_free_bytes
         free = shutil.disk_usage(self.folder).free
         if least and free < least + wanted:
-            need = f"about {_size_text(wanted)} plus {_size_text(least)} in reserve" if wanted else f"{_size_text(least)}"
+            reserve = _size_text(least)
+            need = f"about {_size_text(wanted)} plus {reserve} in reserve" if wanted else reserve
             message = (
                 f"{self.folder}: {_size_text(free)} free, {need} needed; free some disk space, or leave less of it free"
             )

@@ -112,7 +112,7 @@ def segment_command(job: Job, output: str, index: int | None, source: str | None
     Without a step, show which segments are done. Settings such as --model and --crf belong to --prepare, which stores
     them for all segments; --device may differ from step to step.
     """
-    from ..jobs.slurm import join_job, prepare_job, restore_one, state_of
+    from ..jobs.slurm import join_job, prepare_job, restore_one, status_text
 
     device = job.model.device if options.is_given("device") else None
     if source is not None:
@@ -122,4 +122,4 @@ def segment_command(job: Job, output: str, index: int | None, source: str | None
     elif join:
         say(join_job(output, device).to_text())
     else:
-        click.echo(state_of(output))
+        click.echo(status_text(output))

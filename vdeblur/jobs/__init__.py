@@ -1,1 +1,1 @@
-"""One input, restored whole or in segments."""
+"""Restores one input, in one piece or in segments."""

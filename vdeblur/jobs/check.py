@@ -1,4 +1,4 @@
-"""Everything that is wrong with a job, rather than the first of it."""
+"""Finds all problems of a job, not only the first."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .job import Job
 
 
 def problems_of(job: Job) -> list[VdeblurError]:
-    """Errors that the job would meet before its first frame: of its input, its model, its output and its encoder."""
+    """Errors that the job would raise before its first frame: of input, model, output and encoder."""
     found: list[VdeblurError] = []
 
     def attempt(step: Callable[[], object]) -> None:
@@ -30,7 +30,7 @@ def problems_of(job: Job) -> list[VdeblurError]:
 
     output = output_of(job.input, job.output)
     attempt(lambda: check_codec(job.sink.codec))
-    for sink in _one_wish_each(job.sink):
+    for sink in _single_settings(job.sink):
         attempt(partial(_open_output, job, output, sink))
     attempt(lambda: load_restorer(job.model))
     if output != "-" and not is_image_output(output, is_image_input(job.input)):
@@ -38,15 +38,15 @@ def problems_of(job: Job) -> list[VdeblurError]:
     return found
 
 
-def _one_wish_each(sink: SinkOptions) -> list[SinkOptions]:
-    """`sink` in parts with one setting of the encoder each, so that no wrong one hides another."""
+def _single_settings(sink: SinkOptions) -> list[SinkOptions]:
+    """`sink` split into options with one encoder setting each, so that no invalid setting hides another."""
     plain = replace(sink, crf=None, preset=None, pix_fmt=None, encoder_options={}, overwrite=True)
     names = ("crf", "preset", "pix_fmt", "encoder_options")
     return [plain, *(replace(plain, **{name: value}) for name in names if (value := getattr(sink, name)))]
 
 
 def _open_output(job: Job, output: str, sink: SinkOptions) -> None:
-    """Open input and output, whatever stands in the output's place; what is read of a pipe would be gone."""
+    """Open input and output, ignoring an existing output. Skips pipes, whose data could be read only once."""
     if job.input != "-":
         with open_source(job.input, job.source) as source:
             open_sink(output, source, sink).abort()

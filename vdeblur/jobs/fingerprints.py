@@ -21,7 +21,7 @@ from .job import Job
 
 
 def model_identity(model: ModelOptions) -> str:
-    """What tells one model from another, whatever it is called: the hash of its weights, or a name and a version.
+    """Identifies a model regardless of its name: the hash of its weights, or a name and a version.
 
     Raises ModelError for an unknown model.
     """
@@ -41,7 +41,7 @@ def model_identity(model: ModelOptions) -> str:
 
 
 def input_sha256(path: str) -> str:
-    """SHA-256 of an input: a file, or names and contents of all images of a folder or pattern. Raises InputError."""
+    """SHA-256 of an input: of a file, or of names and contents of all images of a sequence. Raises InputError."""
     images = images_of(path)
     if images is None:
         return file_sha256(path)
@@ -50,7 +50,7 @@ def input_sha256(path: str) -> str:
 
 
 def settings_of(job: Job) -> dict[str, Any]:
-    """All of a job that changes the frame, as JSON holds it: neither its paths nor its model's name."""
+    """The settings of a job that affect its frames, as JSON: without paths and the name of the model."""
     settings = job_to_json(job)
     for key in ("input", "output"):
         del settings[key]
@@ -60,14 +60,14 @@ def settings_of(job: Job) -> dict[str, Any]:
     return settings
 
 
-def settings_sha256(job: Job, **more: Any) -> str:
-    """SHA-256 of the settings of a job and of what else must stay as it is."""
+def settings_sha256(job: Job, **more: object) -> str:
+    """SHA-256 of the settings of a job and of further values."""
     text = json.dumps(settings_of(job) | more, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def job_to_json(job: Job) -> dict[str, Any]:
-    """A job as JSON holds it; `job_from_json` is the way back."""
+    """A job as JSON, for `job_from_json`."""
     made = asdict(replace(job, sink=replace(job.sink, encoder_options=dict(job.sink.encoder_options))))
     rate = job.source.frame_rate
     made["source"]["frame_rate"] = None if rate is None else str(rate)
@@ -75,7 +75,7 @@ def job_to_json(job: Job) -> dict[str, Any]:
 
 
 def job_from_json(made: dict[str, Any]) -> Job:
-    """A job from what `job_to_json` gave."""
+    """A job from the JSON of `job_to_json`."""
     source = dict(made["source"])
     rate, pts = source["frame_rate"], source["pts_range"]
     source["frame_rate"] = None if rate is None else Fraction(rate)

@@ -1,4 +1,4 @@
-"""The folder of a job in segments: its plan as files, and what every finished segment came to."""
+"""The folder of a job in segments: its plan, and the manifest of every finished segment, as files."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from .job import Job
 from .plan import Cutting, Plan, Segment
 
 FORMAT = 2
-"""Of the files in a job folder."""
+"""Version of the files in a job folder."""
 
 REFUSAL = "refusal.json"
-"""In a job folder: the reason why the input cannot be done in segments."""
+"""File in a job folder with the reason why the input cannot be restored in segments."""
 
 
 def folder_of(output: str) -> Path:
-    """Where the segments of an output lie until it is whole: hidden, beside it."""
+    """The hidden folder next to an output that holds its segments until they are joined."""
     path = Path(output)
     return path.with_name(f".{path.name}.vdeblur")
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What one segment came to; it stands only beside a whole segment."""
+    """Results of one segment; written only when the segment is complete."""
 
     index: int
     fingerprint: str
-    """Of input, model and settings together."""
+    """Hashes of input, model and settings."""
     pts: tuple[int, ...]
-    """Of every frame in the segment, as the input counts."""
+    """Of every frame in the segment, in ticks of the input."""
     last_duration: int
     sha256: str
     """Of the segment's file."""
@@ -47,10 +47,10 @@ class Manifest:
     concealed: int
     damaged: bool
     passed_through: bool
-    """The source's own frames, because restoring them failed again and again."""
+    """Whether it holds source frames because restoring them failed repeatedly."""
     seconds: float
     touched: int
-    """Frames that are not the source's own."""
+    """Number of frames that were changed."""
     blur_before: tuple[float, ...]
     """Blur lengths in pixels of sampled frames, before and after."""
     blur_after: tuple[float, ...]
@@ -58,17 +58,17 @@ class Manifest:
     """JPEG images in base64, before and after."""
     warnings: tuple[str, ...]
     retreats: tuple[str, ...]
-    """How the network went on where memory ran out."""
+    """How the network continued when memory ran out."""
 
     @property
     def frames(self) -> int:
-        """How many it holds."""
+        """Number of frames."""
         return len(self.pts)
 
 
 @dataclass(frozen=True, slots=True)
 class JobFolder:
-    """A job that is cut into segments, as files in one folder: all that a worker anywhere needs to know."""
+    """A job that is cut into segments, as files in one folder: all that a worker on any machine needs."""
 
     path: Path
     job: Job
@@ -81,17 +81,17 @@ class JobFolder:
 
     @property
     def fingerprint(self) -> str:
-        """Of all that determines the frames."""
+        """Identifies everything that determines the frames."""
         return f"{self.input_sha256}-{self.model_sha256}-{self.settings}"
 
     def on(self, device: str | None) -> JobFolder:
-        """The same job done on a device of its own; None leaves it as it was asked for."""
+        """The same job on another device; None keeps the device of the job."""
         model = self.job.model
         return replace(self, job=replace(self.job, model=replace(model, device=device or model.device)))
 
     @classmethod
     def create(cls, path: Path, job: Job, output: str, plan: Plan, settings: str, input_sha256: str) -> JobFolder:
-        """Write the plan. Raises OutputError where the folder cannot be written."""
+        """Write the plan. Raises OutputError if the folder cannot be written."""
         model = model_identity(job.model)
         folder = cls(path, job, output, input_sha256, model, settings, plan.time_base, plan.segments)
         made = {
@@ -115,11 +115,11 @@ class JobFolder:
 
     @classmethod
     def open(cls, path: Path) -> JobFolder:
-        """Read a plan. Raises InputError where there is none that can be used."""
+        """Read a plan. Raises InputError if there is none, or it is invalid."""
         try:
             made = json.loads((path / "job.json").read_text(encoding="utf-8"))
             if made["format"] != FORMAT:
-                raise InputError(f"{path}: was written by another version of vdeblur; remove it and start again")
+                raise InputError(f"{path}: written by another version of vdeblur; remove it and start again")
             segments = tuple(Segment(**segment) for segment in made["segments"])
             return cls(
                 path,
@@ -132,21 +132,21 @@ class JobFolder:
                 segments,
             )
         except FileNotFoundError as error:
-            raise InputError(f"{path}: holds no job in segments; prepare one first", settings=("source",)) from error
+            raise InputError(f"{path}: no prepared job found; prepare it first", settings=("source",)) from error
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path}: is no folder of a job in segments ({error})") from error
+            raise InputError(f"{path}: not the folder of a job in segments ({error})") from error
 
     def video(self, index: int) -> Path:
-        """Where a segment lies when it is whole."""
+        """The file of a finished segment."""
         return self.path / f"{index:05}.mkv"
 
     def times(self) -> list[int]:
-        """The pts of every frame that the input's packets promise."""
+        """The pts of every frame according to the packets of the input."""
         times: list[int] = json.loads((self.path / "times.json").read_text(encoding="utf-8"))
         return times
 
     def manifest(self, index: int) -> Manifest | None:
-        """The manifest of a segment that is done; None where it is not, or where it is another job's."""
+        """The manifest of a finished segment; None if it is not finished or belongs to another job."""
         try:
             made = json.loads(self.video(index).with_suffix(".json").read_text(encoding="utf-8"))
             thumbnails = made["thumbnails"]
@@ -158,7 +158,7 @@ class JobFolder:
 
     @property
     def refusal(self) -> str | None:
-        """Why this input cannot be done in segments after all (see `one_piece`); None where it can so far."""
+        """Why this input cannot be restored in segments (see `one_piece`); None if no reason is known."""
         try:
             why: str = json.loads((self.path / REFUSAL).read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -166,24 +166,24 @@ class JobFolder:
         return why
 
     def refuse(self, why: str) -> None:
-        """Leave word for all who work on this job that it cannot be done in segments. Raises OutputError."""
+        """Tell all workers on this job that it cannot be restored in segments. Raises OutputError."""
         try:
             write_json(self.path / REFUSAL, why)
         except OSError as error:
             raise OutputError(f"{self.output}: cannot be written: {reason_of(error)}") from error
 
     def remove(self) -> None:
-        """Delete what a job leaves."""
+        """Delete the files of the job."""
         self.remove_at(self.path)
 
     def remove_temporaries(self) -> None:
-        """Delete what is half written; only while no one else works on this job."""
+        """Delete partial files; only while no other process works on this job."""
         for file in self.path.glob(".*.part"):
             file.unlink(missing_ok=True)
 
     @classmethod
     def find(cls, path: Path) -> JobFolder | None:
-        """The job in a folder; None where there is none, or none that this version can go on with."""
+        """The job in a folder; None if there is none, or it is invalid."""
         try:
             return cls.open(path)
         except InputError:
@@ -191,11 +191,11 @@ class JobFolder:
 
     @staticmethod
     def remove_at(path: Path) -> None:
-        """Delete segments, manifests, the plan and temporaries in a folder; nothing else is touched."""
+        """Delete segments, manifests, the plan and temporary files in a folder, and nothing else."""
         if not path.is_dir():
             return
         for file in path.iterdir():
-            if file.suffix == ".part" and file.is_dir():  # images, half written
+            if file.suffix == ".part" and file.is_dir():  # a partial image sequence
                 shutil.rmtree(file, ignore_errors=True)
             elif file.suffix in (".mkv", ".json", ".part"):
                 file.unlink(missing_ok=True)

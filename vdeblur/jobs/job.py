@@ -1,38 +1,35 @@
-"""A job: a path in, a path out and what lies between; and the summary of what was done.
-
-The command line, a batch, a server and a notebook share it.
-"""
+"""Job: an input, an output and the settings between them; and Summary: its results."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from ..frames import Frame, StreamInfo
 from ..loading import ModelOptions
 from ..media.options import SinkOptions, SourceOptions
 
 OnFrame = Callable[[StreamInfo, Frame], None]
-"""Called in the restoring thread after each frame; an exception ends the job."""
+"""Called in the restoring thread after each frame; an exception aborts the job."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to restore, how, and where to; the defaults are those of the command line."""
+    """What to restore, how and where to; the defaults are those of the command line."""
 
     input: str
     """A file, a folder or pattern of images, or "-" for stdin."""
     output: str | None = None
-    """None: beside the input, under a name of its own; "-" for stdout."""
+    """None: next to the input, see `media.paths.default_output`; "-" for stdout."""
     model: ModelOptions = field(default_factory=ModelOptions)
     strength: float = 1.0
     """0 (the input) to 1 (the result)."""
     compare: Literal["split", "side"] | None = None
     scene_cuts: bool = True
-    """Whether the state starts anew at scene cuts; changes of the frame's size always do that."""
+    """Whether to reset the state at scene cuts; changes of the frame size always reset it."""
     only_blurred: float | None = None
-    """Frames less blurred than this (pixels, see `blurriness`) pass as they are: 0 is the automatic threshold, None
+    """Frames less blurred than this (pixels, see `blurriness`) stay unchanged: 0 is the automatic threshold, None
     restores all."""
     source: SourceOptions = field(default_factory=SourceOptions)
     sink: SinkOptions = field(default_factory=SinkOptions)
@@ -40,36 +37,36 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a job did."""
+    """Results of a job."""
 
     frames: int
     seconds: float
-    """Wall clock from the first frame asked for to the output under its name."""
+    """Wall clock from the first frame to the finished output."""
     model: str
     device: str
     precision: str
     fallbacks: int
-    """Frames that the per-frame network did, because the recurrent result was not finite."""
+    """Frames restored by the per-frame network because the recurrent result was not finite."""
     scene_cuts: int
     concealed: int
-    """Frames of a damaged input that were replaced by the last good one, or mended by the decoder."""
+    """Frames of a damaged input that were replaced by the last good one or concealed by the decoder."""
     damaged: bool
-    """The input was not whole: frames were concealed or are missing."""
+    """Whether the input was damaged: frames were concealed or are missing."""
     output: str
     warnings: tuple[str, ...] = ()
     retreats: tuple[str, ...] = ()
-    """How the network went on where memory did not do: in smaller tiles, on the CPU."""
+    """How the network continued when memory ran out: in smaller tiles, on the CPU."""
 
     earlier: int = 0
-    """Frames of those that a run before this one had restored."""
+    """Frames among them that an earlier run had restored."""
 
     @property
     def fps(self) -> float:
         """Frames that this run restored per second of wall clock."""
         return (self.frames - self.earlier) / self.seconds if self.seconds > 0 else 0.0
 
-    def to_json(self) -> dict[str, Any]:
-        """What `vdeblur INPUT --json` prints."""
+    def to_json(self) -> dict[str, object]:
+        """As printed by `vdeblur INPUT --json`."""
         return {
             "frames": self.frames,
             "earlier": self.earlier,

@@ -1,9 +1,9 @@
-"""Joining: segments become one file beside every other stream of the input, each frame at its exact time.
+"""Joins segments into one file with all other streams of the input, each frame at its exact time.
 
-Matroska rounds times to milliseconds, and decoding times of separate encodes overlap where B-frames reach back. So
-neither is taken from the segments: a packet's place in the order of presentation gives it the exact pts that its
-manifest names, and its decoding time is the pts of the frame that lies as many places before as the deepest reordering
-needs. That is what an encoder in one piece would have written.
+Matroska rounds times to milliseconds, and decoding times of separate encodes overlap where B-frames reorder. So both
+are computed again: the position of a packet in presentation order selects its exact pts from the manifest, and its
+decoding time is the pts of the frame as many positions earlier as the deepest reordering needs, as a single encode
+would have written it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import av
 from av.video.stream import VideoStream
@@ -27,35 +27,38 @@ from ..media.video_source import VideoSource
 from .folder import JobFolder, Manifest
 from .job import Summary
 
+TimedPacket: TypeAlias = tuple[av.Packet[VideoStream], int, int, int]
+"""A packet with pts, dts and duration."""
+
 NEAR = 0.6
-"""Of a frame's duration: packets without a frame of their own lie as close to another (see `VideoSource`)."""
+"""Share of the frame duration within which a packet without its own frame lies from another (see `VideoSource`)."""
 
 
 def join(folder: JobFolder) -> Summary:
-    """Join the segments of a job into its output; every manifest must be there.
+    """Join the segments of a job into its output; all must be finished.
 
-    Raises OutputError where segments are missing or altered, NotInSegments where they do not tile the input, and what
-    `open_sink` raises.
+    Raises OutputError if segments are missing or altered, NotInSegments if they do not cover the input exactly, and
+    what `open_sink` raises.
     """
-    manifests = [_whole(folder, index) for index in range(len(folder.segments))]
+    manifests = [_verified_manifest(folder, index) for index in range(len(folder.segments))]
     check_tiling(folder, manifests)
-    held = [manifest for manifest in manifests if manifest.frames]
+    filled = [manifest for manifest in manifests if manifest.frames]
     job = folder.job
-    writing = replace(job.sink, partial_folder=str(folder.path))  # a join that is killed leaves nothing elsewhere
+    writing = replace(job.sink, partial_folder=str(folder.path))  # a killed join leaves nothing elsewhere
     with open_source(job.input, job.source) as source:
         assert isinstance(source, VideoSource)
         with (
-            av.open(f"file:{folder.video(held[0].index)}") as first,
+            av.open(f"file:{folder.video(filled[0].index)}") as first,
             JoinedSink(folder.output, source, writing, first.streams.video[0]) as sink,
         ):
-            for packet, pts, dts, duration in _timed(folder, held):
+            for packet, pts, dts, duration in _retimed_packets(folder, filled):
                 sink.mux(packet, pts - source.shift, dts - source.shift, duration, folder.time_base)
         warnings = list(dict.fromkeys((*(w for m in manifests for w in m.warnings), *source.warnings, *sink.warnings)))
     return summary_of(folder, manifests, tuple(warnings))
 
 
 def summary_of(folder: JobFolder, manifests: Sequence[Manifest], warnings: tuple[str, ...]) -> Summary:
-    """What all segments together did."""
+    """The results of all segments together."""
     first = manifests[0]
     return Summary(
         frames=sum(m.frames for m in manifests),
@@ -74,7 +77,7 @@ def summary_of(folder: JobFolder, manifests: Sequence[Manifest], warnings: tuple
 
 
 def check_tiling(folder: JobFolder, manifests: Sequence[Manifest]) -> None:
-    """Raise NotInSegments unless the segments hold the frames of the input: each once, in order, none missing."""
+    """Raise NotInSegments unless the segments contain each frame of the input once, in order."""
     written: list[int] = []
     for segment, manifest in zip(folder.segments, manifests, strict=True):
         inside = all(
@@ -82,41 +85,41 @@ def check_tiling(folder: JobFolder, manifests: Sequence[Manifest]) -> None:
             for pts in manifest.pts
         )
         if not inside or any(a >= b for a, b in pairwise((*written[-1:], *manifest.pts))):
-            raise NotInSegments(f"{folder.output}: segment {segment.index} holds frames of others")
+            raise NotInSegments(f"{folder.output}: segment {segment.index} contains frames of other segments")
         written += manifest.pts
     if not written:
-        raise NotInSegments(f"{folder.output}: no segment holds a frame")
+        raise NotInSegments(f"{folder.output}: the segments contain no frames")
     missing = sorted(set(folder.times()) - set(written))
     if missing and not any(manifest.damaged for manifest in manifests):
         near = NEAR * min((b - a for a, b in pairwise(written)), default=1)
-        lost = [pts for pts in missing if min(abs(pts - other) for other in _around(written, pts)) > near]
+        lost = [pts for pts in missing if min(abs(pts - other) for other in _neighbours(written, pts)) > near]
         if lost:
             at = float(lost[0] * folder.time_base)
-            raise NotInSegments(f"{folder.output}: segments lack {len(lost)} frames, the first at {at:.3f} s")
+            raise NotInSegments(f"{folder.output}: {len(lost)} frames missing in the segments, first at {at:.3f} s")
 
 
-def _around(rising: Sequence[int], value: int) -> Sequence[int]:
+def _neighbours(rising: Sequence[int], value: int) -> Sequence[int]:
     place = bisect(rising, value)
     return rising[max(place - 1, 0) : place + 1]
 
 
-def _whole(folder: JobFolder, index: int) -> Manifest:
+def _verified_manifest(folder: JobFolder, index: int) -> Manifest:
     manifest = folder.manifest(index)
     if manifest is None:
-        raise OutputError(f"{folder.output}: its segment {index} is not there; run the same command again")
+        raise OutputError(f"{folder.output}: segment {index} is missing; run the same command again")
     if file_sha256(folder.video(index)) != manifest.sha256:
         folder.video(index).unlink()
-        raise OutputError(f"{folder.video(index)}: was altered on the disk; run the same command again")
+        raise OutputError(f"{folder.video(index)}: altered on disk; run the same command again")
     return manifest
 
 
-def _timed(folder: JobFolder, manifests: Sequence[Manifest]) -> Iterator[tuple[av.Packet[Any], int, int, int]]:
-    """Every packet in decoding order with (pts, dts, duration) in ticks of the input's stream."""
+def _retimed_packets(folder: JobFolder, manifests: Sequence[Manifest]) -> Iterator[TimedPacket]:
+    """Yield every packet in decoding order with its times in ticks of the input stream."""
     times = [pts for manifest in manifests for pts in manifest.pts]
-    ends = [*times[1:], times[-1] + (manifests[-1].last_duration or _usual(times))]
-    ranked = [_ranks(folder, manifest) for manifest in manifests]
-    depth = max(map(_depth, ranked))
-    step = _usual(times)
+    ends = [*times[1:], times[-1] + (manifests[-1].last_duration or _median_step(times))]
+    ranked = [_presentation_ranks(folder, manifest) for manifest in manifests]
+    depth = max(map(_reorder_depth, ranked))
+    step = _median_step(times)
     decoded = shown = 0
     first: tuple[object, ...] | None = None
     for manifest, ranks in zip(manifests, ranked, strict=True):
@@ -136,46 +139,46 @@ def _timed(folder: JobFolder, manifests: Sequence[Manifest]) -> Iterator[tuple[a
 
 
 def _headers(stream: VideoStream) -> tuple[object, ...]:
-    """What one output can hold one of: it opens with the first frame's, which another segment may begin without."""
+    """Properties that must be the same in all segments, since an output stores them once."""
     context = stream.codec_context
     tags = context.color_range, context.colorspace, context.color_primaries, context.color_trc
     ratio = stream.sample_aspect_ratio or None
     return context.extradata or b"", context.width, context.height, context.pix_fmt, ratio, *tags
 
 
-def _ranks(folder: JobFolder, manifest: Manifest) -> list[int]:
-    """For each packet of a segment in decoding order, its place in the order of presentation."""
+def _presentation_ranks(folder: JobFolder, manifest: Manifest) -> list[int]:
+    """Position in presentation order of each packet of a segment, in decoding order."""
     with av.open(f"file:{folder.video(manifest.index)}") as container:
         stream = container.streams.video[0]
         pts = [packet.pts for packet in container.demux(stream) if packet.size]
     if len(pts) != manifest.frames or None in pts or len(set(pts)) != len(pts):
         place = f"{folder.output}: segment {manifest.index}"
-        raise NotInSegments(f"{place} cannot be joined: its encoder does not give one packet for each frame")
+        raise NotInSegments(f"{place} cannot be joined: the encoder did not write one packet per frame")
     order = {value: rank for rank, value in enumerate(sorted(value for value in pts if value is not None))}
     return [order[value] for value in pts if value is not None]
 
 
-def _depth(ranks: Sequence[int]) -> int:
-    """How many places a decoding time must lie before the presentation so that none comes after its own."""
+def _reorder_depth(ranks: Sequence[int]) -> int:
+    """Number of positions by which decoding times must precede presentation, so that none is later than its pts."""
     return max((place - rank for place, rank in enumerate(ranks)), default=0)
 
 
-def _usual(times: Sequence[int]) -> int:
+def _median_step(times: Sequence[int]) -> int:
     steps = sorted(b - a for a, b in pairwise(times))
     return steps[len(steps) // 2] if steps else 1
 
 
 class JoinedSink(VideoSink):
-    """A file sink whose frames come encoded; everything else is as the parent does it."""
+    """A file sink for frames that are already encoded."""
 
-    def __init__(self, path: str, source: VideoSource, options: SinkOptions, encoded: Any) -> None:
-        """`encoded` is the stream of a segment, whose parameters the output takes. Raises as the parent does."""
+    def __init__(self, path: str, source: VideoSource, options: SinkOptions, encoded: VideoStream) -> None:
+        """`encoded` is the stream of a segment, whose parameters the output takes over. Raises as `VideoSink` does."""
         self._encoded = encoded
         super().__init__(path, path, source, options, source.info)
 
     def _add_video(self, encoder: str, pix_fmt: str, options: SinkOptions, original: Any) -> None:
         assert self._media is not None
-        stream: Any = self._container.add_stream_from_template(self._encoded, opaque=True)
+        stream = self._container.add_stream_from_template(self._encoded, opaque=True)
         stream.time_base = self._media.info.time_base
         rate = (self._media.info.frame_rate or Fraction(25)).limit_denominator(100_000)
         if self._media.info.sample_aspect_ratio:
@@ -186,8 +189,8 @@ class JoinedSink(VideoSink):
         self._describe_video(stream, pix_fmt, encoder, original)
         self._stream, self._rides = stream, None
 
-    def mux(self, packet: av.Packet[Any], pts: int, dts: int, duration: int, time_base: Fraction) -> None:
-        """Write one packet, after what the other streams hold up to it."""
+    def mux(self, packet: av.Packet[VideoStream], pts: int, dts: int, duration: int, time_base: Fraction) -> None:
+        """Write one packet, after the packets of other streams up to its time."""
         assert self._media is not None
         self._media.read_others(dts * time_base)
         packet.stream = self._stream

@@ -1,4 +1,4 @@
-"""Frames that move, made beforehand so that making them takes no time from what is measured."""
+"""Synthetic moving frames for measurements, made in advance so that they cost no measured time."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ YUV420 = Layout("yuv", 8, (1, 1))
 PERIOD = 32
 """Frames after which the movement repeats."""
 RATE = 30
+"""Frames per second."""
 
 
 def moving_frames(size: tuple[int, int], count: int) -> list[Frame]:
-    """`count` frames of this (width, height), RATE a second: blocks and noise that move six pixels a frame."""
+    """`count` frames of this (width, height) at RATE fps: blocks and noise that move six pixels per frame."""
     width, height = size
     rng = np.random.default_rng(0)
     wide = rng.integers(40, 200, (height // 8 + 1, width // 8 + 1 + PERIOD)).repeat(8, 0).repeat(8, 1)

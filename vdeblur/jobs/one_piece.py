@@ -1,8 +1,8 @@
-"""What turns out not to be made up of its segments goes through in one piece: resume, batch and clusters share this.
+"""Falls back to one piece if the segments do not fit together; shared by resuming, batches and clusters.
 
-Damage can make times up, so that a plan from the packets holds frames that no decoder gives, and an encoder can change
-its headers on the way. Whoever meets that marks the job's folder; the other segments need not be done any more, and the
-end of the job, which would join them, restores the whole input instead.
+Damaged files can have wrong time stamps, so that a plan from the packets contains frames that no decoder returns, and
+an encoder can change its headers midway. The worker that finds this marks the folder of the job; the other segments
+are then skipped, and the last step restores the whole input instead of joining.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def restore_piece(
     *,
     pass_through: bool = False,
 ) -> Manifest | None:
-    """`restore_segment`; None, now and for every other segment, once one has shown that the input has none.
+    """Restore a segment as `restore_segment` does; None if this or another segment shows that segments do not work.
 
-    Raises what `restore_segment` raises but for NotInSegments.
+    Raises what `restore_segment` raises except NotInSegments.
     """
     if folder.refusal is not None:
         return None
@@ -46,18 +46,18 @@ def finish(
     on_frame: OnFrame | None = None,
     around: Callable[[Restorer, StreamInfo], Restorer] | None = None,
 ) -> Summary:
-    """Join the segments; what they cannot make up is restored in one piece, and `say` gets the reason in a line.
+    """Join the segments, or restore the input in one piece if that fails; then `say` is called with the reason.
 
-    `on_frame` and `around` are for that as in `restore_whole`. No one else may be at work on this folder. Raises what
-    `join` raises but for NotInSegments, and what `restore_whole` raises.
+    `on_frame` and `around` are those of `restore_whole`. No other process may work on this folder. Raises what `join`
+    raises except NotInSegments, and what `restore_whole` raises.
     """
     try:
         if folder.refusal is None:
             return join(folder)
     except NotInSegments as error:
         folder.refuse(str(error))
-    say(f"{folder.refusal}; going on in one piece")
+    say(f"{folder.refusal}; restoring it in one piece")
     folder.remove_temporaries()
     job = folder.job
-    sink = replace(job.sink, partial_folder=str(folder.path))  # a kill leaves nothing elsewhere
+    sink = replace(job.sink, partial_folder=str(folder.path))  # a killed run leaves nothing elsewhere
     return restore_whole(replace(job, output=folder.output, sink=sink), on_frame, around)

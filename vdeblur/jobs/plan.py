@@ -1,4 +1,4 @@
-"""The plan of a job in segments: where its input is cut, at exact times, from one reading of its packets."""
+"""The plan of a job in segments: where to cut its input, at exact times, from one pass over its packets."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ from ..media.video_source import VideoSource
 from .job import Job
 
 LOOK_AHEAD_FRAMES = 4
-"""Frames read behind a segment, for windows that look into the future."""
+"""Frames read after a segment, for windows with future frames."""
 
 JOINABLE = ("mp4", "mov", "matroska", "webm", "mpegts", "nut")
-"""Containers whose outputs can be joined from segments."""
+"""Output containers into which segments can be joined."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cutting:
-    """How long segments are, and how they start. Part of the settings: other numbers start a job anew."""
+    """Length and warm-up of segments. Part of the settings: a change discards segments of earlier runs."""
 
     min_seconds: float = 10.0
-    """A segment ends at the first keyframe after this (encoders set keyframes at scene cuts)..."""
+    """A segment ends at the first keyframe after this time (encoders put keyframes at scene cuts);"""
     max_seconds: float = 30.0
-    """... or here, where there is none."""
+    """without a keyframe, after this time."""
     warm_up: int | None = None
-    """Frames restored before a segment and thrown away; None: as many as the model needs (`loading.warm_up_of`)."""
+    """Frames restored before a segment and discarded; None: as many as the model needs (`loading.warm_up_of`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A range of pts, half open, in ticks of the input's stream; the ranges of a plan tile all of time."""
+    """A half-open range of pts in ticks of the input stream; the ranges of a plan are contiguous."""
 
     index: int
     start: int | None
-    """None for the first: whatever comes first."""
+    """None for the first segment: no lower bound."""
     end: int | None
-    """None for the last: whatever is left."""
+    """None for the last segment: no upper bound."""
     read_from: int | None
-    """Where reading starts, the warm-up's frames before."""
+    """Start of reading, including the warm-up."""
     read_until: int | None
     frames: int
-    """Frames that the packets promise."""
+    """Number of frames according to the packets."""
     seconds: float
 
 
@@ -60,10 +60,10 @@ class Plan:
 
 
 def cut(job: Job, output: str, cutting: Cutting) -> Plan | None:
-    """The segments of an input, from one reading of its packets; None for a job that goes through in one piece.
+    """Plan the segments of an input from one pass over its packets; None for a job to be restored in one piece.
 
-    That is: pipes, images, an output that is no common container, a stream whose packets have no times or the same
-    time twice (frames could not be told apart), and an input that makes a single segment.
+    That applies to pipes, images, output containers not in JOINABLE, streams whose packets lack times or repeat them
+    (frames could not be told apart), and inputs that are shorter than two segments.
     """
     suffix = Path(output).suffix.lower()
     if "-" in (job.input, output) or is_image_input(job.input) or FORMATS.get(suffix) not in JOINABLE:
@@ -79,7 +79,7 @@ def cut(job: Job, output: str, cutting: Cutting) -> Plan | None:
     times, keyframes = found
     times = [t for t in times if (start is None or t * time_base >= start) and (end is None or t * time_base < end)]
     if not times or min((b - a for a, b in pairwise(times)), default=1) * time_base < Fraction(1, 1000):
-        return None  # Matroska counts milliseconds: nothing closer together could be told apart
+        return None  # Matroska has a resolution of milliseconds: closer frames could not be told apart
     if (times[-1] - times[0]) * time_base <= cutting.max_seconds:
         return None
     warm_up = warm_up_of(job.model) if cutting.warm_up is None else cutting.warm_up
@@ -101,18 +101,18 @@ def _segments(
             starts.append(number)
     segments = []
     last_end = times[-1] + 1 if ends else None
-    for index, (first, behind) in enumerate(zip(starts, [*starts[1:], len(times)], strict=True)):
-        is_last = behind == len(times)
-        ahead = behind + LOOK_AHEAD_FRAMES
+    for index, (first, after) in enumerate(zip(starts, [*starts[1:], len(times)], strict=True)):
+        is_last = after == len(times)
+        ahead = after + LOOK_AHEAD_FRAMES
         segments.append(
             Segment(
                 index,
                 start=times[first] if first or ends else None,
-                end=last_end if is_last else times[behind],
+                end=last_end if is_last else times[after],
                 read_from=times[max(first - warm_up, 0)] if first or ends else None,
                 read_until=last_end if ahead >= len(times) else times[ahead],
-                frames=behind - first,
-                seconds=float((times[behind - 1] - times[first]) * time_base),
+                frames=after - first,
+                seconds=float((times[after - 1] - times[first]) * time_base),
             )
         )
     return tuple(segments)

@@ -97,7 +97,7 @@ def preview(job: Job, seconds: float, on_frame: OnFrame = lambda info, frame: No
         folder = stack.enter_context(TemporaryDirectory(prefix="vdeblur-"))
         source = stack.enter_context(open_source(job.input, cut))
         info = side_by_side_info(source.info) if compare == "side" else source.info
-        sink = stack.enter_context(write_behind(open_sink(output, source, replace(job.sink, picture_only=True), info)))
+        sink = stack.enter_context(write_behind(open_sink(output, source, replace(job.sink, video_only=True), info)))
         plain = str(Path(folder) / f"plain{Path(output).suffix}")
         alone = replace(job, output=plain, compare=None, source=cut, sink=replace(job.sink, container=None))
         summary = restore_whole(alone, note, around=lambda restorer, info: _AlsoCompared(restorer, sink, compare, info))

@@ -1,4 +1,4 @@
-"""`restore`: one input, in one piece or in segments, and what was stopped goes on where it was."""
+"""`restore`: one input, in one piece or in segments, resuming an interrupted run."""
 
 from __future__ import annotations
 
@@ -32,12 +32,11 @@ def restore(
     keep_segments: bool = False,
     cutting: Cutting = DEFAULT_CUTTING,
 ) -> Summary:
-    """Restore a file, a folder or pattern of images, or a pipe, as the command does; a path is a `Job` of that input.
+    """Restore a file, a folder or pattern of images, or a pipe, as the command does; a path stands for `Job(path)`.
 
-    A long file is done in segments, and a second call goes on with those that a stopped one left. What is short, or
-    cannot be cut (see `plan.cut`), or turns out not to be made up of its segments, goes through in one piece; so does
-    everything with `resume` False, which removes what an earlier run left. `keep_segments` leaves
-    them beside the output.
+    A long file is restored in segments, and a second call continues with those of an interrupted one. Short inputs, and
+    those that cannot be cut (see `plan.cut`) or whose segments do not fit together, are restored in one piece; so are
+    all with `resume` False, which removes the segments of earlier runs. `keep_segments` leaves them next to the output.
 
     Raises what `restore_whole` raises; then, and after a signal, finished segments stay for the next call.
     """
@@ -48,12 +47,12 @@ def restore(
         JobFolder.remove_at(path)
         return restore_whole(job, on_frame)
     if output != "-" and not is_image_output(output, is_image_input(job.input)):
-        Partial(output, job.sink.overwrite, (job.input,)).discard()  # refuses now what would be refused in the end
+        Partial(output, job.sink.overwrite, (job.input,)).discard()  # raise now what would be raised at the end
     folder = prepare(job, output, path, cutting)
     if folder is None:
         return restore_whole(job, on_frame)
 
-    folder.remove_temporaries()  # a kill leaves the segment that it met
+    folder.remove_temporaries()  # left by a killed run
     start = time.perf_counter()
     manifests = [folder.manifest(segment.index) for segment in folder.segments]
     missing = [segment for segment, manifest in zip(folder.segments, manifests, strict=True) if manifest is None]
@@ -70,7 +69,7 @@ def restore(
                 on_frame and (lambda info, frame: on_frame(remaining(info, seconds), frame)),
             )
         summary = finish(folder, log.warning, on_frame)
-    except Exception:  # a signal among them, also one that a library made another exception of
+    except Exception:  # also a signal, which a library may have turned into another exception
         folder.remove_temporaries()
         if folder.refusal is None and any(folder.manifest(segment.index) for segment in folder.segments):
             log.log(NOTICE, "%s: finished segments are kept in %s; run the same command to resume", output, path)
@@ -78,7 +77,7 @@ def restore(
             folder.remove()
         raise
     if folder.refusal is not None:
-        earlier = 0  # in one piece after all
+        earlier = 0  # restored in one piece after all
     if not keep_segments:
         folder.remove()
     took = time.perf_counter() - start
@@ -86,28 +85,28 @@ def restore(
 
 
 def prepare(job: Job, output: str, path: Path, cutting: Cutting = DEFAULT_CUTTING) -> JobFolder | None:
-    """The job's folder: the one that stands if it is of this very job, else a new one; None where no cut is needed.
+    """The folder of a job: the existing one if it belongs to the same job, else a new one; None for one piece.
 
     Raises what `open_source` raises, ModelError for an unknown model, OutputError.
     """
     settings = settings_hash(job, cutting)
     model = model_identity(job.model)
-    standing = JobFolder.find(path)
-    sha256 = input_sha256(job.input) if standing else None
-    if standing:
+    existing = JobFolder.find(path)
+    sha256 = input_sha256(job.input) if existing else None
+    if existing:
         changed = [
             name
             for name, before, now in (
-                ("input", standing.input_sha256, sha256),
-                ("model", standing.model_sha256, model),
-                ("settings", standing.settings, settings),
+                ("input", existing.input_sha256, sha256),
+                ("model", existing.model_sha256, model),
+                ("settings", existing.settings, settings),
             )
             if before != now
         ]
         if not changed:
-            return replace(standing, job=replace(job, output=output))  # under the names of this call
-        said = " and ".join(changed)
-        log.warning("%s: %s changed since the last run; its segments are thrown away and it starts anew", output, said)
+            return replace(existing, job=replace(job, output=output))  # with the paths of this call
+        what = " and ".join(changed)
+        log.warning("%s: %s changed since the last run; its segments are discarded", output, what)
     JobFolder.remove_at(path)
     plan = cut(job, output, cutting)
     if plan is None:
@@ -118,5 +117,5 @@ def prepare(job: Job, output: str, path: Path, cutting: Cutting = DEFAULT_CUTTIN
 
 
 def remaining(info: StreamInfo, seconds: float) -> StreamInfo:
-    """`info` for a progress that counts only what is still to do."""
+    """`info` for a progress display of the remaining segments."""
     return replace(info, duration_seconds=seconds or None, frames=None)

@@ -1,25 +1,25 @@
-"""What a report shows of a job: how blurred frames were before and after, how many were touched, and one to look at."""
+"""Samples for the report of a job: blur before and after, number of changed frames, and thumbnails."""
 
 from __future__ import annotations
 
 import base64
 from dataclasses import replace
-from typing import Any
+from typing import cast
 
 import numpy as np
 
 from ..blurriness import blur_length
-from ..frames import Frame
+from ..frames import Frame, Plane
 from ..restorer import Restorer, State, Wrapper
 from ..windows import Window
 
 EVERY = 10
-"""Every so many frames, and in the middle, the blur is measured: it costs a few milliseconds."""
+"""Interval in frames at which the blur is measured, which takes a few milliseconds."""
 THUMBNAIL_WIDTH = 240
 
 
 class Sampled(Wrapper):
-    """A restorer that looks at every frame of a range of pts before and after, and changes nothing."""
+    """A restorer that samples the frames of a range of pts before and after, and changes nothing."""
 
     def __init__(self, restorer: Restorer, start: int | None, end: int | None, frames: int) -> None:
         super().__init__(restorer)
@@ -33,7 +33,7 @@ class Sampled(Wrapper):
         self.thumbnails: tuple[str, str] | None = None
 
     def restore(self, window: Window, state: State) -> tuple[Frame, State]:
-        """Restore, and look."""
+        """Restore the centre, and sample it."""
         restored, state = self.inner.restore(window, state)
         before = window.centre
         if (self._start is None or before.pts >= self._start) and (self._end is None or before.pts < self._end):
@@ -49,7 +49,7 @@ class Sampled(Wrapper):
 
 
 def thumbnail(frame: Frame) -> str:
-    """A small JPEG image, in base64."""
+    """A small JPEG image of a frame, in base64."""
     import cv2
 
     from ..media.image_codec import encode_image
@@ -58,8 +58,8 @@ def thumbnail(frame: Frame) -> str:
     scale = min(THUMBNAIL_WIDTH / width, 1.0)
     small = max(round(width * scale / 2) * 2, 2), max(round(height * scale / 2) * 2, 2)
     shapes = frame.layout.plane_shapes(*small)
-    planes: Any = tuple(
-        cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_AREA)
+    planes = tuple(
+        cast(Plane, cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_AREA))
         for plane, (rows, columns) in zip(frame.planes, shapes, strict=True)
     )
     return base64.b64encode(encode_image(replace(frame, planes=planes, origin=None), ".jpg")).decode()

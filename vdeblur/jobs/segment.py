@@ -1,14 +1,13 @@
-"""One segment restored: a unit that can be done anywhere, in any order, and as often as need be.
+"""Restores one segment: a unit of work that can run anywhere, in any order, and repeatedly.
 
-Restoring it depends on nothing but the input, the model and the settings: frames before the segment are decoded and
-restored first, so that the recurrent state has converged, and thrown away. So the frames of a segment are the same
-whoever restores it, after however many attempts; resume, several processes, a cluster and a Slurm array call the same
-function.
+The result depends only on the input, the model and the settings: frames before the segment are decoded and restored
+first, so that the recurrent state has converged, and discarded. So the frames of a segment are the same on every
+machine and in every attempt; resuming, several processes, a cluster and a Slurm array call the same function.
 
-    plan.cut(job)              one reading of the packets, no decoding
+    plan.cut(job)              one pass over the packets, no decoding
     JobFolder.create()         the plan as files: job.json, times.json
-    restore_segment()          00003.mkv, whole under its name, then its manifest 00003.json
-    joining.join()             when all manifests are there
+    restore_segment()          00003.mkv, then its manifest 00003.json
+    joining.join()             when all manifests exist
 """
 
 from __future__ import annotations
@@ -45,26 +44,26 @@ def restore_segment(
     *,
     pass_through: bool = False,
 ) -> Manifest:
-    """Restore one segment into its file and manifest, unless both are there. Can be run again at any time.
+    """Restore one segment into its file and manifest, unless they exist. Can be repeated at any time.
 
-    `pass_through` gives the source's own frames: for a segment that fails whatever is tried. Raises what
-    `restore_whole` raises, and NotInSegments where this stretch gives no frame while the input can be read.
+    `pass_through` writes the source frames, for a segment that fails repeatedly. Raises what `restore_whole` raises,
+    and NotInSegments if the segment contains no frame though the input can be read.
     """
     if (done := folder.manifest(index)) is not None:
         return done
     try:
-        return _restored(folder, index, on_frame, pass_through)
-    except InputError as error:  # damage can leave a stretch without a frame
-        open_source(folder.job.input, folder.job.source).close()  # raises where it is not this stretch alone
-        raise NotInSegments(f"{error} in its segment {index}") from error
+        return _restore_segment(folder, index, on_frame, pass_through)
+    except InputError as error:  # a damaged part can contain no frame
+        open_source(folder.job.input, folder.job.source).close()  # raises if the whole input is unreadable
+        raise NotInSegments(f"{error} in segment {index}") from error
 
 
-def _restored(folder: JobFolder, index: int, on_frame: OnFrame | None, pass_through: bool) -> Manifest:
+def _restore_segment(folder: JobFolder, index: int, on_frame: OnFrame | None, pass_through: bool) -> Manifest:
     job, segment, target = folder.job, folder.segments[index], folder.video(index)
     reading = replace(
         job.source, start_seconds=None, end_seconds=None, pts_range=(segment.read_from, segment.read_until)
     )
-    writing = replace(job.sink, overwrite=True, container="matroska", picture_only=True)
+    writing = replace(job.sink, overwrite=True, container="matroska", video_only=True)
     retreats: list[str] = []
     restorer = load_restorer(job.model, on_retreat=retreats.append)
     start = time.perf_counter()
@@ -78,7 +77,7 @@ def _restored(folder: JobFolder, index: int, on_frame: OnFrame | None, pass_thro
             kept = Trimmed(sink, segment.start, segment.end, lambda frame: on_frame and on_frame(file.info, frame))
             restore_stream(source, sampled, kept, SceneCuts() if job.scene_cuts else None)
             if not kept.pts and not file.damaged:
-                raise NotInSegments(f"{job.input}: gives none of the frames of its segment {index}")
+                raise NotInSegments(f"{job.input}: no frame of segment {index} could be decoded")
     concealed = len(file.concealed_pts.intersection(kept.pts))
     manifest = Manifest(
         index=index,
@@ -110,7 +109,7 @@ def _restored(folder: JobFolder, index: int, on_frame: OnFrame | None, pass_thro
 
 
 class Trimmed:
-    """A sink that takes only frames of one range of pts, and remembers their times: warm-up frames end here."""
+    """A sink that passes on the frames of one range of pts and records their times; drops warm-up frames."""
 
     def __init__(self, sink: Sink, start: int | None, end: int | None, on_frame: Callable[[Frame], object]) -> None:
         self._sink, self._start, self._end, self._on_frame = sink, start, end, on_frame
@@ -119,7 +118,7 @@ class Trimmed:
         self.last_duration = 0
 
     def write(self, frame: Frame) -> None:
-        """Hand on a frame of the range."""
+        """Write a frame if it lies in the range."""
         if (self._start is None or frame.pts >= self._start) and (self._end is None or frame.pts < self._end):
             self._sink.write(frame)
             self.pts.append(frame.pts)
@@ -145,8 +144,8 @@ class Trimmed:
 
 
 class PassThrough(Wrapper):
-    """Gives every frame back as it came, under the name of the restorer that it stands for."""
+    """Returns every frame unchanged, under the name of the inner restorer."""
 
     def restore(self, window: Window, state: State) -> tuple[Frame, State]:
-        """Give the centre back."""
+        """Return the centre."""
         return window.centre, state

@@ -1,4 +1,4 @@
-"""Segments one by one, for schedulers that start a process for each: Slurm arrays, Make, xargs on many machines."""
+"""Single segments for external schedulers that start one process each: Slurm arrays, Make, xargs."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ log = logging.getLogger(__name__)
 
 
 def prepare_job(job: Job) -> int:
-    """Cut a job into segments, and return how many there are. Raises UsageError for one that cannot be cut."""
+    """Cut a job into segments, and return their number. Raises UsageError if it cannot be cut."""
     assert job.output is not None
     folder = prepare(replace(job, model=job.model.named()), job.output, folder_of(job.output))
     if folder is None:
-        raise UsageError(f"{job.input}: is short, or cannot be cut at exact times; restore it with vdeblur {job.input}")
+        raise UsageError(f"{job.input}: too short, or cannot be cut at exact times; run vdeblur {job.input}")
     return len(folder.segments)
 
 
 def open_job(path: str) -> JobFolder:
-    """The job of an output, or in a folder. Raises InputError where there is none."""
+    """The job of an output, or in a folder. Raises InputError if there is none."""
     given = Path(path)
     return JobFolder.open(given if (given / "job.json").exists() else folder_of(path))
 
 
 def restore_one(path: str, index: int, device: str | None) -> str:
-    """Restore a segment, and say so, or why it need not be done. Raises UsageError for one that the job has not."""
+    """Restore a segment and return a message. Raises UsageError for an invalid index."""
     folder = open_job(path)
     if index >= len(folder.segments):
-        raise UsageError(f"{path}: has segments 0 to {len(folder.segments) - 1}, there is no {index}")
+        raise UsageError(f"{path}: no segment {index}; choose 0 to {len(folder.segments) - 1}")
     if folder.manifest(index) is not None:
-        return f"{folder.output}: segment {index} is done already"
+        return f"{folder.output}: segment {index} is already done"
     manifest = restore_piece(folder.on(device), index)
     if manifest is None:
-        return _refused(folder)
+        return _refusal_text(folder)
     return f"{folder.output}: segment {index} is done, {manifest.frames} frames in {manifest.seconds:.1f} s"
 
 
 def join_job(path: str, device: str | None) -> Summary:
-    """Join all segments of a job and remove them; an input that they do not make up is restored in one piece.
+    """Join all segments of a job and remove them, or restore the input in one piece if that fails.
 
-    Raises OutputError where a segment is missing, and what `restore_whole` raises.
+    Raises OutputError if a segment is missing, and what `restore_whole` raises.
     """
     folder = open_job(path).on(device)
     summary = finish(folder, log.warning)
@@ -54,15 +54,15 @@ def join_job(path: str, device: str | None) -> Summary:
     return summary
 
 
-def _refused(folder: JobFolder) -> str:
-    return f"{folder.refusal}; joining restores it in one piece, whatever segments are done"
+def _refusal_text(folder: JobFolder) -> str:
+    return f"{folder.refusal}; joining will restore it in one piece"
 
 
-def state_of(path: str) -> str:
-    """One line: which segments are done."""
+def status_text(path: str) -> str:
+    """One line on the segments that are done."""
     folder = open_job(path)
     if folder.refusal is not None:
-        return _refused(folder)
+        return _refusal_text(folder)
     missing = [segment.index for segment in folder.segments if folder.manifest(segment.index) is None]
-    still = f"; still to do: {','.join(map(str, missing))}" if missing else "; ready to be joined"
-    return f"{len(folder.segments) - len(missing)} of {len(folder.segments)} segments are done{still}"
+    rest = f"; remaining: {','.join(map(str, missing))}" if missing else "; ready to be joined"
+    return f"{len(folder.segments) - len(missing)} of {len(folder.segments)} segments are done{rest}"

@@ -1,4 +1,4 @@
-"""How fast this machine restores: frames per second by size, model and engine, and where the time of a frame goes."""
+"""Measures the speed of this machine: frames per second by size, model and engine, and the time of each stage."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from ..backends.choice import keep_fastest
 from ..backends.engines import GRAPH_ENGINES, installed_engines
@@ -34,7 +33,7 @@ WARM_UP_FRAMES = 2
 
 @dataclass(frozen=True)
 class Speed:
-    """What was measured of one size, model and engine."""
+    """Measured speed for one size, model and engine."""
 
     size: str
     """As in 1280x720."""
@@ -43,14 +42,14 @@ class Speed:
     device: str
     precision: str
     fps: float
-    """Of the whole line: decoding, restoring and encoding side by side."""
+    """Of the whole pipeline: decoding, restoring and encoding in parallel."""
     model_fps: float
-    """Of the restorer alone, on frames in memory."""
+    """Of the restorer by itself, on frames in memory."""
     ms: dict[str, float]
-    """Milliseconds per frame of each stage of the line."""
+    """Milliseconds per frame of each stage."""
 
-    def to_json(self) -> dict[str, Any]:
-        """What `vdeblur bench --json` prints of it; `shares` are of the sum of all stages."""
+    def to_json(self) -> dict[str, object]:
+        """As printed by `vdeblur bench --json`; `shares` are of the sum of all stages."""
         total = sum(self.ms.values()) or 1.0
         return {
             "size": self.size,
@@ -66,7 +65,7 @@ class Speed:
 
 
 @dataclass
-class _Clip:
+class _MemorySource:
     """Frames in memory as a source."""
 
     frames: list[Frame]
@@ -81,7 +80,7 @@ class _Clip:
     def close(self) -> None:
         """Nothing to do."""
 
-    def __enter__(self) -> _Clip:
+    def __enter__(self) -> _MemorySource:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -95,9 +94,9 @@ def measure_all(
     seconds: float = 40.0,
     report: Callable[[Speed], None] = lambda speed: None,
 ) -> list[Speed]:
-    """Measure each model at each (width, height) on each engine, in about `seconds`; all that are installed by default.
+    """Measure each model at each (width, height) on each engine, by default all installed ones, in about `seconds`.
 
-    The fastest engine of each model, at the largest size, is kept for `--engine auto`. Raises what `load_restorer`
+    The fastest engine of each model, at the largest size, is stored for the engine "auto". Raises what `load_restorer`
     raises.
     """
     runs = [(model, engine) for model in models for engine in _engines_of(model, engines)]
@@ -110,7 +109,7 @@ def measure_all(
                 speeds.append(_measure(replace(model, engine=engine), path, share))
                 report(speeds[-1])
     fastest: dict[str, Speed] = {}
-    for speed in speeds:  # the larger sizes come last, and decide
+    for speed in speeds:  # larger sizes come last and take precedence
         best = fastest.get(speed.model)
         if best is None or best.size != speed.size or best.model_fps < speed.model_fps:
             fastest[speed.model] = speed
@@ -128,14 +127,14 @@ def _engines_of(model: ModelOptions, wanted: Sequence[str]) -> list[str]:
         known = ["torch"]
     engines = list(wanted) or known
     if not engines:
-        raise UsageError(f"{name}: none of the engines that run it is installed: pip install 'vdeblur[openvino]'")
+        raise UsageError(f"{name}: no engine for it is installed: pip install 'vdeblur[openvino]'")
     return engines
 
 
 def _write_clip(size: tuple[int, int], folder: Path) -> str:
     path = str(folder / f"{size[0]}x{size[1]}.mkv")
     frames = moving_frames(size, CLIP_FRAMES)
-    clip = _Clip(frames, StreamInfo(*size, YUV420, Color(), frames[0].time_base, frames=len(frames)))
+    clip = _MemorySource(frames, StreamInfo(*size, YUV420, Color(), frames[0].time_base, frames=len(frames)))
     with open_sink(path, clip, SinkOptions(codec="libx264")) as sink:
         for frame in frames:
             sink.write(frame)
@@ -148,7 +147,7 @@ def _measure(model: ModelOptions, path: str, seconds: float) -> Speed:
         frames = list(source)
     alone = _seconds_alone(restorer, frames, seconds / 3)
     count = min(max(int(seconds / 3 / alone), FEWEST_FRAMES), CLIP_FRAMES)
-    ended: list[float] = []
+    end_times: list[float] = []
     job = Job(
         path,
         path + ".out.mkv",
@@ -158,7 +157,7 @@ def _measure(model: ModelOptions, path: str, seconds: float) -> Speed:
         sink=SinkOptions(codec="libx264", overwrite=True),
     )
     with measured() as stages:
-        restore_whole(job, lambda info, frame: ended.append(time.perf_counter()))
+        restore_whole(job, lambda info, frame: end_times.append(time.perf_counter()))
         ms = {name: 1000 * value / count for name, value in stages.items()}
     width, height = frames[0].size
     return Speed(
@@ -167,14 +166,14 @@ def _measure(model: ModelOptions, path: str, seconds: float) -> Speed:
         engine=model.engine,
         device=restorer.device,
         precision=restorer.precision,
-        fps=(len(ended) - 1) / (ended[-1] - ended[0]),
+        fps=(len(end_times) - 1) / (end_times[-1] - end_times[0]),
         model_fps=1 / alone,
         ms=ms,
     )
 
 
 def _seconds_alone(restorer: Restorer, frames: list[Frame], seconds: float) -> float:
-    """Median seconds per frame of the restorer alone."""
+    """Median seconds per frame of the restorer by itself."""
     state: State = None
     times: list[float] = []
     for number, window in enumerate(windows(frames, restorer.past, restorer.future)):

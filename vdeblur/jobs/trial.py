@@ -1,4 +1,4 @@
-"""How long a job will take: from restoring a moment of it, as the job would."""
+"""Estimates how long a job will take by restoring its first frames."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from .job import Job
 from .whole import restore_whole
 
 ENOUGH_SECONDS = 3.0
-"""A trial ends after this much work..."""
+"""A trial ends after this time,"""
 LEAST_FRAMES = 6
-"""... but not before so many frames: the first ones also prepare the network and fill the queues."""
+"""but not before this number of frames, since the first ones also warm up the network and fill the queues."""
 WARM_UP_FRAMES = 2
 
 
 class FrameClock:
-    """The pace of a job, told of each frame (an `OnFrame`); the first frames do not count."""
+    """Measures the speed of a job as its `OnFrame` callback; the first frames do not count."""
 
     def __init__(self) -> None:
-        self._begin = time.perf_counter()
+        self._start = time.perf_counter()
         self.times: list[float] = []
         self.info: StreamInfo | None = None
 
     def __call__(self, info: StreamInfo, _: Frame) -> None:
-        """Note a frame."""
+        """Record a frame."""
         self.info = info
         self.times.append(time.perf_counter())
 
     @property
     def start_seconds(self) -> float:
-        """From nothing to the first frame: libraries, weights, opening."""
-        return self.times[0] - self._begin if self.times else 0.0
+        """Time to the first frame: loading libraries and weights, opening files."""
+        return self.times[0] - self._start if self.times else 0.0
 
     def fps(self) -> float | None:
-        """Frames per second until now, with what still waits in queues and in the encoder; None for too few frames."""
+        """Frames per second so far, counting those still queued or in the encoder; None for too few frames."""
         counted = len(self.times) - WARM_UP_FRAMES
         if counted < 1:
             return None
@@ -50,7 +50,7 @@ class FrameClock:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What a moment's work came to."""
+    """Speed measured in a trial."""
 
     start_seconds: float
     pixels_per_second: float
@@ -58,11 +58,11 @@ class Trial:
 
 
 class _Enough(Exception):
-    """Ends the trial, which leaves nothing behind."""
+    """Ends the trial."""
 
 
 def try_out(job: Job) -> Trial | None:
-    """Restore the first frames of a job into a temporary file. None for an input too short to tell by.
+    """Restore the first frames of a job into a temporary file. None for an input that is too short.
 
     Raises what `restore_whole` raises.
     """
@@ -84,7 +84,7 @@ def try_out(job: Job) -> Trial | None:
 
 
 def estimate(job: Job) -> float | None:
-    """Seconds that a job would take; None where its length is unknown. Raises what `restore_whole` raises."""
+    """Estimated seconds of a job; None if its length is unknown. Raises what `restore_whole` raises."""
     with open_source(job.input, job.source) as source:
         info = source.info
     trial = try_out(job)

@@ -1,4 +1,4 @@
-"""One input restored in one go."""
+"""Restores one input in one piece."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..restorers.blend import side_by_side_info
 from ..scenes import SceneCuts
 from ..threads import prefetch, write_behind
 from .job import Job, OnFrame, Summary
-from .wrapped import Watched, with_fallback, with_settings
+from .wrapped import Observed, with_fallback, with_settings
 
 
 def restore_whole(
@@ -27,11 +27,10 @@ def restore_whole(
     on_frame: OnFrame | None = None,
     around: Callable[[Restorer, StreamInfo], Restorer] | None = None,
 ) -> Summary:
-    """Restore one file, pattern or pipe in one go. The output appears under its name only when it is whole.
+    """Restore one file, pattern or pipe in one piece. The output appears under its name only when it is complete.
 
-    `around` may wrap the restorer, with all that the job asks for around it. Raises what
-    `open_source`, `open_sink` and `load_restorer` raise for wrong input, output and model; whatever is raised, also by
-    `on_frame`, leaves neither a thread nor an output.
+    `around` may wrap the restorer, outside of what the settings of the job add. Raises what `open_source`, `open_sink`
+    and `load_restorer` raise; after any exception, also from `on_frame`, neither threads nor an output remain.
     """
     output = output_of(job.input, job.output)
     with ExitStack() as stack:
@@ -47,7 +46,7 @@ def restore_whole(
         if around is not None:
             restorer = around(restorer, info)
         if on_frame is not None:
-            restorer = Watched(restorer, info, on_frame)
+            restorer = Observed(restorer, info, on_frame)
 
         start = time.perf_counter()
         tally = restore_stream(source, restorer, sink, SceneCuts() if job.scene_cuts else None)
@@ -70,7 +69,7 @@ def restore_whole(
 
 
 def no_frames(job: Job) -> InputError:
-    """What to say where not a single frame lies in the part that was asked for."""
+    """The error for an input, or a part of it, without frames."""
     start, end = job.source.start_seconds, job.source.end_seconds
     if start is None and end is None:
         return InputError(f"{job.input}: no frame in it")

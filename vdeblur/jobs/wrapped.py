@@ -1,4 +1,4 @@
-"""What a job asks for around its restorer: fallback, only what is blurred, strength, comparison."""
+"""Wraps the restorer of a job according to its settings: fallback, only blurred frames, strength, comparison."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .job import Job, OnFrame
 
 
 def with_fallback(restorer: Restorer, on_retreat: OnRetreat = lambda _: None) -> WithFallback:
-    """`restorer` for one stream: the per-frame network stands behind it."""
+    """`restorer` for one stream, with the per-frame network as its fallback."""
     return WithFallback(restorer, lambda: load_per_frame(restorer, on_retreat=on_retreat))
 
 
 def with_settings(job: Job, restorer: Restorer, info: StreamInfo) -> Restorer:
-    """`restorer` with what the job asks for around it; `info` describes the frames that are written."""
+    """`restorer` wrapped according to the settings of a job; `info` describes the written frames."""
     if job.only_blurred is not None:
         restorer = OnlyBlurred(restorer, job.only_blurred, warm_up_of(job.model))
     if job.strength != 1:
@@ -28,15 +28,15 @@ def with_settings(job: Job, restorer: Restorer, info: StreamInfo) -> Restorer:
     return restorer
 
 
-class Watched(Wrapper):
-    """A restorer that tells of every frame it has restored."""
+class Observed(Wrapper):
+    """A restorer that calls `on_frame` after each frame."""
 
     def __init__(self, restorer: Restorer, info: StreamInfo, on_frame: OnFrame) -> None:
         super().__init__(restorer)
         self._info, self._on_frame = info, on_frame
 
     def restore(self, window: Window, state: State) -> tuple[Frame, State]:
-        """Restore, then tell."""
+        """Restore the centre, then call `on_frame`."""
         result = self.inner.restore(window, state)
         self._on_frame(self._info, result[0])
         return result

@@ -48,7 +48,7 @@ class SinkOptions:
     overwrite: bool = False
     container: str | None = None
     """FFmpeg's name of the format, where the file name does not say it (`-`)."""
-    picture_only: bool = False
+    video_only: bool = False
     """Leave out all other streams, chapters and tags of the file: for a segment, which is joined with them later."""
     partial_folder: str | None = None
     """Where the output lies until it is whole, on its file system; made if need be. None: beside the output."""

@@ -100,7 +100,7 @@ class VideoSink:
             "w",
             format=self.format,
             container_options=SEGMENT_OPTIONS
-            if options.picture_only
+            if options.video_only
             else muxer_options(self.format, self._info.color, self._media, is_pipe),
             **TAGS_AS_THEY_ARE,
         )
@@ -116,9 +116,9 @@ class VideoSink:
             for stream in self._media.container.streams:
                 if stream.index == self._media.video.index:
                     self._add_video(encoder, pix_fmt, options, stream)
-                elif not options.picture_only:
+                elif not options.video_only:
                     self._others.add(stream)
-            if not options.picture_only:
+            if not options.video_only:
                 self._copy_metadata(self._media)
             self._media.keep(self._others.indexes)
         self._checked(self._container.start_encoding)

@@ -78,10 +78,10 @@ def test_the_drawing_has_every_layer(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        ((), 2, "give a FILE or a --model"),
-        (("a.mp4", "--model", "fast"), 2, "give a FILE or a --model"),
-        (("a.mp4", "--drawing", "a.svg"), 2, "give --model"),
-        (("--model", "unsharp"), 3, "has no layers"),
+        ((), 2, "give either a FILE or a --model"),
+        (("a.mp4", "--model", "fast"), 2, "give either a FILE or a --model"),
+        (("a.mp4", "--drawing", "a.svg"), 2, "add --model"),
+        (("--model", "unsharp"), 3, "is not a network"),
         (("--model", "fsat"), 3, 'did you mean "fast"?'),
     ],
 )

@@ -118,5 +118,5 @@ def test_info_measures_and_plots(tmp_path: Path) -> None:
     path = videos.write(tmp_path / "in.mkv", videos.Recipe(videos.frames(30)))
     result = run("info", path, "--blur")
     assert result.exit_code == 0
-    assert "3 of 3 frames looked at are blurred over 3.0 px" in result.stdout
+    assert "3 of 3 measured frames are blurred by 3.0 px" in result.stdout
     assert '"blur": {"seconds": [0.0, 0.52' in run("info", path, "--blur", "--json").stdout

@@ -68,7 +68,7 @@ def test_a_folder_as_output_takes_the_whole_video_under_its_name(clip: Path, tmp
 
 def test_a_missing_folder_is_named(clip: Path, tmp_path: Path) -> None:
     (line,) = errors(run(clip, "-o", f"{tmp_path}/missing/", *FILTER))
-    assert "there is no folder" in line
+    assert "no such folder" in line
 
 
 def test_the_help_names_every_suffix_that_can_be_written() -> None:
@@ -164,7 +164,7 @@ def test_json_tells_damage_warnings_and_retreats(tmp_path: Path) -> None:
     assert result.exit_code == 6
     said = json.loads(result.stdout)
     assert said["damaged"] is True
-    assert any("cut short" in warning for warning in said["warnings"])
+    assert any("truncated" in warning for warning in said["warnings"])
     assert said["retreats"] == []
 
 
@@ -295,7 +295,7 @@ def test_a_folder_of_videos_and_the_word_help_are_understood(clip: Path, tmp_pat
     assert run("help", "batch").stdout == run("batch", "--help").stdout
     assert run("help").stdout == run("--help").stdout
     (line,) = errors(run("segment", tmp_path / "out.mkv"))
-    assert "prepare one first (--prepare)" in line
+    assert "prepare it first (--prepare)" in line
 
 
 # -- help ------------------------------------------------------------------------------------------------------------

@@ -98,10 +98,10 @@ CLIPS: dict[str, Make] = {
     "times that run backwards": backwards,
     "fields": made("in.mkv", lambda: Recipe(frames(6, make=woven), options=WOVEN, bframes=0)),
     "two sizes": two_sizes,
-    "cut short": cut_short,
+    "truncated": cut_short,
     "flipped bits": flipped,
 }
-DAMAGED = ("cut short", "flipped bits")
+DAMAGED = ("truncated", "flipped bits")
 SCALED = ("two sizes",)
 """Of which a part comes out in another size, and is said to."""
 

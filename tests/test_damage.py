@@ -97,7 +97,7 @@ def test_a_file_cut_short_gives_what_it_has_and_says_so(tmp_path: Path, name: st
     assert 5 < len(seconds) < 60
     assert damaged
     assert len(warnings) == 1
-    assert "cut short" in warnings[0]
+    assert "truncated" in warnings[0]
 
 
 def test_sound_stays_in_step_with_a_bridged_picture(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_damaged_words_cost_no_picture(tmp_path: Path) -> None:
     sink = open_sink(str(out), source := open_source(str(mp4)), SinkOptions(codec="ffv1"))
     assert len(copy(source, sink)) == 10
     assert source.damaged
-    assert any("words of subtitle stream 1" in warning for warning in sink.warnings)
+    assert any("damaged text of subtitle stream 1" in warning for warning in sink.warnings)
     assert len(packets(str(out), "video")) == 10
     assert [text for _, text in packets(str(out), "subtitle") if b"two" in text]
 

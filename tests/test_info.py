@@ -13,7 +13,7 @@ import pytest
 from support.commands import run
 from support.videos import footage
 from vdeblur.frames import Color
-from vdeblur.media.probe_text import color_text
+from vdeblur.media.probe_text import long_color_text
 
 
 def tagged(
@@ -63,9 +63,9 @@ def test_colour_is_told_by_name(tmp_path: Path, tags: tuple[int, int, int], full
 
 def test_every_code_point_has_words_and_untagged_frames_are_judged_by_height() -> None:
     for code in range(256):
-        assert color_text(Color(code, code, code, True), 480).endswith("full range")
-    assert "taken for BT.709" in color_text(Color(), 720)
-    assert "taken for BT.601" in color_text(Color(), 576)
+        assert long_color_text(Color(code, code, code, True), 480).endswith("full range")
+    assert "taken for BT.709" in long_color_text(Color(), 720)
+    assert "taken for BT.601" in long_color_text(Color(), 576)
 
 
 def test_the_file_its_streams_and_its_tags_are_told(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_the_file_its_streams_and_its_tags_are_told(tmp_path: Path) -> None:
     for said in (
         "h264 64x48, 25 fps, 0.200 s, about 5 frames",
         f"file      QuickTime / MOV, {size}, ",
-        "picture   YCbCr 4:2:0, 10 bit",
+        "samples   YCbCr 4:2:0, 10 bit",
         "shape     pixels 4:3, shown as 85x48",
         "audio aac, 48 kHz, stereo, ",
         "time code 10:20:30:04",

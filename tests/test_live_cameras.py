@@ -187,7 +187,7 @@ def test_an_unplugged_device_is_let_go_of_with_one_line(scripted: Callable[..., 
 
 
 def test_a_device_that_gives_nothing_at_first_is_none(scripted: Callable[..., OpenCVCamera]) -> None:
-    with pytest.raises(DeviceError, match="there is none, or another program uses it"):
+    with pytest.raises(DeviceError, match="not found, or in use by another program"):
         scripted(None)
     assert Capture.released == 1
 

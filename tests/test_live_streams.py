@@ -283,7 +283,7 @@ def test_datagrams_are_received_and_awaited_again(clip: bytes) -> None:
 
 
 def test_a_plain_file_address_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="plain path"):
+    with pytest.raises(InputError, match="name the file by its path"):
         open_camera(f"file://{tmp_path}/x.mp4")
 
 

@@ -130,7 +130,7 @@ def test_an_array_goes_on_in_one_piece(tmp_path: Path, numbers: Sequence[int], s
     told = [segment("--index", str(index))[1] for index in range(int(count))]
     if said != "1 frames missing in the segments":  # which no one can know before the end
         assert said in told[-1]
-        assert "joining restores it in one piece" in segment()[0]
+        assert "joining will restore it in one piece" in segment()[0]
     _, stderr = segment("--join")
     assert [line for line in stderr.splitlines() if said in line and line.endswith("; restoring it in one piece")]
     assert largest_difference(decoded(str(out)), in_one_piece(path, tmp_path / "whole.mkv")) == 0

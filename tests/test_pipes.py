@@ -100,4 +100,4 @@ def test_a_reader_that_goes_away_is_a_broken_pipe(tmp_path: Path) -> None:
     message = process.communicate(timeout=30)[1].decode()
     assert process.returncode != 0
     assert "BrokenPipeError" in message
-    assert "its reader is gone" in message
+    assert "the reader has closed the pipe" in message

@@ -82,7 +82,7 @@ def test_an_avi_that_is_cut_short_is_still_noticed(tmp_path: Path, share: float)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
     _, damaged, said = times(str(path))
     assert damaged
-    assert ["cut short" in line for line in said] == [True]
+    assert ["truncated" in line for line in said] == [True]
 
 
 @pytest.mark.parametrize("codec", [None, "libx264", "mpeg4", "mjpeg", "ffv1"])
@@ -301,7 +301,7 @@ def test_sound_that_begins_long_after_the_video_is_found(tmp_path: Path) -> None
 
 def test_an_mp4_with_its_index_at_the_end_is_named_on_a_pipe(tmp_path: Path) -> None:
     path = Path(write(tmp_path / "a.mp4", Recipe(frames(40, size=(128, 96), make=noise), audio="aac")))
-    with pytest.raises(InputError, match=r"its index at the end.*give it as a file"):
+    with pytest.raises(InputError, match=r"its index at the end.*name the file"):
         VideoSource(Unseekable(path.read_bytes()), "standard input", WHOLE)
 
 
@@ -322,7 +322,7 @@ def test_an_output_that_cannot_be_read_again_is_not_kept(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(VideoSink, "_end", lossy)
     source = open_source(path)
-    with pytest.raises(OutputError, match=r"cannot be read again|holds no frame"):
+    with pytest.raises(OutputError, match=r"cannot be decoded|can be decoded"):
         copy(source, open_sink(str(out), source, SinkOptions(codec="ffv1", overwrite=True)))
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.mkv", "b.mkv"]
     assert out.read_bytes() == b"an older result"
@@ -424,7 +424,7 @@ def test_an_animated_webp_is_named_as_what_it_is(tmp_path: Path, count: int) -> 
         assert len(times(str(path))[0]) == 1
         return
     assert cv2.imwriteanimation(str(path), moving)
-    with pytest.raises(InputError, match="is an animated WebP"):
+    with pytest.raises(InputError, match="animated WebP"):
         open_source(str(path))
 
 

@@ -278,7 +278,7 @@ def test_joining_refuses_what_is_missing_or_altered(folder: JobFolder) -> None:
     data = bytearray(folder.video(0).read_bytes())
     data[len(data) // 2] ^= 1
     folder.video(0).write_bytes(data)
-    with pytest.raises(OutputError, match="altered on the disk"):
+    with pytest.raises(OutputError, match="altered on disk"):
         join(folder)
     assert not Path(folder.output).exists()
     restore_segment(folder, 0)
@@ -292,7 +292,7 @@ def test_joining_refuses_frames_that_do_not_tile_the_source(folder: JobFolder) -
         restore_segment(folder, segment.index)
     path = folder.video(1).with_suffix(".json")
     manifest = json.loads(path.read_text())
-    for pts, said in ((manifest["pts"][1:], "lack 1 frames"), (manifest["pts"][::-1], "frames of others")):
+    for pts, said in ((manifest["pts"][1:], "1 frames missing"), (manifest["pts"][::-1], "frames of other segments")):
         path.write_text(json.dumps(manifest | {"pts": pts}))
         with pytest.raises(OutputError, match=said):
             join(folder)
@@ -309,7 +309,7 @@ def test_a_job_survives_its_way_through_json() -> None:
 
 
 def test_a_folder_that_is_no_job_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no job"):
+    with pytest.raises(InputError, match="no prepared job"):
         JobFolder.open(tmp_path)
 
 

@@ -126,7 +126,7 @@ def test_a_token_is_asked_for_and_kept_as_a_cookie() -> None:
         assert await status(session, "GET", f"{url}/api/facts") == 403
         async with session.get(f"{url}/?token=wrong") as response:  # people are told, and can put it right
             assert response.status == 403
-            assert "not this server's token" in await response.text()
+            assert "Wrong token" in await response.text()
         bearer = {"Authorization": "Bearer secret"}
         assert await status(session, "GET", f"{url}/api/facts", headers=bearer) == 200
         async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as visitor:

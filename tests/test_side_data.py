@@ -24,8 +24,8 @@ from vdeblur.media.mp4_boxes import dolby_vision_box
 from vdeblur.media.options import SinkOptions
 from vdeblur.media.probe import probe
 from vdeblur.media.probe_text import to_text
-from vdeblur.media.sei import RPU, Message, carried_by, is_encoders_own, messages_of, with_messages
-from vdeblur.media.side_data import NEW_NAMES, WORDS, SideData, kinds
+from vdeblur.media.sei import RPU, Message, carried_by, is_encoder_info, messages_of, with_messages
+from vdeblur.media.side_data import DESCRIPTIONS, NEW_NAMES, SideData, kinds
 from vdeblur.media.sinks import open_sink
 from vdeblur.media.sources import open_source
 
@@ -52,7 +52,7 @@ def test_every_kind_is_kept_or_named(tmp_path: Path, kind: str, encoder: str) ->
     with open_source(path) as source:
         assert kind in source.side_data  # type: ignore[attr-defined]
     said, found = passed(path, tmp_path / "out.mkv", encoder)
-    named = [line for line in said if f"the {WORDS[kind]} of the source: dropped" in line]
+    named = [line for line in said if f"the {DESCRIPTIONS[kind]} of the source: dropped" in line]
     assert (kind in found) != bool(named), (said, found)
     assert len(named) <= 1
 
@@ -127,7 +127,7 @@ def test_no_packet_is_too_damaged_to_look_for_messages(data: bytes, codec: str, 
 def test_any_user_data_comes_back_as_it_was(data: bytes) -> None:
     message = Message(5, data)
     for codec in ("h264", "hevc"):
-        expected = () if is_encoders_own(data) else (message,)
+        expected = () if is_encoder_info(data) else (message,)
         assert messages_of(with_messages(b"", (message,), codec), codec, None) == expected
 
 
@@ -176,7 +176,7 @@ def test_exif_in_motion_jpeg_ends_no_job(tmp_path: Path, name: str) -> None:
 
 
 def test_info_shows_what_the_first_frame_carries(tmp_path: Path) -> None:
-    assert "carries   Exif metadata" in to_text(probe(exif(tmp_path / "a.mov")))
+    assert "side data Exif metadata" in to_text(probe(exif(tmp_path / "a.mov")))
     path = sei.write(tmp_path / "a.h264", "libx264", ["A53_CC", "AFD"])
     assert probe(path).side_data == ("active format description", "closed captions")
 
@@ -292,7 +292,7 @@ def test_what_an_mp4_says_of_dolby_vision_is_kept_or_named(tmp_path: Path, name:
         extradata = container.streams.video[0].codec_context.extradata
     assert [messages_of(data, "hevc", extradata) for _, data in packets(str(out), "video")] == [(ANY_RPU,)] * 4
     is_kept = said == DOLBY_VISION and name != "b.mkv"
-    assert ["says of Dolby Vision is dropped" in line for line in warned] == [True] * (not is_kept)
+    assert ["Dolby Vision description in the container is dropped" in line for line in warned] == [True] * (not is_kept)
     assert (DOLBY_VISION in out.read_bytes()) == is_kept
 
 

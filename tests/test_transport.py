@@ -12,7 +12,7 @@ import pytest
 from support.commands import ROOT
 from support.videos import Recipe, frames, restless, write
 from vdeblur.media.sources import open_source
-from vdeblur.media.transport import end_of
+from vdeblur.media.transport import truncation_of
 
 
 def plain(data: bytes) -> bytes:
@@ -57,7 +57,7 @@ def test_a_cut_in_a_packet_is_noticed_and_a_whole_stream_is_not_accused(
         path.write_bytes(kind(data)[: packets * size + 100])
         damaged, warnings = told_of(path)
         assert damaged
-        assert any("is cut short, its last packet is not whole" in warning for warning in warnings)
+        assert any("truncated, its last packet is incomplete" in warning for warning in warnings)
 
 
 def places_of(data: bytes, first: int) -> list[int]:
@@ -71,7 +71,7 @@ def test_a_packet_of_sound_that_is_not_whole(tmp_path: Path) -> None:
     path.write_bytes(data[: places_of(data, 0xBD)[-1] + 188])
     damaged, warnings = told_of(path)
     assert damaged
-    assert "the last packet of one of its streams is not whole" in warnings[-1]
+    assert "the last packet of one of its streams is incomplete" in warnings[-1]
 
 
 def test_a_cut_between_pictures_shows_where_others_were_to_come_before_the_last(tmp_path: Path) -> None:
@@ -89,13 +89,13 @@ def test_a_picture_without_stuffing_is_a_hint_and_no_proof(tmp_path: Path) -> No
     data, path = stream(tmp_path, bframes=0, audio=None), tmp_path / "cut.ts"
     long = next(a for a, b in zip(places_of(data, 0xE0)[30:], places_of(data, 0xE0)[31:], strict=False) if b - a > 999)
     path.write_bytes(data[: long + 188])
-    assert end_of(path.read_bytes()) == (False, "its last picture may not be whole")
-    assert any("does not say where it ends" in warning for warning in told_of(path)[1])
+    assert truncation_of(path.read_bytes()) == (False, "its last frame may be incomplete")
+    assert any("does not state its length" in warning for warning in told_of(path)[1])
 
 
 @pytest.mark.parametrize("tail", [b"", b"G", bytes(5000), b"G" * 187, b"no transport stream at all" * 999])
 def test_what_is_no_transport_stream_tells_nothing(tail: bytes) -> None:
-    assert end_of(tail) == (False, None)
+    assert truncation_of(tail) == (False, None)
 
 
 def test_behind_a_pipe_the_end_is_looked_at_too(tmp_path: Path) -> None:
@@ -104,4 +104,4 @@ def test_behind_a_pipe_the_end_is_looked_at_too(tmp_path: Path) -> None:
     for given, code in ((data, 0), (data[: len(data) * 8 // 10 // 188 * 188 + 100], 6)):
         done = subprocess.run(command, input=given, capture_output=True, cwd=ROOT, check=False)
         assert done.returncode == code, done.stderr
-        assert (b"is cut short" in done.stderr) == (code == 6)
+        assert (b"truncated" in done.stderr) == (code == 6)

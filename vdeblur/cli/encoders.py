@@ -38,13 +38,13 @@ def encoders_command(name: str | None, as_json: bool) -> None:
             return
         for option in found:
             default = f"  [default: {option.default}]" if option.default else ""
-            click.echo(f"{option.name:<22}{option.takes or 'text'}{default}")
+            click.echo(f"{option.name:<22}{option.valid_values or 'text'}{default}")
             if option.help:
                 click.echo(f"{'':<22}{option.help}")
         return
     rows: list[dict[str, Any]] = []
     for encoder in dict.fromkeys(ENCODERS.values()):
-        known = {option.name: option.takes for option in options_of(encoder)}
+        known = {option.name: option.valid_values for option in options_of(encoder)}
         codecs = [codec for codec, used in ENCODERS.items() if used == encoder and codec != encoder]
         crf, preset = known.get("crf"), known.get("preset", known.get("cpu-used"))
         rows.append({"encoder": encoder, "codecs": codecs, "crf": crf, "preset": preset})

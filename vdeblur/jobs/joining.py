@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import av
 from av.video.stream import VideoStream
@@ -27,7 +27,7 @@ from ..media.video_source import VideoSource
 from .folder import JobFolder, Manifest
 from .job import Summary
 
-TimedPacket: TypeAlias = tuple[av.Packet[VideoStream], int, int, int]
+TimedPacket: TypeAlias = "tuple[av.Packet[VideoStream], int, int, int]"
 """A packet with pts, dts and duration."""
 
 NEAR = 0.6
@@ -176,7 +176,7 @@ class JoinedSink(VideoSink):
         self._encoded = encoded
         super().__init__(path, path, source, options, source.info)
 
-    def _add_video(self, encoder: str, pix_fmt: str, options: SinkOptions, original: Any) -> None:
+    def _add_video(self, encoder: str, pix_fmt: str, options: SinkOptions, original: VideoStream | None) -> None:
         assert self._media is not None
         stream = self._container.add_stream_from_template(self._encoded, opaque=True)
         stream.time_base = self._media.info.time_base
@@ -187,7 +187,7 @@ class JoinedSink(VideoSink):
         if self.format in ("mp4", "mov") and encoder in ("libx265", "hevc_nvenc"):
             stream.codec_context.codec_tag = "hvc1"
         self._describe_video(stream, pix_fmt, encoder, original)
-        self._stream, self._rides = stream, None
+        self._stream, self._message_codec = stream, None
 
     def mux(self, packet: av.Packet[VideoStream], pts: int, dts: int, duration: int, time_base: Fraction) -> None:
         """Write one packet, after the packets of other streams up to its time."""

@@ -1,1 +1,1 @@
-"""Files and streams of video and pictures: the only home of PyAV beside `live`."""
+"""Reads and writes video files, image sequences and pipes, through PyAV."""

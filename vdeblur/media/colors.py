@@ -1,4 +1,4 @@
-"""Colour tags: of decoded frames and streams, of what is encoded, and as people call them."""
+"""Colour tags of decoded frames and streams, the tags to encode, and their names."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def color_of(frame: av.VideoFrame, chroma_location: int = 0) -> Color:
 
 
 def chroma_location(stream: VideoStream) -> int:
-    """Where the stream's chroma samples sit (AVChromaLocation); 0 where it does not say.
+    """The chroma sample location of a stream (AVChromaLocation); 0 if unspecified.
 
-    PyAV has no attribute for it. A Matroska header with a copy of the stream's parameters has: two elements,
+    PyAV has no attribute for it, but a Matroska header with a copy of the stream's parameters has two elements,
     ChromaSitingHorz (0x55B7) and ChromaSitingVert (0x55B8), each 1 (on a luma sample) or 2 (half-way to the next).
     """
     header = io.BytesIO()
@@ -44,7 +44,7 @@ def chroma_location(stream: VideoStream) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """How samples stand for colours, with what is not tagged guessed as players guess it."""
+    """How samples encode colours, with missing tags filled in as players do."""
 
     matrix: int
     """H.273's MatrixCoefficients; 0 is RGB."""
@@ -59,9 +59,9 @@ class Coding:
 
 
 def coding_of(color: Color, height: int) -> Coding:
-    """Untagged video counts as limited range, and as BT.709 from 720 lines up, else BT.601.
+    """The coding of these tags: untagged video is limited range, and BT.709 from 720 lines up, else BT.601.
 
-    RGB counts as what it becomes on its way into a YCbCr encoder (see `planes.convert`).
+    RGB is treated as what it becomes in a YCbCr encoder (see `planes.convert`).
     """
     guess = MATRIX_BT709 if height >= 720 else MATRIX_SMPTE170M
     if color.matrix == MATRIX_RGB:
@@ -70,7 +70,7 @@ def coding_of(color: Color, height: int) -> Coding:
 
 
 def coded_color(color: Color, pix_fmt: str, height: int) -> Color:
-    """The tags of what is encoded: the source's, but for video that goes from RGB to YCbCr or back."""
+    """The tags to encode: those of the source, except for conversions between RGB and YCbCr."""
     storage = storage_of(pix_fmt)
     if storage is not None and storage.layout.model == "rgb":
         return Color(color.primaries, color.transfer, MATRIX_RGB, color.full_range, 0)
@@ -103,7 +103,7 @@ _TRANSFERS = {1: "BT.709", 2: "untagged", 4: "gamma 2.2", 5: "gamma 2.8", 6: "BT
 
 
 def color_text(color: Color) -> str:
-    """The tags as people call them: `BT.709 limited`, or where they differ `BT.2020 / Display P3 / PQ full`."""
+    """The names of the tags: `BT.709 limited`, or if they differ `BT.2020 / Display P3 / PQ full`."""
     names = (
         _MATRICES.get(color.matrix, f"matrix {color.matrix}"),
         _PRIMARIES.get(color.primaries, f"primaries {color.primaries}"),

@@ -1,10 +1,9 @@
-"""Fields to frames: FFmpeg's bwdif, one frame out for each in, and only where there are fields."""
+"""Deinterlacing with FFmpeg's bwdif: one frame out for each in, and only from the first interlaced frame on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
-from typing import Any
 
 import av
 
@@ -12,11 +11,10 @@ import av
 def deinterlaced(
     frames: Iterable[av.VideoFrame], time_base: Fraction, every: bool, on_first: Callable[[], None]
 ) -> Iterator[av.VideoFrame]:
-    """Pass frames on; from the first that is flagged as interlaced (or, with `every`, all of them), through bwdif.
+    """Yield frames, filtered by bwdif from the first one that is flagged as interlaced (or, with `every`, all of them).
 
-    The field order is the one that each frame is flagged with. A network that sees two moments woven into one picture
-    takes the comb for detail, so they are parted before it. Frames keep their count, pts (in `time_base`) and side
-    data. `on_first` is called before the first filtered frame.
+    The field order is that of each frame's flags. A network would take the combing of interlaced frames for detail.
+    Frames keep their number, pts (in `time_base`) and side data. `on_first` is called before the first filtered frame.
     """
     graph: _Graph | None = None
     for frame in frames:
@@ -55,24 +53,25 @@ class _Graph:
         return (frame.width, frame.height, frame.format.name) == self._shape
 
     def feed(self, frame: av.VideoFrame) -> Iterator[av.VideoFrame]:
-        """Push one frame; what is ready comes out, one frame late."""
+        """Push one frame; yield the finished ones, one frame late."""
         frame.time_base = self._time_base
         self._graph.push(frame)
         yield from self._ready()
 
     def drain(self) -> Iterator[av.VideoFrame]:
-        """The last frame."""
-        end: Any = None
+        """Yield the last frame."""
+        end = None
         self._graph.push(end)
         yield from self._ready()
 
     def _ready(self) -> Iterator[av.VideoFrame]:
         while True:
             try:
-                frame: Any = self._graph.pull()
+                frame = self._graph.pull()
             except (av.BlockingIOError, av.EOFError):
                 return
-            if frame.pts is not None and frame.time_base:  # bwdif counts in half ticks
+            assert isinstance(frame, av.VideoFrame)
+            if frame.pts is not None and frame.time_base:  # bwdif halves the time base
                 frame.pts = round(frame.pts * frame.time_base / self._time_base)
                 frame.duration = round(frame.duration * frame.time_base / self._time_base)
             frame.time_base = self._time_base

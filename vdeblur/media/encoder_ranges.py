@@ -1,15 +1,13 @@
-"""The values that an encoder takes for its quality and its speed, checked before it is opened.
+"""Valid values of encoder options, checked before the encoder is opened.
 
-FFmpeg knows most ranges. x264 and x265 get their settings as text, print their own line about a wrong one and say
-nothing of what would be right (x264: `x264_preset_names`, `x264_tune_names`; x265: `x265_preset_names`,
-`x265_tune_names`; both: crf 0 to 51).
+FFmpeg knows most ranges. x264 and x265 receive their settings as text and do not report which values are valid (x264:
+`x264_preset_names`, `x264_tune_names`; x265: `x265_preset_names`, `x265_tune_names`; both: crf 0 to 51).
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 import av
 
@@ -30,26 +28,26 @@ _RANGES: dict[tuple[str, str], tuple[float, float]] = {("libx264", "crf"): (0, 5
 
 
 CHECKED = ("crf", "cq", "preset", "cpu-used", "tune")
-"""Options that are looked at, whichever way they are set."""
+"""Options whose values are checked, however they are set."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderOption:
-    """An option of an encoder's own, and the values that it takes."""
+    """A private option of an encoder, and its valid values."""
 
     name: str
     names: tuple[str, ...]
-    """Values in words."""
+    """Valid names."""
     limits: tuple[float, float] | None
-    """(lowest, highest) of values in numbers; with neither, it takes any text."""
+    """(lowest, highest) valid number; without names and limits, any text is valid."""
     default: str
-    """Empty where the encoder chooses by itself."""
+    """Empty if the encoder chooses."""
     help: str
-    """FFmpeg's words, where it has some."""
+    """FFmpeg's description."""
 
     @property
-    def takes(self) -> str:
-        """The values, for people; empty for any text."""
+    def valid_values(self) -> str:
+        """A description of the valid values; empty for any text."""
         parts = [f"one of {' '.join(self.names)}"] if self.names else []
         if self.limits is not None:
             low, high = self.limits
@@ -57,27 +55,27 @@ class EncoderOption:
         return " or ".join(parts)
 
     def accepts(self, value: str) -> bool:
-        """Whether the encoder takes a value, as far as that is known."""
+        """Whether a value is valid, as far as known."""
         if self.name == "tune" and self.names:  # x264 takes several
             return set(re.split("[,./+-]", value)) <= set(self.names)
-        if value in self.names or not self.takes:
+        if value in self.names or not self.valid_values:
             return True
         number = _number(value)
         return number is not None and self.limits is not None and self.limits[0] <= number <= self.limits[1]
 
 
 def options_of(encoder: str) -> list[EncoderOption]:
-    """The options of an encoder's own that FFmpeg knows. `encoder` is one that is here (see `check_codec`)."""
-    private: Any = av.CodecContext.create(encoder, "w").supported_options.private
+    """The private options of an encoder, which must exist (see `check_codec`)."""
+    private = av.CodecContext.create(encoder, "w").supported_options.private
     found = []
     for option in private:
         key = encoder, option.name
         names = _NAMES.get(key) or tuple(choice.name for choice in option.choices or ())
         limits = _RANGES.get(key)
-        is_mark = option.min < 0 and _number(option.default) == option.min  # the lowest stands for "not set"
+        is_unset = option.min < 0 and _number(option.default) == option.min  # the lowest value means "not set"
         if limits is None and option.max > option.min:
-            limits = (option.min + is_mark, option.max)
-        default = "" if is_mark else str(option.default or "")
+            limits = (option.min + is_unset, option.max)
+        default = "" if is_unset else str(option.default or "")
         found.append(EncoderOption(option.name, names, limits, default, option.help or ""))
     return found
 
@@ -90,8 +88,8 @@ def _number(text: str | None) -> float | None:
 
 
 def check_value(encoder: str, key: str, value: str, setting: str) -> None:
-    """Raise UsageError where the encoder does not take `value` for its option `key`; `setting` is its origin."""
+    """Raise UsageError if `value` is invalid for the encoder's option `key`, which `setting` of `SinkOptions` set."""
     option = next((option for option in options_of(encoder) if option.name == key), None)
     if option is not None and not option.accepts(value):
-        message = f"{encoder}: {key} must be {option.takes}, not {value}{did_you_mean(value, option.names)}"
+        message = f"{encoder}: {key} must be {option.valid_values}, not {value}{did_you_mean(value, option.names)}"
         raise UsageError(message, settings=(setting,))

@@ -1,21 +1,22 @@
-"""Whether an encoder works here: that its name is known, and even that it opens, says little about the hardware."""
+"""Tests whether an encoder works on this machine by encoding a few frames: opening it is not enough for hardware."""
 
 from __future__ import annotations
 
 import os
 from fractions import Fraction
-from typing import Any
 
 import av
+from av.video.codeccontext import VideoCodecContext
 
 TRIAL_FRAMES = 3
 TRIAL_SIZE = (320, 192)
 """Every hardware encoder takes this size; some refuse smaller ones."""
 
 
-def gives_packets(encoder: Any) -> bool:
-    """Whether an encoder that is set up makes packets of a few empty frames. Raises what PyAV raises."""
+def gives_packets(encoder: VideoCodecContext) -> bool:
+    """Whether a configured encoder returns packets for a few empty frames. Raises what PyAV raises."""
     packets = []
+    assert encoder.pix_fmt is not None
     for pts in range(TRIAL_FRAMES):
         frame = av.VideoFrame(encoder.width, encoder.height, encoder.pix_fmt)
         for plane in frame.planes:
@@ -27,10 +28,12 @@ def gives_packets(encoder: Any) -> bool:
 
 
 def encodes(name: str) -> bool:
-    """Whether the encoder of this name makes packets on this machine."""
-    os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 tells of itself on stderr unless told to name errors only
+    """Whether the encoder of this name works on this machine."""
+    os.environ.setdefault("SVT_LOG", "1")  # else SVT-AV1 prints its settings to stderr
     try:
-        encoder: Any = av.CodecContext.create(name, "w")
+        encoder = av.CodecContext.create(name, "w")
+        if not isinstance(encoder, VideoCodecContext):
+            return False
         formats = encoder.codec.video_formats or ()
         encoder.pix_fmt = formats[0].name if formats and formats[0].name != "cuda" else "yuv420p"
         encoder.width, encoder.height = TRIAL_SIZE

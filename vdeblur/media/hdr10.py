@@ -1,4 +1,4 @@
-"""HDR10 static metadata: from a decoded frame into the settings of the encoders that write it."""
+"""HDR10 static metadata of a decoded frame as encoder settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _Point = tuple[Fraction, Fraction]
 
 
 def hdr10_settings(encoder: str, found: Mapping[str, bytes]) -> tuple[dict[str, str], bool]:
-    """(encoder options, whether something is lost) for the HDR10 static metadata among a frame's side data.
+    """(encoder options, whether metadata is lost) for the HDR10 static metadata in the side data of a frame.
 
     The structures are FFmpeg's AVMasteringDisplayMetadata and AVContentLightMetadata. x264 and x265 take chromaticities
     in units of 0.00002 and luminance in 0.0001 cd/m2 (SMPTE ST 2086 as HEVC's SEI has it), SVT-AV1 takes decimals.
@@ -50,8 +50,8 @@ def hdr10_settings(encoder: str, found: Mapping[str, bytes]) -> tuple[dict[str, 
 def _mastering_display(found: Mapping[str, bytes]) -> tuple[tuple[_Point, _Point, _Point], _Point, _Point] | None:
     """((red, green, blue), white point, (lowest, highest luminance)) of the display that graded the video.
 
-    FFmpeg flags primaries and luminance apart, and calls what lies outside of ST 2086's ranges not there. The numbers
-    are carried as they stand all the same; what is really missing is zero.
+    FFmpeg flags primaries and luminance separately, and marks values outside the ranges of ST 2086 as missing. They are
+    kept all the same; values that are really missing are zero.
     """
     data = found.get("MASTERING_DISPLAY_METADATA")
     if data is None or len(data) < 88:

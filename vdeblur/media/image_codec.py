@@ -1,14 +1,13 @@
-"""PNG and JPEG: samples in and out, and the tags of the original kept."""
+"""Decodes and encodes PNG and JPEG, and copies the tags of the original file."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InputError, OutputError
 from ..frames import MATRIX_RGB, Color, Frame, Layout, Plane
@@ -16,35 +15,36 @@ from .opening import check_size
 from .planes import convert, native_format, planes_of, video_frame
 
 JPEG_QUALITY = 97
-"""With full chroma resolution: above 95 the error of a second encoding falls under the picture's own noise."""
+"""With full chroma resolution; above 95 the error of a second encoding is below the noise of the image."""
 
 PNG_LEVEL = 3
-"""Deflate effort: a third of the default's time for files a few per cent larger."""
+"""Deflate level: a third of the default's time for files a few per cent larger."""
 
 
-def read_image(file: Path) -> NDArray[Any]:
-    """(height, width[, channels]) as stored, BGR or BGRA, uint8 or uint16, not turned. Raises InputError."""
+def decode_image(file: Path) -> Plane:
+    """Read an image as stored, not rotated: (height, width[, channels]), BGR(A), 8 or 16 bits. Raises InputError."""
     import cv2
 
     try:
         data = np.fromfile(file, np.uint8)
-        check_size(str(file), *claimed_size(data[:1_000_000].tobytes()))
+        check_size(str(file), *stated_size(data[:1_000_000].tobytes()))
         image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
     except (OSError, cv2.error) as error:
         raise InputError(f"{file}: cannot be read: {error}".splitlines()[0]) from error
     if image is None or image.dtype not in (np.uint8, np.uint16):
-        raise InputError(f"{file}: is not a PNG or JPEG image, or is damaged")
-    return image
+        raise InputError(f"{file}: not a PNG or JPEG image, or damaged")
+    return cast(Plane, image)
 
 
-def split(image: NDArray[Any]) -> tuple[tuple[Plane, ...], Layout]:
-    """OpenCV's interleaved BGR to planes R, G, B, A or Y, A."""
+def split_channels(image: Plane) -> tuple[tuple[Plane, ...], Layout]:
+    """Planes R, G, B, A or Y, A of OpenCV's interleaved BGR."""
     bits = 8 * image.dtype.itemsize
     if image.ndim == 2:
-        channels, layout = [image], Layout("gray", bits)
+        channels: list[Plane] = [image]
+        layout = Layout("gray", bits)
     else:
         order = {2: (0, 1), 3: (2, 1, 0), 4: (2, 1, 0, 3)}[image.shape[2]]
-        channels = [np.ascontiguousarray(image[..., c]) for c in order]
+        channels = [cast(Plane, np.ascontiguousarray(image[..., c])) for c in order]
         layout = Layout("gray" if len(order) == 2 else "rgb", bits, alpha=len(order) in (2, 4))
     for channel in channels:
         channel.flags.writeable = False
@@ -58,24 +58,24 @@ def encode_image(frame: Frame, suffix: str) -> bytes:
     jpeg = suffix in (".jpg", ".jpeg")
     if frame.layout.model == "yuv" or (frame.layout.bits > 8 and jpeg):
         frame = _as_rgb(frame, 8 if jpeg or frame.layout.bits == 8 else 16)
-    planes: list[Any] = [_full_depth(plane, frame.layout.bits) for plane in frame.planes]
+    planes: list[Plane] = [_full_depth(plane, frame.layout.bits) for plane in frame.planes]
     if jpeg and frame.layout.alpha:
         planes = planes[:-1]
-    if len(planes) == 2:  # OpenCV has no grey with alpha
+    if len(planes) == 2:  # OpenCV has no gray with alpha
         planes = [planes[0]] * 3 + [planes[1]]
-    image = planes[0] if len(planes) == 1 else np.dstack([planes[c] for c in (2, 1, 0, 3)[: len(planes)]])
+    image = planes[0] if len(planes) == 1 else cast(Plane, np.dstack([planes[c] for c in (2, 1, 0, 3)[: len(planes)]]))
     if jpeg:
         sampling = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
         ok, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY, *sampling])
     else:
         ok, data = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL])
     if not ok:
-        raise OutputError(f"a {image.shape[1]}x{image.shape[0]} picture cannot be encoded as {suffix[1:].upper()}")
+        raise OutputError(f"a {image.shape[1]}x{image.shape[0]} image cannot be encoded as {suffix[1:].upper()}")
     return bytes(data)
 
 
 def _full_depth(plane: Plane, bits: int) -> Plane:
-    """9 to 15 bit samples stretched to 16, as PNG holds them."""
+    """Samples of 9 to 15 bits scaled to 16, for PNG."""
     if bits in (8, 16):
         return plane
     wide = plane.astype(np.uint16)
@@ -84,12 +84,12 @@ def _full_depth(plane: Plane, bits: int) -> Plane:
 
 def _as_rgb(frame: Frame, bits: int) -> Frame:
     layout = Layout("rgb", bits, alpha=frame.layout.alpha)
-    picture = convert(video_frame(frame), native_format(layout))
-    planes, layout = planes_of(picture)
+    converted = convert(video_frame(frame), native_format(layout))
+    planes, layout = planes_of(converted)
     return Frame(planes, layout, Color(1, 13, MATRIX_RGB, True), frame.pts, frame.time_base, frame.duration)
 
 
-# -- what files say about their pictures: orientation, profile, resolution ------------------------------------------
+# -- tags of files: orientation, profile, resolution ---------------------------------------------------------------
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_KEPT = {b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP", b"mDCV", b"cLLI", b"pHYs", b"eXIf", b"tEXt", b"iTXt", b"zTXt"}
@@ -111,8 +111,8 @@ def with_tags_of(original: Path, data: bytes, suffix: str) -> bytes:
     return data
 
 
-def claimed_size(data: bytes) -> tuple[int, int]:
-    """(width, height) that the header of PNG or JPEG data states; (0, 0) where there is none."""
+def stated_size(data: bytes) -> tuple[int, int]:
+    """(width, height) in the header of PNG or JPEG data; (0, 0) if there is none."""
     if data.startswith(_PNG_SIGNATURE) and len(data) >= 24:
         width, height = struct.unpack_from(">II", data, 16)
         return width, height

@@ -1,4 +1,4 @@
-"""Which images a folder, a file or a pattern names, and which are missing."""
+"""Finds the images of a folder, file or pattern, and gaps in their numbering."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from pathlib import Path
 from .paths import IMAGE_SUFFIXES, is_image_input
 
 MANY_IMAGES = 4
-"""Fewer images than this make no sequence of which one could be missing."""
+"""Gaps are looked for in sequences of at least this many images."""
 
 NUMBER = re.compile(r"%(?:0?\d)?d")
-"""Where the number stands in a printf pattern."""
+"""The number in a printf pattern."""
 
 
 def images_of(path: str) -> list[Path] | None:
-    """The images of a folder or pattern, in order; None for a file, or nothing at all."""
+    """The images of a folder or pattern, in order; None for a file or a path that does not exist."""
     return None if os.path.isfile(path) or not is_image_input(path) else image_files(path)
 
 
 def bytes_of(path: str) -> int | None:
-    """Size of a file, or of all images of a folder or pattern; None for a pipe, or where there is nothing."""
+    """Size of a file, or of all images of a folder or pattern; None for a pipe or a path that does not exist."""
     images = images_of(path)
     try:
         return sum(os.path.getsize(image) for image in images) if images else os.path.getsize(path)
@@ -49,7 +49,7 @@ def image_files(path: str) -> list[Path]:
 
 
 def missing_images(files: Sequence[Path]) -> str | None:
-    """What an even numbering of the names leaves out, in words; None where nothing is missing, or nothing is even."""
+    """A description of gaps in evenly numbered names; None if there are none."""
     found = [re.findall(r"\d+", file.stem) for file in files]
     if len(files) < MANY_IMAGES or not all(found):
         return None

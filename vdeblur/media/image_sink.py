@@ -1,4 +1,4 @@
-"""Image sequences as a sink: one file for each frame, under the name that it came with."""
+"""ImageSink: writes an image sequence, one file per frame."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from .planes import Decoded
 
 
 class ImageSink:
-    """Writes each frame as a picture of the name it came with, or numbered where it came from a video."""
+    """Writes each frame as an image, under the name of its input image, or numbered if it comes from a video."""
 
     def __init__(self, path: str, source: Source, options: SinkOptions, info: StreamInfo) -> None:
-        """Make a temporary folder beside the target. Raises UsageError and OutputError."""
+        """Make a temporary folder next to the target. Raises UsageError and OutputError."""
         given = [k for k in ("codec", "crf", "preset", "pix_fmt", "container") if getattr(options, k) is not None]
         if given or options.encoder_options:
             wrong = (given or ["encoder_options"])[0]
-            raise UsageError(f"{path}: images take no {wrong.replace('_', ' ')}", settings=(wrong,))
+            raise UsageError(f"{path}: images have no {wrong.replace('_', ' ')}", settings=(wrong,))
         self.name = path
         self.warnings: list[str] = []
         self._originals: dict[str, Path] = {}
@@ -35,11 +35,13 @@ class ImageSink:
         suffix = Path(path).suffix.lower()
         single = suffix in IMAGE_SUFFIXES and "%" not in path
         if single and (info.frames or 0) != 1:
-            raise UsageError(f"{path}: is one image, the input has more; name a folder, or a pattern such as %06d.png")
+            raise UsageError(
+                f"{path}: a single image, the input has more; name a folder, or a pattern such as %06d.png"
+            )
         folder = str(Path(path).parent) if suffix in IMAGE_SUFFIXES else path
         self._pattern = Path(path).name if suffix in IMAGE_SUFFIXES else None
         if self._pattern and not single and not NUMBER.search(self._pattern):
-            raise UsageError(f"{path}: has a % that is no number; write it as %06d")
+            raise UsageError(f"{path}: invalid pattern; write the number as %06d")
         self._renames = single
         if single:
             inputs = tuple(str(file) for file in self._originals.values())
@@ -48,12 +50,12 @@ class ImageSink:
             self._partial = Partial(folder, options.overwrite, inputs, folder=True, within=options.partial_folder)
         others = getattr(source, "others", ())
         if others:
-            self.warnings.append(f"{path}: images hold no sound or subtitles: {len(others)} streams dropped")
+            self.warnings.append(f"{path}: images cannot hold sound or subtitles: {len(others)} streams dropped")
         self._count = 0
         self._open = True
 
     def write(self, frame: Frame) -> None:
-        """Write one picture."""
+        """Write one image."""
         self._count += 1
         original = frame.origin.name if isinstance(frame.origin, Decoded) else None
         if self._pattern and not self._renames:
@@ -68,14 +70,14 @@ class ImageSink:
             try:
                 data = with_tags_of(self._originals[original], data, Path(name).suffix.lower())
             except OSError as error:  # gone since it was decoded
-                self.warnings.append(f"{self.name}: {name} goes without its tags: {error.strerror}")
+                self.warnings.append(f"{self.name}: {name} is written without its tags: {error.strerror}")
         try:
             target.write_bytes(data)
         except OSError as error:
             raise OutputError(f"{self.name}: {name} cannot be written: {reason_of(error)}") from error
 
     def close(self) -> None:
-        """Move the pictures into place."""
+        """Move the images into place."""
         if self._open:
             self._open = False
             self._partial.commit()

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from math import ceil
-from typing import Any
-
-from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..frames import MATRIX_RGB, Color, Frame, StreamInfo
-from .image_codec import read_image, split
+from ..frames import MATRIX_RGB, Color, Frame, Plane, StreamInfo
+from .image_codec import decode_image, split_channels
 from .image_files import image_files, missing_images
 from .options import SourceOptions
 from .planes import Decoded
@@ -20,7 +17,7 @@ DEFAULT_RATE = Fraction(25)
 
 
 class ImageSource:
-    """The pictures of a folder or pattern in natural order (2 before 10), one tick of 1/rate s each."""
+    """The images of a folder or pattern in natural order (2 before 10), with a duration of 1/rate s each."""
 
     def __init__(self, path: str, options: SourceOptions) -> None:
         """List the files and decode the first. Raises InputError."""
@@ -30,18 +27,18 @@ class ImageSource:
         self.warnings: list[str] = []
         files = image_files(path)
         if not files:
-            raise InputError(f"{path}: holds no PNG or JPEG images")
+            raise InputError(f"{path}: no PNG or JPEG images")
         if missing := missing_images(files):
-            self.warnings.append(f"{path}: {missing}; those that are there follow each other")
+            self.warnings.append(f"{path}: {missing}; the others are joined")
         rate = options.frame_rate or DEFAULT_RATE
         first = ceil(Fraction(str(options.start_seconds or 0)) * rate)
         last = None if options.end_seconds is None else ceil(Fraction(str(options.end_seconds)) * rate)
         self.files = files[first:last]
         if not self.files:
-            raise InputError(f"{path}: has {len(files)} images, none of them in the given range")
+            raise InputError(f"{path}: none of its {len(files)} images lies in the given range")
         self._base = first if options.keep_timestamps else 0
         self._time_base = 1 / rate
-        frame = self._frame(0, read_image(self.files[0]))
+        frame = self._frame(0, decode_image(self.files[0]))
         width, height = frame.size
         self.info = StreamInfo(
             width=width,
@@ -56,29 +53,29 @@ class ImageSource:
         )
 
     def __iter__(self) -> Iterator[Frame]:
-        """One frame for each file; a damaged file stands as the picture before it."""
-        good: NDArray[Any] | None = None
+        """Yield one frame per file; a damaged file is replaced by the previous image."""
+        good: Plane | None = None
         for index, file in enumerate(self.files):
             try:
-                good = read_image(file)
+                good = decode_image(file)
             except InputError as error:
                 if good is None:
                     raise
                 self.concealed += 1
                 self.damaged = True
-                self.warnings.append(f"{error}: shown as the picture before it")
+                self.warnings.append(f"{error}: replaced by the previous image")
             assert good is not None
             yield self._frame(index, good)
 
-    def _frame(self, index: int, image: NDArray[Any]) -> Frame:
-        planes, layout = split(image)
+    def _frame(self, index: int, image: Plane) -> Frame:
+        planes, layout = split_channels(image)
         matrix = 2 if layout.model == "gray" else MATRIX_RGB
         color = Color(1, 13, matrix, True)  # sRGB: BT.709 primaries, IEC 61966-2-1 transfer
         origin = Decoded(None, planes, self.files[index].name)
         return Frame(planes, layout, color, self._base + index, self._time_base, 1, origin)
 
     def close(self) -> None:
-        """Nothing stays open between two pictures."""
+        """Nothing to close."""
 
     def __enter__(self) -> ImageSource:
         return self

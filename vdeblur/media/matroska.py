@@ -1,7 +1,7 @@
-"""The shape of pixels in Matroska: PyAV has no way to tell FFmpeg's muxer of it, so it is put into the header after.
+"""The pixel aspect ratio in Matroska: PyAV cannot pass it to FFmpeg's muxer, so the written header is edited.
 
-A track's header is given a placeholder, its name, and the finished header is edited to the same length: the name goes,
-DisplayWidth, DisplayHeight and DisplayUnit come (RFC 9559, 5.1.4.1.28), and a Void element takes what is left over.
+The track is first written with a placeholder as its name. Then DisplayWidth, DisplayHeight and DisplayUnit (RFC 9559,
+5.1.4.1.28) replace the name, and a Void element fills the rest, so that the header keeps its length.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from fractions import Fraction
 from math import gcd
 
 PLACEHOLDER = "(place for the shape of pixels)"
-"""Put behind the track's title before the header is written."""
+"""Appended to the title of the track before the header is written."""
 MAX_HEADER_BYTES = 1 << 24
-"""A header is looked for this far; what decoders need (CodecPrivate) lies in it."""
+"""Largest header, including the decoder configuration (CodecPrivate)."""
 
 _SEGMENT, _TRACKS, _ENTRY, _NAME, _VIDEO = 0x18538067, 0x1654AE6B, 0xAE, 0x536E, 0xE0
 _CRC32, _VOID, _WIDTH, _HEIGHT, _UNIT = 0xBF, 0xEC, 0x54B0, 0x54BA, 0x54B2
@@ -24,14 +24,14 @@ _ASPECT = 3
 
 
 class Incomplete(ValueError):
-    """The header goes on behind what is there."""
+    """The header is not complete yet."""
 
 
 def with_aspect(head: bytes, ratio: Fraction, size: tuple[int, int]) -> bytes:
-    """The start of a file, up to its tracks or further, with `ratio` for the track that has the placeholder.
+    """Set the pixel aspect `ratio` of the track with the placeholder, in the first bytes of a file.
 
-    `size` is (width, height) of the stored picture. Of the same length; unchanged where no track has the placeholder.
-    Raises Incomplete where the tracks are not all there yet.
+    `size` is (width, height) of the stored frames. The length stays the same; without a placeholder nothing changes.
+    Raises Incomplete if `head` does not contain all tracks.
     """
     for name, start, body, end in _elements(head, 0, len(head), master=_SEGMENT):
         if name == _TRACKS:
@@ -67,11 +67,11 @@ def _entry(entry: bytes, ratio: Fraction, size: tuple[int, int]) -> bytes:
             kept = (inner[a:c] for name, a, _, c in _elements(inner, 0, len(inner)) if name not in _DISPLAY)
             part = _element(_VIDEO, b"".join(kept) + _display(ratio, size))
         parts.append(part)
-    return _filled(b"".join(parts), len(entry)) if found else entry
+    return _padded(b"".join(parts), len(entry)) if found else entry
 
 
 def _display(ratio: Fraction, size: tuple[int, int]) -> bytes:
-    """In pixels as players expect it where that is exact, else as a ratio."""
+    """The display size in pixels if it is an integer, else as a ratio."""
     width, height = size[0] * ratio.numerator, size[1] * ratio.denominator
     if width % ratio.denominator == 0:
         return _number(_WIDTH, width // ratio.denominator) + _number(_HEIGHT, size[1])
@@ -79,7 +79,7 @@ def _display(ratio: Fraction, size: tuple[int, int]) -> bytes:
     return _number(_WIDTH, width // common) + _number(_HEIGHT, height // common) + _number(_UNIT, _ASPECT)
 
 
-def _filled(data: bytes, length: int) -> bytes:
+def _padded(data: bytes, length: int) -> bytes:
     left = length - len(data)
     return data + b"\xec" + (0x4000 | left - 3).to_bytes(2, "big") + bytes(left - 3)
 
@@ -96,7 +96,7 @@ def _element(name: int, body: bytes) -> bytes:
 
 
 def _elements(data: bytes, at: int, until: int, master: int | None = None) -> Iterator[tuple[int, int, int, int]]:
-    """(id, start, start of its body, end) of the elements in a row; `master` is entered instead of given."""
+    """Yield (id, start, start of the body, end) of consecutive elements; `master` is entered instead of yielded."""
     while at < until:
         start = at
         name, at = _vint(data, at, marker=True)
@@ -108,7 +108,7 @@ def _elements(data: bytes, at: int, until: int, master: int | None = None) -> It
 
 
 def _vint(data: bytes, at: int, marker: bool = False) -> tuple[int, int]:
-    """A number of variable length and where it ends (RFC 8794, 4); an id keeps its marker."""
+    """A variable-length integer and its end (RFC 8794, 4); an id keeps its marker."""
     if at >= len(data) or not data[at]:
         raise Incomplete
     length = 9 - data[at].bit_length()

@@ -1,7 +1,7 @@
-"""Boxes of a video track in MP4 and MOV that FFmpeg writes for no stream of PyAV's: read, made and put in after.
+"""Boxes of a video track in MP4 and MOV that cannot be set through PyAV: reads, makes and inserts them.
 
-They stand behind the codec's own in the track's sample entry (ISO/IEC 14496-12, 8.5.2). What this writes has its index
-at the end of the file, where it may grow without moving a frame.
+They follow those of the codec in the sample entry of the track (ISO/IEC 14496-12, 8.5.2). Our outputs have their index
+at the end of the file, where it can grow without moving a frame.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ _ENTRY_FIELDS = 78
 """Bytes of a VisualSampleEntry before its boxes."""
 _MAX_INDEX = 1 << 30
 _STEREO = {0: 0, 2: 1, 1: 2}
-"""AVStereo3DType (one view, side by side, top and bottom) to the modes of `st3d`."""
+"""AVStereo3DType (one view, side by side, top and bottom) -> mode of `st3d`."""
 _EQUIRECTANGULAR, _CUBE, _TILE = 0, 1, 2
 """AVSphericalProjection."""
 _DOLBY_VISION = (b"dvcC", b"dvvC", b"dvwC")
 
 
 def view_boxes(side_data: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The boxes of Google's Spherical Video V2 for what a frame says of its views and projection, by kind.
+    """The boxes of Google's Spherical Video V2 for the side data of a frame, by kind of side data.
 
-    The structures are FFmpeg's AVSphericalMapping and AVStereo3D; what the boxes have no words for is left out.
+    The structures are FFmpeg's AVSphericalMapping and AVStereo3D; what the boxes cannot express is omitted.
     """
     boxes = {}
     mapping, stereo = side_data.get("SPHERICAL", b""), side_data.get("STEREO3D", b"")
@@ -38,9 +38,9 @@ def view_boxes(side_data: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def dolby_vision_box(file: str, track: int) -> bytes | None:
-    """What an MP4 says of the Dolby Vision of a track (by its ID), as it stands; None where it says nothing.
+    """The Dolby Vision configuration box of a track (by its ID) in an MP4, unchanged; None if there is none.
 
-    Nor where it says that there is a second layer, which is not kept.
+    Also None if it states an enhancement layer, which is not kept.
     """
     try:
         with open(file, "rb") as opened:
@@ -52,18 +52,18 @@ def dolby_vision_box(file: str, track: int) -> bytes | None:
         return None
     for kind, start, body, end in _boxes(index[1], place[-1][1] + _ENTRY_FIELDS, place[-1][2]):
         if kind in _DOLBY_VISION and end - body >= 4:
-            has_second_layer = index[1][body + 3] >> 1 & 1
-            return None if has_second_layer else index[1][start:end]
+            has_enhancement_layer = index[1][body + 3] >> 1 & 1
+            return None if has_enhancement_layer else index[1][start:end]
     return None
 
 
 def add_to_entry(path: Path, track: int, boxes: bytes) -> None:
-    """Put boxes at the end of a track's sample entry. Raises OSError, and ValueError where there is no such place."""
+    """Append boxes to the sample entry of a track. Raises OSError, and ValueError if there is no such entry."""
     with path.open("r+b") as file:
         found = _index(file)
         place = _entry(found[1], track) if found else None
         if found is None or place is None or not found[2]:
-            raise ValueError("there is no index at its end with this track")
+            raise ValueError("no index with this track at the end of the file")
         at, index, _ = found
         changed = bytearray(index)
         changed[place[-1][2] : place[-1][2]] = boxes
@@ -91,7 +91,7 @@ def _full(kind: bytes, body: bytes) -> bytes:
 
 
 def _index(file: BinaryIO) -> tuple[int, bytes, bool] | None:
-    """Where the `moov` box of a file starts, the whole of it, and whether nothing follows it."""
+    """(position, contents, whether it is the last box) of the `moov` box of a file; None if there is none."""
     at, length = 0, file.seek(0, 2)
     while at + 8 <= length:
         file.seek(at)
@@ -133,7 +133,7 @@ def _track_id(index: bytes, body: int, end: int) -> int | None:
 
 
 def _boxes(data: bytes, at: int, until: int) -> Iterator[tuple[bytes, int, int, int]]:
-    """(kind, start, start of the body, end) of the boxes in a row, up to the first that is damaged."""
+    """Yield (kind, start, start of the body, end) of consecutive boxes, up to the first damaged one."""
     while at + 8 <= until:
         (size,) = struct.unpack_from(">I", data, at)
         if size < 8 or at + size > until:

@@ -1,4 +1,4 @@
-"""Opening an input: the container, the video stream that a player would show, and the decoder for it."""
+"""Opens an input: the container, the video stream that a player would show, and its decoder."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from av.video.stream import VideoStream
 from ..errors import InputError, UsageError
 from .options import SourceOptions
 from .transport import TAIL_BYTES
-from .versions import TAGS_AS_THEY_ARE
+from .versions import REPLACE_INVALID_TAGS
 
 _COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
 
 MAX_PIXELS = 1 << 28
-"""Frames larger than this (30,000 x 8,947) are refused by what their header claims, before memory is taken."""
+"""Larger frames (30,000 x 8,947) are refused from the header, before memory is allocated."""
 
 
 class Pipe:
-    """A pipe: FFmpeg may read it, and learns that it cannot seek. Its last bytes are kept."""
+    """A read-only, unseekable file for FFmpeg that keeps the last bytes."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.tail = bytearray()
 
     def read(self, size: int) -> bytes:
-        """At most `size` bytes, none at the end."""
+        """Read at most `size` bytes; none at the end."""
         data = self._file.read(size)
         self.tail += data
         if len(self.tail) > 2 * TAIL_BYTES:
@@ -39,25 +39,25 @@ class Pipe:
 
 
 def hardware_devices(wanted: str) -> list[str]:
-    """The hardware decoders to try, by FFmpeg's device types; of those that this FFmpeg was built with.
+    """The hardware decoders to try, as device types of FFmpeg, among those that it was built with.
 
-    Raises UsageError for a type that it does not know.
+    Raises UsageError for an unknown type.
     """
     if wanted in ("none", "off"):
         return []
     known = [kind.name for kind in HWDeviceType if kind.name != "none"]
     if wanted not in ("auto", *known):
-        message = f"{wanted}: no such hardware; this FFmpeg knows {' '.join(['auto', 'none', *known])}"
+        message = f"{wanted}: unknown hardware; choose from {' '.join(['auto', 'none', *known])}"
         raise UsageError(message, settings=("hwaccel",))
     built = av.codec.hwaccel.hwdevices_available()
-    wishes = ("cuda", "videotoolbox", "d3d11va", "qsv", "vaapi") if wanted == "auto" else (wanted,)
-    return [device for device in wishes if device in built]
+    candidates = ("cuda", "videotoolbox", "d3d11va", "qsv", "vaapi") if wanted == "auto" else (wanted,)
+    return [device for device in candidates if device in built]
 
 
 def open_input(file: str | Pipe, name: str, options: SourceOptions, device: str | None) -> InputContainer:
-    """Open without a way to the network, and without a pattern or protocol being read into the name.
+    """Open an input without network access, and without interpreting patterns or protocols in the name.
 
-    Raises InputError, also where `device` has no decoder for the codec.
+    Raises InputError, also if `device` has no decoder for the codec.
     """
     settings = {"protocol_whitelist": "file"}
     if options.frame_rate and options.container:
@@ -66,14 +66,14 @@ def open_input(file: str | Pipe, name: str, options: SourceOptions, device: str 
     try:
         hardware = HWAccel(device, allow_software_fallback=True) if device is not None else None
         container: InputContainer = av.open(
-            target, "r", format=options.container, options=settings, hwaccel=hardware, **TAGS_AS_THEY_ARE
+            target, "r", format=options.container, options=settings, hwaccel=hardware, **REPLACE_INVALID_TAGS
         )
         return container
     except NotImplementedError as error:
-        raise InputError(f"{name}: this hardware has no decoder for its codec") from error
+        raise InputError(f"{name}: the hardware has no decoder for its codec") from error
     except ValueError as error:
         if isinstance(error, av.FFmpegError):
-            raise InputError(f"{name}: is not media that FFmpeg can read, or is cut off before its index") from error
+            raise InputError(f"{name}: not a media file that FFmpeg can read, or truncated before its index") from error
         raise InputError(f"{name}: {error}") from error
     except (av.FFmpegError, OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -81,7 +81,7 @@ def open_input(file: str | Pipe, name: str, options: SourceOptions, device: str 
 
 
 def is_animated_webp(file: str | Pipe) -> bool:
-    """Whether a file is a WebP with the flag of an animation, of which FFmpeg decodes nothing."""
+    """Whether a file is an animated WebP, which FFmpeg cannot decode."""
     if isinstance(file, Pipe):
         return False
     try:
@@ -93,14 +93,14 @@ def is_animated_webp(file: str | Pipe) -> bool:
 
 
 def video_stream(container: InputContainer, name: str) -> VideoStream:
-    """The stream to restore: no cover art; the default one, else the largest. Raises InputError."""
+    """The video stream to restore: the default one, else the largest; never cover art. Raises InputError."""
     moving = [s for s in container.streams.video if not s.disposition & _COVERS]
     if not moving:
         held = sorted({s.type for s in container.streams})
-        raise InputError(f"{name}: holds no video stream" + (f", only {' and '.join(held)}" if held else ""))
+        raise InputError(f"{name}: no video stream" + (f", only {' and '.join(held)}" if held else ""))
     readable = [s for s in moving if s.codec_context is not None]
     if not readable:
-        raise InputError(f"{name}: its video codec is unknown to this FFmpeg, or damaged beyond use")
+        raise InputError(f"{name}: unknown video codec, or too damaged to read")
     return max(readable, key=_prominence)
 
 
@@ -119,12 +119,12 @@ def video_decoder(stream: VideoStream, may_hold_fields: bool) -> VideoCodecConte
 
 
 def _prominence(stream: VideoStream) -> tuple[bool, int, int]:
-    """The default stream comes first, then the largest, then the first: what players show."""
+    """Sort key of video streams: the default one, then the largest, then the first, as in players."""
     return bool(stream.disposition & Disposition.default), stream.width * stream.height, -stream.index
 
 
 def check_size(name: str, width: int, height: int) -> None:
-    """Raise InputError for a picture that no honest file holds and no machine should try to."""
+    """Raise InputError for an implausibly large frame."""
     if width * height > MAX_PIXELS:
         limit = f"{MAX_PIXELS / 1e6:.0f} million pixels"
-        raise InputError(f"{name}: claims a picture of {width}x{height}; more than {limit} are not taken, cut it first")
+        raise InputError(f"{name}: states a frame size of {width}x{height}; the limit is {limit}, crop it first")

@@ -1,33 +1,33 @@
-"""Every stream of a source beside the video: copied packet for packet, converted, or dropped with a warning."""
+"""The other streams of a source: copied packet by packet, converted, or dropped with a warning."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
 
 import av
 from av.container import OutputContainer
-from av.stream import Disposition
+from av.stream import Disposition, Stream
+from av.subtitles.stream import SubtitleStream
 
 from .containers import (
     can_hold,
     codec_name,
     describe,
     holds_chapters,
-    is_set_aside,
     is_unknown_text,
+    is_unread,
     repeats_timecode,
     text_codec,
 )
-from .muxers import repacked
-from .tags import copied_tags, lasting, track_tags
+from .muxers import with_data
+from .tags import copied_tags, kept_tags, track_tags
 from .video_source import VideoSource
 
 AAC_HEADER = ("matroska", "mp4", "mov", "flv")
-"""Containers whose header describes AAC."""
+"""Containers that describe AAC in their header."""
 MAX_WAITING = 4096
-"""Packets of other streams that may wait for the video to reach their time."""
+"""Largest number of packets that wait for the video to reach their time."""
 
 _ASS_HEADER = (
     b"[Script Info]\r\nScriptType: v4.00+\r\n\r\n[V4+ Styles]\r\nFormat: Name, Fontname, Fontsize, PrimaryColour,"
@@ -39,28 +39,28 @@ _ASS_HEADER = (
 
 
 class OtherStreams:
-    """Carries the streams beside the video from an input to an output container."""
+    """Carries the streams other than the video from an input to an output container."""
 
     def __init__(
         self, media: VideoSource, container: OutputContainer, format_name: str, name: str, warnings: list[str]
     ) -> None:
-        """`name` is the output's; what cannot be carried is told to `warnings`."""
+        """`name` is that of the output; `warnings` collects what cannot be carried."""
         self._media, self._container, self._format, self._name = media, container, format_name, name
         self._warnings = warnings
-        self._copies: dict[int, Callable[[av.Packet[Any]], None]] = {}
+        self._copies: dict[int, Callable[[av.Packet[Stream]], None]] = {}
 
     @property
     def indexes(self) -> set[int]:
-        """The streams of the input whose packets are wanted."""
+        """Indexes of the input streams whose packets are needed."""
         return set(self._copies)
 
-    def add(self, stream: Any) -> None:
+    def add(self, stream: Stream) -> None:
         """Copy, convert or drop one stream of the input."""
         if repeats_timecode(stream):
-            return  # MP4 and MOV make this very track of the video's tag, Matroska keeps the tag
+            return  # MP4 and MOV create this track from the video's tag, Matroska keeps the tag
         if holds_chapters(stream):
             return  # they are written as chapters
-        if is_set_aside(stream):
+        if is_unread(stream):
             self._warnings.append(f"{self._name}: {describe(stream)} is not read by FFmpeg: dropped")
             return
         if is_unknown_text(stream):
@@ -70,12 +70,12 @@ class OtherStreams:
             self._attach_cover(stream)
         elif can_hold(self._format, stream):
             self._add_copy(stream)
-        elif codec := text_codec(self._format, stream):
+        elif isinstance(stream, SubtitleStream) and (codec := text_codec(self._format, stream)):
             self._add_converted_text(stream, codec)
         else:
             self._warnings.append(f"{self._name}: {self._format} cannot hold {describe(stream)}: dropped")
 
-    def _add_copy(self, stream: Any) -> None:
+    def _add_copy(self, stream: Stream) -> None:
         copy = self._container.add_stream_from_template(stream)
         copy.metadata.update(copied_tags(stream.metadata))
         copy.disposition = stream.disposition
@@ -83,8 +83,8 @@ class OtherStreams:
         if codec_name(stream) == "aac" and not stream.codec_context.extradata and self._format in AAC_HEADER:
             self._describe_aac(stream, copy)
 
-    def _describe_aac(self, stream: Any, copy: Any) -> None:
-        """Transport streams describe AAC in every packet, these containers once in the header, a pipe's included."""
+    def _describe_aac(self, stream: Stream, copy: Stream) -> None:
+        """Move the description of AAC from the packets, as in transport streams, into the header."""
         first = self._media.first_packet(stream.index)
         described = audio_specific_config(bytes(first)) if first is not None else None
         if described is None:
@@ -92,17 +92,17 @@ class OtherStreams:
         copy.codec_context.extradata = described
         bare = av.BitStreamFilterContext("aac_adtstoasc", stream)
 
-        def strip(packet: av.Packet[Any]) -> None:
+        def strip(packet: av.Packet[Stream]) -> None:
             try:
-                for stripped in bare.filter(packet):  # (its side data is the description, which the header has)
-                    self._mux_copy(repacked(stripped, bytes(stripped)), copy)
+                for stripped in bare.filter(packet):  # (their side data repeats the description in the header)
+                    self._mux_copy(with_data(stripped, bytes(stripped)), copy)
             except av.InvalidDataError:
                 self._lose(f"{self._name}: packets of {describe(stream)} are damaged: dropped")
 
         self._copies[stream.index] = strip
 
-    def _attach_cover(self, stream: Any) -> None:
-        """Matroska keeps covers as attached files; a reader shows them as pictures again."""
+    def _attach_cover(self, stream: Stream) -> None:
+        """Matroska stores cover art as attached files; readers show it as images again."""
         packet = self._media.first_packet(stream.index)
         kind = codec_name(stream) or ""
         if packet is None or kind not in ("mjpeg", "png", "bmp", "gif", "webp"):
@@ -111,21 +111,22 @@ class OtherStreams:
         kind = "jpeg" if kind == "mjpeg" else kind
         name = stream.metadata.get("filename") or f"cover.{kind.replace('jpeg', 'jpg')}"
         attachment = self._container.add_attachment(name, f"image/{kind}", bytes(packet))
-        attachment.metadata.update(lasting(stream.metadata) | {"filename": name, "mimetype": f"image/{kind}"})
+        attachment.metadata.update(kept_tags(stream.metadata) | {"filename": name, "mimetype": f"image/{kind}"})
 
-    def _add_converted_text(self, stream: Any, codec: str) -> None:
-        text: Any = self._container.add_stream(codec)
+    def _add_converted_text(self, stream: SubtitleStream, codec: str) -> None:
+        text = self._container.add_stream(codec)
+        assert isinstance(text, SubtitleStream)
         text.codec_context.time_base = text.time_base = Fraction(1, 1000)
         text.codec_context.subtitle_header = stream.codec_context.subtitle_header or _ASS_HEADER
         text.metadata.update(track_tags(stream.metadata))
         text.disposition = stream.disposition
-        self._warnings.append(f"{self._name}: {describe(stream)} becomes {codec}, the text that {self._format} holds")
+        self._warnings.append(f"{self._name}: {describe(stream)} is converted to {codec} for {self._format}")
 
-        def convert(packet: av.Packet[Any]) -> None:
+        def convert(packet: av.Packet[Stream]) -> None:
             try:
                 shown = stream.codec_context.decode2(packet)
             except av.InvalidDataError:
-                self._lose(f"{self._name}: words of {describe(stream)} are damaged: dropped")
+                self._lose(f"{self._name}: damaged text of {describe(stream)}: dropped")
                 return
             if shown is None or not len(shown) or packet.pts is None:
                 return
@@ -138,7 +139,7 @@ class OtherStreams:
         self._copies[stream.index] = convert
 
     def mux(self, until: Fraction | None) -> None:
-        """Write what the source holds ready, up to a time in seconds as the output counts it (None: all)."""
+        """Write the waiting packets of the source up to a time in seconds of the output (None: all)."""
         waiting = self._media.packets
         start, end, shift = self._media.cut
         while waiting:
@@ -158,15 +159,15 @@ class OtherStreams:
             waiting.popleft()
             self._copies[packet.stream_index](packet)
 
-    def _mux_copy(self, packet: av.Packet[Any], stream: Any) -> None:
+    def _mux_copy(self, packet: av.Packet[Stream], stream: Stream) -> None:
         packet.stream = stream
         if packet.pts is not None and packet.dts is not None and packet.pts < packet.dts:
-            packet.pts = packet.dts  # damage: nothing is shown before it is decoded
+            packet.pts = packet.dts  # damaged: no packet is shown before it is decoded
         try:
             self._container.mux(packet)
-        except av.ArgumentError:  # its time runs backwards, which no container takes: the rest is worth keeping
+        except av.ArgumentError:  # time stamps run backwards, which no container accepts: drop this packet
             self._lose(f"{self._name}: packets of {stream.type} stream {stream.index} are out of order: dropped")
-        except av.InvalidDataError:  # what the container wants to know of it cannot be read
+        except av.InvalidDataError:  # the muxer cannot parse the packet
             self._lose(f"{self._name}: packets of {stream.type} stream {stream.index} are damaged: dropped")
 
     def _lose(self, warning: str) -> None:
@@ -178,7 +179,7 @@ class OtherStreams:
 def audio_specific_config(packet: bytes) -> bytes | None:
     """AAC's description for a container's header (ISO/IEC 14496-3, 1.6.2.1), from the ADTS header of a packet (1.A.2).
 
-    None where there is no such header, or where it leaves the channels to the packets.
+    None if there is no such header, or it does not state the channels.
     """
     if len(packet) < 7 or packet[0] != 0xFF or packet[1] & 0xF6 != 0xF0:
         return None

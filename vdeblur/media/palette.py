@@ -1,33 +1,34 @@
-"""256 colours for GIF, chosen anew for each frame by FFmpeg's palettegen and paletteuse."""
+"""256-colour palettes for GIF, one per frame, with FFmpeg's palettegen and paletteuse."""
 
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
 
 import av
+import av.filter
 
 PIX_FMT = "bgra"
-"""What frames have to be before they get their palette."""
+"""Pixel format of frames before they get a palette."""
 
 
 class Palette:
-    """Gives every frame a palette of its own; alpha becomes one of the colours, seen or not."""
+    """Converts frames to pal8, each with its own palette; alpha becomes one transparent colour."""
 
     def __init__(self) -> None:
-        self._graph: Any = None
+        self._graph: av.filter.Graph | None = None
 
-    def of(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """The frame, which is `PIX_FMT`, as pal8, with its pts. All frames are of one size."""
+    def apply(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """Convert a frame from `PIX_FMT` to pal8, with its pts. All frames must have the same size."""
         graph = self._graph = self._graph or _graph(frame)
         graph.push(frame)
-        paletted: av.VideoFrame = graph.pull()
+        paletted = graph.pull()
+        assert isinstance(paletted, av.VideoFrame)
         paletted.pts, paletted.time_base, paletted.duration = frame.pts, frame.time_base, frame.duration
         return paletted
 
 
-def _graph(first: av.VideoFrame) -> Any:
-    graph: Any = av.filter.Graph()
+def _graph(first: av.VideoFrame) -> av.filter.Graph:
+    graph = av.filter.Graph()
     source = graph.add_buffer(
         width=first.width, height=first.height, format=first.format, time_base=first.time_base or Fraction(1, 100)
     )

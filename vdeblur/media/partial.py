@@ -1,4 +1,4 @@
-"""Partial: an output that is written beside its target and takes its name when it is whole."""
+"""Partial: an output under a temporary name, renamed when it is complete."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..files import flush
 
 
 class Partial:
-    """A file (or folder) that is written beside its target and takes its name when it is whole."""
+    """A file or folder under a temporary name next to its target, renamed when it is complete."""
 
     def __init__(
         self,
@@ -21,24 +21,24 @@ class Partial:
         folder: bool = False,
         within: str | None = None,
     ) -> None:
-        """Make the temporary, in the folder `within` if one is given (see `SinkOptions.partial_folder`).
+        """Create the temporary file, in the folder `within` if given (see `SinkOptions.partial_folder`).
 
-        Raises OutputError where the target already exists or its folder cannot be written.
+        Raises OutputError if the target already exists or its folder cannot be written.
         """
         self.target = Path(target)
-        if any(given and os.path.exists(given) and _same(given, target) for given in inputs):
-            raise UsageError(f"{target}: is the input itself; name another output", settings=("output",))
+        if any(given and os.path.exists(given) and _is_same_file(given, target) for given in inputs):
+            raise UsageError(f"{target}: the output is the input itself; name another output", settings=("output",))
         try:
-            if self.target.is_symlink():  # the link stays; what it points to is written, maybe on another disk
+            if self.target.is_symlink():  # keep the link and write its target, which may be on another disk
                 self.target, within = self.target.resolve(), None
             taken = any(self.target.iterdir()) if folder and self.target.is_dir() else self.target.exists()
-        except OSError as error:  # a name that no file system takes
+        except OSError as error:  # an invalid file name
             raise OutputError(f"{target}: cannot be written: {reason_of(error)}") from error
         if taken and not overwrite:
             message = f"{target}: already exists; replace it or name another output"
             raise OutputError(message, settings=("overwrite", "output"))
         if not folder and self.target.is_dir():
-            raise OutputError(f"{target}: is a folder; name a file in it")
+            raise OutputError(f"{target}: a folder; name a file in it")
         parent = self.target.parent
         self.path = (Path(within) if within else parent) / f".vdeblur-{secrets.token_hex(6)}.part"
         try:
@@ -49,8 +49,8 @@ class Partial:
             else:
                 os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         except OSError as error:
-            self.discard()  # a full share of a network folder may tell when a file is closed
-            reason = f"there is no folder {parent}" if not parent.is_dir() else reason_of(error)
+            self.discard()  # a full network folder may fail only when the file is closed
+            reason = f"no such folder: {parent}" if not parent.is_dir() else reason_of(error)
             raise OutputError(f"{target}: cannot be written: {reason}") from error
 
     def commit(self) -> None:
@@ -81,12 +81,12 @@ class Partial:
         if not self.target.exists():
             os.replace(self.path, self.target)
             return
-        for file in written:  # into a folder that stands already: its other files stay
+        for file in written:  # into an existing folder, whose other files stay
             os.replace(file, self.target / file.name)
         self.path.rmdir()
 
     def discard(self) -> None:
-        """Remove the temporary, whatever is in it."""
+        """Remove the temporary file or folder."""
         try:
             if self.path.is_dir():
                 for file in self.path.iterdir():
@@ -94,9 +94,9 @@ class Partial:
                 self.path.rmdir()
             else:
                 self.path.unlink(missing_ok=True)
-        except OSError:  # removed by someone else, or the disk is gone: nothing of ours is left to do
+        except OSError:  # removed by another process, or the disk is gone
             pass
 
 
-def _same(a: str, b: str) -> bool:
+def _is_same_file(a: str, b: str) -> bool:
     return os.path.exists(b) and os.path.samefile(a, b)

@@ -1,4 +1,4 @@
-"""What a path names, by its spelling and what stands there: a file, or images; and where its output goes."""
+"""Whether a path names a media file or images, and the default path of its output."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .containers import FORMATS
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 _PNG_HEAD = 1 << 20
-"""Bytes of a PNG in which its image data has begun, colour profile and text included."""
+"""Bytes of a PNG within which the image data starts, after colour profile and text."""
 
 
 def is_image_input(path: str) -> bool:
@@ -21,7 +21,7 @@ def is_image_input(path: str) -> bool:
 
 
 def _is_animated_png(path: str) -> bool:
-    """Whether the chunk that makes a PNG an animation stands before its first image data."""
+    """Whether a PNG has the animation chunk before its first image data."""
     try:
         with open(path, "rb") as file:
             head = file.read(_PNG_HEAD)
@@ -31,23 +31,23 @@ def _is_animated_png(path: str) -> bool:
 
 
 def is_image_output(path: str, of_images: bool) -> bool:
-    """Whether `path` names images: a folder, an image file, a pattern of them; of images also a name without suffix."""
+    """Whether `path` names images: a folder, an image file or a pattern; for images also a name without suffix."""
     suffix = Path(path).suffix.lower()
     folder = path.endswith(("/", os.sep)) or os.path.isdir(path) or (of_images and not suffix)
     return folder or suffix in IMAGE_SUFFIXES
 
 
 def default_output(path: str) -> str:
-    """Where `vdeblur INPUT` writes: input.mp4 -> input.deblur.mp4, frames/ -> frames.deblur/, - -> -.
+    """The default output of `vdeblur INPUT`: input.mp4 -> input.deblur.mp4, frames/ -> frames.deblur/, - -> -.
 
-    The container stays where it keeps times and tags when written, else it becomes Matroska, which holds anything.
+    The container stays the same if it keeps times and tags, else it becomes Matroska.
     """
     if path == "-":
         return "-"
     given = Path(path)
     if (
         ("%" in given.name or "*" in given.name) and is_image_input(path) and not given.is_file()
-    ):  # a pattern stands for its folder
+    ):  # a pattern is named after its folder
         given = given.parent
         return str(given.parent / f"{given.resolve().name}.deblur") + os.sep
     if given.is_dir():
@@ -57,14 +57,14 @@ def default_output(path: str) -> str:
 
 
 def output_of(path: str, output: str | None) -> str:
-    """Where the output of the input `path` goes, when `output` is what was asked for.
+    """The output path of the input `path` for a requested `output`.
 
-    None is `default_output`; a folder for a media file takes a file of that name. Raises UsageError for an empty name.
+    None is `default_output`; in a folder, a media file gets that name. Raises UsageError for an empty name.
     """
     if output is None:
         return default_output(path)
     if not output:
-        raise UsageError("the output's name is empty", settings=("output",))
+        raise UsageError("the name of the output is empty", settings=("output",))
     names_folder = output.endswith(("/", os.sep)) or os.path.isdir(output)
     if names_folder and path != "-" and not is_image_input(path):
         return os.path.join(output, os.path.basename(default_output(path)))

@@ -1,9 +1,9 @@
-"""av.VideoFrame <-> planes: samples leave FFmpeg and go back to it without a bit changed.
+"""Conversion between av.VideoFrame and planes, without changing a bit of any sample.
 
-A picture whose pixel format is planar, little-endian and of 8 or 16 bit storage is read without a copy. The other
-common orders (nv12, p010, packed RGB, big-endian) are copied into planes, which changes where samples lie but not what
-they are. What remains (palettes, 5-6-5 bit, Bayer, floats) goes through swscale once, to the nearest layout that holds
-all of it, with the same matrix and range on both sides.
+Frames in planar, little-endian formats with 8 or 16 bit storage are read without a copy. Other common formats (nv12,
+p010, packed RGB, big-endian) are copied into planes, which reorders samples but does not change them. All others
+(palettes, 5-6-5 bit, Bayer, floats) are converted once by swscale to the nearest layout that loses nothing, with the
+same matrix and range on both sides.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 from threading import Lock
-from typing import Any
+from typing import cast
 
 import av
 import numpy as np
 from av.codec.codec import find_best_pix_fmt_of_list
+from av.video.plane import VideoPlane
 from av.video.reformatter import Interpolation
-from numpy.typing import NDArray
 
 from ..frames import MATRIX_BT709, MATRIX_RGB, MATRIX_SMPTE170M, MATRIX_UNSPECIFIED, Color, Frame, Layout, Plane
 from .sei import NO_RIDERS, Riders
@@ -34,7 +34,7 @@ _SEMI_PLANAR = re.compile(r"(?:nv(?P<nv>12|21|16|24|42)|p(?P<sub>[024])(?P<bits>
 _PACKED_RGB = re.compile(r"(?P<order>[rgbax0]{3,4}?)(?P<bits>24|48|64)?(?P<end>le|be)?$")
 _NV_SUBSAMPLING = {"12": "420", "21": "420", "16": "422", "24": "444", "42": "444"}
 
-# Beyond these, a picture is converted once to the first format here that loses nothing of it.
+# Other formats are converted to the first of these that loses nothing.
 _FALLBACKS = [
     *(f"yuv{sub}p{bits}" for sub in ("420", "422", "444") for bits in ("", "10le", "12le", "16le")),
     *("yuv411p", "yuv440p", "gray", "gray10le", "gray12le", "gray16le", "ya8", "ya16le"),
@@ -44,41 +44,41 @@ _FALLBACKS = [
 
 @dataclass(frozen=True, slots=True)
 class _Storage:
-    """Where the samples of a pixel format lie: for each of our planes, (FFmpeg plane, first sample, step)."""
+    """How a pixel format stores samples: for each of our planes, (FFmpeg plane, first sample, step)."""
 
     layout: Layout
     places: tuple[tuple[int, int, int], ...]
     big_endian: bool = False
     shift: int = 0
-    """p010 and its kin keep their samples in the high bits: this many zeros lie below."""
+    """Number of zero bits below each sample, in formats such as p010 that use the high bits."""
 
 
-_taking = Lock()
+_take_lock = Lock()
 
 
 @dataclass(slots=True)
 class Decoded:
-    """A frame's origin: the decoder's own frame, kept for its side data (captions, HDR10+) and as an exact way back."""
+    """The origin of a frame: the decoder's frame, kept for its side data (captions, HDR10+) and to avoid copies."""
 
     frame: av.VideoFrame | None
     planes: tuple[Plane, ...]
-    """What `frame` holds. A frame whose planes are this very tuple goes back to the encoder without a copy."""
+    """The planes of `frame`. A frame with this same tuple is encoded without a copy."""
     name: str | None = None
-    """File name, of a picture that came from an image sequence."""
+    """File name, for a frame of an image sequence."""
     kinds: frozenset[str] = frozenset()
-    """What `frame` carries beside its samples, see `vdeblur.media.side_data`."""
+    """Kinds of side data of `frame`, see `vdeblur.media.side_data`."""
     riders: Riders = NO_RIDERS
-    """What came with `frame` from its packet."""
+    """Data from the packet of `frame`."""
 
     def take(self) -> av.VideoFrame | None:
-        """`frame`, to be written into: for the first who asks, since several encoders may get frames that share it."""
-        with _taking:
+        """Hand out `frame` for writing, only once, since several encoders may receive frames that share it."""
+        with _take_lock:
             frame, self.frame = self.frame, None
             return frame
 
 
 def storage_of(pix_fmt: str) -> _Storage | None:
-    """Where `pix_fmt` keeps its samples; None for a format that has to be converted."""
+    """How `pix_fmt` stores samples; None for a format that must be converted."""
     places: tuple[tuple[int, int, int], ...]
     if m := _PLANAR_YUV.match(pix_fmt):
         layout = Layout("yuv", int(m["bits"] or 8), CHROMA_SHIFTS[m["sub"]], bool(m["a"]))
@@ -115,7 +115,7 @@ def native_format(layout: Layout) -> str:
 
 
 def readable(frame: av.VideoFrame) -> av.VideoFrame:
-    """`frame`, or where its format is not one of ours, its conversion to the nearest one that is."""
+    """`frame`, converted to the nearest supported format if its own is not."""
     if storage_of(frame.format.name) is not None:
         return frame
     has_alpha = any(component.is_alpha for component in frame.format.components) or frame.format.has_palette
@@ -124,9 +124,9 @@ def readable(frame: av.VideoFrame) -> av.VideoFrame:
 
 
 def convert(frame: av.VideoFrame, pix_fmt: str, size: tuple[int, int] | None = None) -> av.VideoFrame:
-    """Convert with swscale; YCbCr keeps its matrix and range, and RGB meets YCbCr through those its tags name.
+    """Convert with swscale. YCbCr keeps its matrix and range; to and from RGB, the tagged matrix and range are used.
 
-    `size` is (width, height). Untagged pictures count as BT.709 from 720 lines up, else BT.601; untagged YCbCr counts
+    `size` is (width, height). Untagged frames count as BT.709 from 720 lines up, else BT.601; untagged YCbCr counts
     as limited range.
     """
     width, height = size or (frame.width, frame.height)
@@ -153,35 +153,36 @@ _FLAGS = (
     Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP | Interpolation.FULL_CHR_H_INT
 )
 
-# swscale numbers its matrices on its own: H.273 code point -> SWS_CS_*.
+# swscale has its own numbers: H.273 code point -> SWS_CS_*.
 _SWS_MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 
 
 def planes_of(frame: av.VideoFrame) -> tuple[tuple[Plane, ...], Layout]:
-    """Read-only planes of a frame that `readable` has passed, and how they lie."""
+    """Read-only planes and layout of a frame returned by `readable`."""
     storage = storage_of(frame.format.name)
     if storage is None:
-        raise ValueError(f"{frame.format.name} has no planes of ours")
+        raise ValueError(f"{frame.format.name} is not a supported format")
     layout = storage.layout
     shapes = layout.plane_shapes(frame.width, frame.height)
     planes: list[Plane] = []
     for (index, first, step), shape in zip(storage.places, shapes, strict=True):
         plane = frame.planes[index]
         if step == 1 and not storage.shift and not storage.big_endian and plane.line_size > 0:
-            # Through DLPack the array owns a reference of the buffer, so it outlives the frame and stays what it was.
-            samples: NDArray[Any] = np.from_dlpack(plane)[: shape[0], : shape[1]]
+            # Through DLPack the array holds a reference to the buffer, so it outlives the frame and stays unchanged.
+            samples = cast(Plane, np.from_dlpack(plane)[: shape[0], : shape[1]])
         else:
             samples = _lines(plane, shape[0], layout, storage.big_endian)[:, first : first + step * shape[1] : step]
-            samples = np.ascontiguousarray(samples >> storage.shift, dtype=layout.dtype)
+            samples = cast(Plane, np.ascontiguousarray(samples >> storage.shift, dtype=layout.dtype))
         samples.flags.writeable = False
         planes.append(samples)
     return tuple(planes), layout
 
 
-def _lines(plane: Any, height: int, layout: Layout, big_endian: bool = False) -> NDArray[Any]:
+def _lines(plane: VideoPlane, height: int, layout: Layout, big_endian: bool = False) -> Plane:
     """All samples of an FFmpeg plane, padding included, as (height, samples per line), top line first."""
     dtype = np.dtype(layout.dtype).newbyteorder(">" if big_endian else "<")
-    lines = np.frombuffer(plane, dtype).reshape(-1, abs(plane.line_size) // dtype.itemsize)[:height]
+    samples = np.frombuffer(cast(memoryview, plane), dtype).reshape(-1, abs(plane.line_size) // dtype.itemsize)
+    lines = cast(Plane, samples[:height])
     return lines if plane.line_size > 0 else lines[::-1]
 
 
@@ -193,7 +194,7 @@ def frame_of(
     duration: int = 0,
     kinds: frozenset[str] = frozenset(),
 ) -> Frame:
-    """A Frame around what the decoder made; what the reader left in `opaque` goes with it."""
+    """The Frame of a decoded frame, with the riders that the reader stored in `opaque`."""
     decoded = readable(decoded)
     planes, layout = planes_of(decoded)
     riders = decoded.opaque if isinstance(decoded.opaque, Riders) else NO_RIDERS
@@ -204,7 +205,7 @@ def frame_of(
 def video_frame(frame: Frame) -> av.VideoFrame:
     """The av.VideoFrame of `frame`, in its native format, with the side data of its origin; pts and tags set.
 
-    A frame that nobody changed hands back the decoder's own buffer.
+    An unchanged frame returns the decoder's own buffer.
     """
     origin = frame.origin if isinstance(frame.origin, Decoded) else None
     kept = origin.frame if origin else None
@@ -214,11 +215,11 @@ def video_frame(frame: Frame) -> av.VideoFrame:
     else:
         pix_fmt = native_format(frame.layout)
         if origin and kept is not None and _same_shape(kept, pix_fmt, width, height) and (taken := origin.take()):
-            # Copy-on-write: the planes that others hold keep the old buffer, this frame gets one of its own.
+            # Copy-on-write: planes held elsewhere keep the old buffer, this frame gets a new one.
             out = taken
             out.make_writable()
         elif origin and kept is not None and origin.kinds:
-            out = kept.reformat(width, height, pix_fmt)  # a frame of another kind with the same side data
+            out = kept.reformat(width, height, pix_fmt)  # a frame of another format with the same side data
         else:
             out = av.VideoFrame(width, height, pix_fmt)
         write_planes(out, frame.planes)
@@ -231,12 +232,12 @@ def video_frame(frame: Frame) -> av.VideoFrame:
 
 
 def _same_shape(frame: av.VideoFrame, pix_fmt: str, width: int, height: int) -> bool:
-    # yuvj420p is an old name of full-range yuv420p: the samples lie alike.
+    # yuvj420p is an old name for full-range yuv420p with the same storage.
     return (frame.format.name.replace("yuvj", "yuv"), frame.width, frame.height) == (pix_fmt, width, height)
 
 
 def write_planes(out: av.VideoFrame, planes: tuple[Plane, ...]) -> None:
-    """Fill a frame, whose buffer no one else has, with samples of its own layout."""
+    """Fill a frame, whose buffer must not be shared, with samples of its layout."""
     storage = storage_of(out.format.name)
     assert storage is not None, out.format.name
     for (index, first, step), samples in zip(storage.places, planes, strict=True):
@@ -246,7 +247,7 @@ def write_planes(out: av.VideoFrame, planes: tuple[Plane, ...]) -> None:
 
 
 def encodable(frame: av.VideoFrame, pix_fmt: str, size: tuple[int, int]) -> av.VideoFrame:
-    """`frame` as an encoder opened with `pix_fmt` and `size` (width, height) takes it; itself where it fits already."""
+    """`frame` converted to `pix_fmt` and `size` (width, height) of an encoder, or `frame` itself if it fits."""
     if frame.format.name == pix_fmt and (frame.width, frame.height) == size:
         return frame
     source, target = storage_of(frame.format.name), storage_of(pix_fmt)
@@ -264,13 +265,13 @@ def encodable(frame: av.VideoFrame, pix_fmt: str, size: tuple[int, int]) -> av.V
 
 
 def _gray_as_yuv(frame: av.VideoFrame, layout: Layout, pix_fmt: str) -> av.VideoFrame:
-    """Luma as it is and neutral chroma: swscale would rescale the range on the way."""
+    """Gray as YCbCr with the same luma and neutral chroma; swscale would rescale the range."""
     out = av.VideoFrame(frame.width, frame.height, pix_fmt)
     storage = storage_of(pix_fmt)
     assert storage is not None
     (luma,), _ = planes_of(frame)
     neutral = 1 << (layout.bits - 1)
-    values: list[Any] = [luma, neutral, neutral, (1 << layout.bits) - 1]
+    values: list[Plane | int] = [luma, neutral, neutral, (1 << layout.bits) - 1]
     shapes = storage.layout.plane_shapes(frame.width, frame.height)
     for (index, first, step), (height, width), value in zip(storage.places, shapes, values, strict=False):
         _lines(out.planes[index], height, storage.layout)[:, first : first + step * width : step] = value

@@ -1,9 +1,12 @@
-"""What is in a file, and what would be kept of it."""
+"""Describes a file, its streams, and what an output would keep of them."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+
+from av.audio.stream import AudioStream
+from av.stream import Stream
+from av.video.stream import VideoStream
 
 from ..blurriness import blur_length
 from ..frames import StreamInfo
@@ -12,7 +15,7 @@ from .containers import (
     codec_name,
     format_of,
     holds_chapters,
-    is_set_aside,
+    is_unread,
     maker,
     pipe_format,
     repeats_timecode,
@@ -20,17 +23,17 @@ from .containers import (
 )
 from .image_files import bytes_of
 from .paths import default_output
-from .side_data import kinds, words
+from .side_data import describe_kinds, kinds
 from .sources import open_source
 from .video_source import VideoSource
 
 _TECHNICAL = ("major_brand", "minor_version", "compatible_brands")
-"""Tags that say something of the format, not of the film."""
+"""Tags that describe the format and not the content."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """One stream of a file and what becomes of it in the zero-config output."""
+class ProbedStream:
+    """One stream of a file, and what happens to it in the default output."""
 
     index: int
     type: str
@@ -40,65 +43,67 @@ class Kept:
     fate: str
     """"restored", "copied", "kept as chapters" or "as time code", "converted to NAME" or "dropped"."""
     details: str = ""
-    """For people: bit rate, channels, time code, or who made it."""
+    """Further properties as text: bit rate, channels, time code, handler name."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileInfo:
-    """The restored stream, and every stream of the file; a folder of pictures has only the first."""
+    """The stream to restore, and all streams of the file; a folder of images has only one."""
 
     path: str
     output: str
-    """Where `vdeblur PATH` would write."""
+    """The default output of `vdeblur PATH`."""
     video: StreamInfo
-    streams: tuple[Kept, ...]
+    streams: tuple[ProbedStream, ...]
     chapters: int
     title: str | None
     container: str = ""
     """FFmpeg's description of the format."""
     size_bytes: int | None = None
-    """Of the file, or of all images; None for a pipe."""
+    """Size of the file, or of all images; None for a pipe."""
     bit_rate: int | None = None
-    """Of all streams together, bits per second."""
+    """Bits per second of all streams together."""
     metadata: dict[str, str] = field(default_factory=dict)
     """Tags of the whole file."""
     side_data: tuple[str, ...] = ()
-    """What the first frame carries beside its samples, in words (closed captions, HDR10+ metadata, a second view)."""
+    """Side data of the first frame, as text (closed captions, HDR10+ metadata, second view)."""
 
 
 def probe(path: str) -> FileInfo:
-    """Look into a file. Raises InputError as `open_source` does."""
+    """Describe a file. Raises InputError as `open_source` does."""
     output = default_output(path)
     with open_source(path) as source:
         size = bytes_of(path)
         if not isinstance(source, VideoSource):
-            only = Kept(0, "video", source.info.codec, None, "restored")
+            only = ProbedStream(0, "video", source.info.codec, None, "restored")
             return FileInfo(path, output, source.info, (only,), 0, None, "images", size)
         container = source.container
         return FileInfo(
             path=path,
             output=output,
             video=source.info,
-            streams=tuple(_kept(stream, stream.index == source.video.index, output) for stream in container.streams),
+            streams=tuple(
+                _probe_stream(stream, stream.index == source.video.index, output) for stream in container.streams
+            ),
             chapters=len(container.chapters()),
             title=container.metadata.get("title") or None,
             container=container.format.long_name,
             size_bytes=size,
             bit_rate=container.bit_rate or None,
             metadata={key: value for key, value in container.metadata.items() if key.lower() not in _TECHNICAL},
-            side_data=tuple(words(kinds(source.side_data))),
+            side_data=tuple(describe_kinds(kinds(source.side_data))),
         )
 
 
-def _kept(stream: Any, is_picture: bool, output: str) -> Kept:
+def _probe_stream(stream: Stream, is_restored: bool, output: str) -> ProbedStream:
     container = pipe_format("") if output == "-" else format_of(output)
-    if is_picture:
+    if is_restored:
         fate = "restored"
     elif holds_chapters(stream):
         fate = "kept as chapters"
     elif repeats_timecode(stream):
         fate = "kept as time code"
-    elif is_set_aside(stream):
+    elif is_unread(stream):
         fate = "dropped"
     elif can_hold(container, stream):
         fate = "copied"
@@ -107,16 +112,15 @@ def _kept(stream: Any, is_picture: bool, output: str) -> Kept:
         fate = f"converted to {codec}" if codec else "dropped"
     language = stream.metadata.get("language")
     language = None if language == "und" else language
-    return Kept(stream.index, stream.type, codec_name(stream), language, fate, _details(stream))
+    return ProbedStream(stream.index, stream.type, codec_name(stream), language, fate, _details(stream))
 
 
-def _details(stream: Any) -> str:
-    """What tells a stream from others of its type."""
-    context = stream.codec_context
+def _details(stream: Stream) -> str:
+    """Properties that distinguish a stream from others of its type."""
     parts = []
-    if stream.type == "audio":
-        parts += [f"{context.sample_rate / 1000:g} kHz", context.layout.name]
-    if stream.type in ("audio", "video") and (rate := stream.bit_rate or context.bit_rate):
+    if isinstance(stream, AudioStream):
+        parts += [f"{stream.codec_context.sample_rate / 1000:g} kHz", stream.codec_context.layout.name]
+    if isinstance(stream, AudioStream | VideoStream) and (rate := stream.bit_rate or stream.codec_context.bit_rate):
         parts.append(f"{rate / 1000:.0f} kb/s")
     if stream.type in ("video", "data") and (code := stream.metadata.get("timecode")):
         parts.append(f"time code {code}")
@@ -126,7 +130,7 @@ def _details(stream: Any) -> str:
 
 
 def blur_of(path: str, every_seconds: float = 0.5) -> tuple[list[float], list[float]]:
-    """(times in seconds, blur lengths in pixels) of a frame in each `every_seconds`. Raises InputError."""
+    """(times in seconds, blur lengths in pixels) of one frame per `every_seconds`. Raises InputError."""
     times: list[float] = []
     lengths: list[float] = []
     with open_source(path) as source:
@@ -137,8 +141,8 @@ def blur_of(path: str, every_seconds: float = 0.5) -> tuple[list[float], list[fl
     return times, lengths
 
 
-def to_json(info: FileInfo) -> dict[str, Any]:
-    """What `vdeblur info --json` prints; rates and ratios as "numerator/denominator"."""
+def to_json(info: FileInfo) -> dict[str, object]:
+    """As printed by `vdeblur info --json`; rates and ratios as "numerator/denominator"."""
     video = info.video
     described = asdict(video) | {
         "time_base": str(video.time_base),

@@ -1,10 +1,10 @@
-"""What `probe` found, in words for people."""
+"""The description of a file by `probe`, as text."""
 
 from __future__ import annotations
 
 from ..frames import MATRIX_BT709, MATRIX_RGB, MATRIX_UNSPECIFIED, Color, StreamInfo
 from ..progress import clock, size_text
-from .probe import FileInfo, Kept
+from .probe import FileInfo, ProbedStream
 
 _UNSPECIFIED = "unspecified"
 # Names of the code points of ITU-T H.273, tables 2 to 4.
@@ -61,7 +61,7 @@ _HDR = {16: "HDR (PQ)", 18: "HDR (HLG)"}
 
 
 def to_text(info: FileInfo) -> str:
-    """A few lines for people."""
+    """The description as lines of text."""
     video = info.video
     length = clock(video.duration_seconds) if video.duration_seconds else "length unknown"
     if video.duration_seconds and video.duration_seconds < 60:
@@ -71,22 +71,22 @@ def to_text(info: FileInfo) -> str:
     lines = [
         f"{info.path}: {video.codec or 'images'} {video.width}x{video.height}, {rate}, {length}, {frames}",
         *_line("file", _file(info)),
-        *_line("picture", _picture(video)),
-        *_line("colour", color_text(video.color, video.height)),
+        *_line("samples", _samples(video)),
+        *_line("colour", long_color_text(video.color, video.height)),
         *_line("shape", _shape(video)),
         *_line("output", info.output),
     ]
     for kept in info.streams:
         lines.append(f"  stream {kept.index:<3}{_stream(kept)}: {kept.fate}")
-    lines += _line("carries", ", ".join(info.side_data))
+    lines += _line("side data", ", ".join(info.side_data))
     lines += _line("chapters", str(info.chapters or ""))
     for key, value in info.metadata.items():
         lines += _line("tag", f"{key}: {' '.join(value.split())}")
     return "\n".join(lines)
 
 
-def color_text(color: Color, height: int) -> str:
-    """BT.709, limited range; each tag by its own name where they differ; what untagged frames are taken for."""
+def long_color_text(color: Color, height: int) -> str:
+    """`BT.709, limited range`, with each tag by its own name if they differ, and how untagged frames are treated."""
     named = (
         _PRIMARIES.get(color.primaries, f"number {color.primaries}"),
         _TRANSFERS.get(color.transfer, f"number {color.transfer}"),
@@ -103,14 +103,14 @@ def color_text(color: Color, height: int) -> str:
 
 
 def blur_text(times: list[float], lengths: list[float], threshold: float, width: int = 60) -> str:
-    """A bar for each moment, and how much `--only-blurred auto` would touch."""
+    """A bar per measured frame, and the share of frames above the threshold."""
     top = max([*lengths, threshold, 1.0])
     lines = [
         f"{time:9.2f} s {length:6.1f} px  {'#' * round(width * length / top)}"
         for time, length in zip(times, lengths, strict=True)
     ]
     over = sum(length >= threshold for length in lengths)
-    lines.append(f"{over} of {len(lengths)} frames looked at are blurred over {threshold:.1f} px or more")
+    lines.append(f"{over} of {len(lengths)} measured frames are blurred by {threshold:.1f} px or more")
     return "\n".join(lines)
 
 
@@ -124,7 +124,7 @@ def _file(info: FileInfo) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _picture(video: StreamInfo) -> str:
+def _samples(video: StreamInfo) -> str:
     layout = video.layout
     sampling = {(1, 1): " 4:2:0", (1, 0): " 4:2:2", (0, 0): " 4:4:4", (2, 0): " 4:1:1", (0, 1): " 4:4:0"}
     kind = {"yuv": "YCbCr", "rgb": "RGB", "gray": "gray"}[layout.model]
@@ -138,12 +138,12 @@ def _shape(video: StreamInfo) -> str:
     pixels = "square pixels"
     if ratio is not None and ratio != 1:
         pixels = f"pixels {ratio.numerator}:{ratio.denominator}, shown as {round(video.width * ratio)}x{video.height}"
-    turned = f", turned by {video.rotation} degrees" if video.rotation else ""
-    return pixels + turned
+    rotated = f", rotated by {video.rotation} degrees" if video.rotation else ""
+    return pixels + rotated
 
 
-def _stream(kept: Kept) -> str:
-    parts = [f"{kept.type} {kept.codec}" if kept.codec else kept.type]
-    parts.append(f" ({kept.language})" if kept.language else "")
-    parts.append(f", {kept.details}" if kept.details else "")
+def _stream(stream: ProbedStream) -> str:
+    parts = [f"{stream.type} {stream.codec}" if stream.codec else stream.type]
+    parts.append(f" ({stream.language})" if stream.language else "")
+    parts.append(f", {stream.details}" if stream.details else "")
     return "".join(parts)

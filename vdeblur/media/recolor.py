@@ -1,7 +1,7 @@
-"""From one YCbCr matrix and range to another, in the planes as they lie.
+"""Converts planes from one YCbCr matrix and range to another.
 
-Both matrices map gray to gray, so the new chroma depends on the old chroma alone and needs no resampling; luma gets a
-small share of the chroma beside it. Nothing is clipped on the way through RGB.
+Both matrices map gray to gray, so the new chroma depends on the old chroma only and needs no resampling; luma gets a
+small share of the interpolated chroma. Nothing is clipped to RGB in between.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _Samples = NDArray[np.float32]
 
 
 def recolored(frame: av.VideoFrame, before: Coding, after: Coding) -> av.VideoFrame:
-    """A frame with the samples that `after` has for its colours; RGB and matrices without weights stay as they are."""
+    """Convert a frame from the coding `before` to `after`; RGB and matrices without weights stay unchanged."""
     planes, layout = planes_of(frame)
     if layout.model == "rgb":
         return frame
@@ -33,7 +33,7 @@ def recolored(frame: av.VideoFrame, before: Coding, after: Coding) -> av.VideoFr
             cb, cr = to[1, 1] * cb + to[1, 2] * cr, to[2, 1] * cb + to[2, 2] * cr
         changed += [cb, cr]
     coded = [_coded(plane, bits, after.full_range, is_luma=index == 0) for index, plane in enumerate(changed)]
-    # Another frame with the same side data; swscale's samples are written over.
+    # Makes a new frame with the same side data; its samples are overwritten.
     out = frame.reformat(src_color_range=1, dst_color_range=2, threads=1)
     write_planes(out, (*coded, *planes[len(coded) :]))
     out.pts, out.time_base, out.duration = frame.pts, frame.time_base, frame.duration
@@ -48,7 +48,7 @@ def _to_ycbcr(matrix: int) -> NDArray[np.float64]:
 
 
 def _scale(bits: int, full_range: bool, is_luma: bool) -> tuple[float, float]:
-    """(zero, one) of a normalised sample as it is coded, less the offset (H.273, equations 20 to 31)."""
+    """(offset, scale) from normalised to coded samples (H.273, equations 20 to 31)."""
     step = 1 << bits - 8
     offset = (0 if full_range else 16 * step) if is_luma else 1 << bits - 1
     span = (1 << bits) - 1 if full_range else (219 if is_luma else 224) * step
@@ -67,7 +67,7 @@ def _coded(samples: _Samples, bits: int, full_range: bool, is_luma: bool) -> Pla
 
 
 def _enlarged(samples: _Samples, shape: tuple[int, ...]) -> _Samples:
-    """Chroma between its samples, at every sample of luma: linear, sited in the middle."""
+    """Chroma interpolated linearly at every luma sample, with centred siting."""
     for axis in (0, 1):
         if samples.shape[axis] != shape[axis]:
             ratio = samples.shape[axis] / shape[axis]

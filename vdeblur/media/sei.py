@@ -1,8 +1,8 @@
-"""SEI messages and Dolby Vision's units: what rides along with a frame of H.264 or HEVC, from one packet into another.
+"""Copies SEI messages and Dolby Vision units of H.264 and HEVC from the packets of a source to those of an output.
 
-No encoder in FFmpeg writes HDR10+, an ambient viewing environment or a camera's own words, and PyAV cannot hand Dolby
-Vision to one. The messages need no encoder: they stand before the slices of their frame, and are copied there as they
-are. Syntax by ITU-T H.264 and H.265, 7.3 (NAL units) and annex D (messages); a Dolby Vision RPU is a unit of type 62.
+No encoder in FFmpeg writes HDR10+, an ambient viewing environment or user data, and PyAV cannot pass Dolby Vision to
+one. But the messages need no encoder: they precede the slices of their frame, and are inserted there unchanged.
+Syntax by ITU-T H.264 and H.265, 7.3 (NAL units) and annex D (messages); a Dolby Vision RPU is a unit of type 62.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from .nal_units import escaped, length_size, unescaped, units
 
 WITH_MESSAGES = ("h264", "hevc")
 RPU = -1
-"""Stands for the type of a Dolby Vision unit among the types of messages."""
+"""Used as the message type of a Dolby Vision unit."""
 
 _T35, _USER_DATA, _FRAME_PACKING, _TIME_CODE, _AMBIENT = 4, 5, 45, 136, 148
-_CAPTIONS = b"\xb5\x00\x31GA94"  # the encoder writes these of the frame's side data
+_CAPTIONS = b"\xb5\x00\x31GA94"  # encoders write these from the side data of a frame
 _T35_KINDS = {
     b"\xb5\x00\x31DTG1": "AFD",
     b"\xb5\x00\x3c\x00\x01\x04": "DYNAMIC_HDR_PLUS",
@@ -35,25 +35,25 @@ _ENCODERS_OWN = (
     bytes.fromhex("dc45e9bde6d948b7962cd820d923eeef"),  # x264
     bytes.fromhex("2ca2de09b51747dbbb55a4fe7fc2fc4e"),  # x265
 )
-"""User data that an encoder signs with: of the old encoding."""
+"""UUIDs of the user data with which encoders describe themselves."""
 
 
-def is_encoders_own(user_data: bytes) -> bool:
-    """Whether unregistered user data is the signature of an encoder."""
+def is_encoder_info(user_data: bytes) -> bool:
+    """Whether unregistered user data is the self-description of an encoder."""
     return user_data[:16] in _ENCODERS_OWN
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What rides along with one frame."""
+    """A message that belongs to one frame."""
 
     type: int
-    """Of the SEI message (the same number in H.264 and HEVC), or `RPU`."""
+    """Type of the SEI message (the same in H.264 and HEVC), or `RPU`."""
     payload: bytes
 
     @property
     def kinds(self) -> set[str]:
-        """The names of FFmpeg's side data that it becomes."""
+        """Names of the corresponding side data in FFmpeg."""
         if self.type == _T35:
             return {kind for start, kind in _T35_KINDS.items() if self.payload.startswith(start)}
         return _KINDS[self.type]
@@ -61,11 +61,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Riders:
-    """What a decoded frame's `opaque` holds: what the decoder itself does not tell of it."""
+    """Data in a decoded frame's `opaque` that the decoder does not provide."""
 
     messages: tuple[Message, ...] = ()
     ratio: Fraction | None = None
-    """Width to height of a pixel, where it is not that of the stream's first frame."""
+    """Pixel aspect ratio, if it differs from that of the first frame."""
 
     @property
     def has_dolby_vision(self) -> bool:
@@ -77,7 +77,7 @@ NO_RIDERS = Riders()
 
 
 def messages_of(packet: bytes, codec: str, extradata: bytes | None) -> tuple[Message, ...]:
-    """Those of a packet of "h264" or "hevc" that no encoder writes by itself; damaged ones are left out."""
+    """The messages of an "h264" or "hevc" packet that encoders do not write; damaged ones are omitted."""
     found: list[Message] = []
     hevc = codec == "hevc"
     for unit in units(packet, length_size(extradata, hevc)):
@@ -90,11 +90,11 @@ def messages_of(packet: bytes, codec: str, extradata: bytes | None) -> tuple[Mes
 
 
 def with_messages(packet: bytes, messages: tuple[Message, ...], codec: str) -> bytes:
-    """A packet in Annex B with messages before its first slice; those that `codec` has no place for are left out."""
+    """An Annex B packet with messages inserted before its first slice; those that `codec` cannot hold are omitted."""
     hevc = codec == "hevc"
     before = after = b""
     for message in messages:
-        if not _has_place(message, codec):
+        if not _is_supported(message, codec):
             continue
         if message.type == RPU:
             after += b"\0\0\0\1\x7c\x01" + message.payload
@@ -106,16 +106,17 @@ def with_messages(packet: bytes, messages: tuple[Message, ...], codec: str) -> b
 
 def carried_by(messages: tuple[Message, ...], codec: str) -> set[str]:
     """The kinds of side data that `with_messages` writes."""
-    return {kind for message in messages if _has_place(message, codec) for kind in message.kinds}
+    return {kind for message in messages if _is_supported(message, codec) for kind in message.kinds}
 
 
-def _has_place(message: Message, codec: str) -> bool:
-    """HEVC has one for all; in H.264 no one looks for HDR10+ or Dolby Vision, and x264 writes frame packing itself."""
+def _is_supported(message: Message, codec: str) -> bool:
+    """Whether `codec` can hold a message: HEVC holds all; H.264 readers ignore HDR10+ and Dolby Vision, and x264 writes
+    frame packing itself."""
     return codec == "hevc" or message.type in (_USER_DATA, _AMBIENT) or "AFD" in message.kinds
 
 
 def _first_slice(packet: bytes, hevc: bool) -> int:
-    """Where the start code of the first slice begins; the end where there is none."""
+    """Position of the start code of the first slice, or the end if there is none."""
     at = packet.find(b"\0\0\1")
     while 0 <= at < len(packet) - 3:
         kind = packet[at + 3] >> 1 & 63 if hevc else packet[at + 3] & 31
@@ -140,14 +141,14 @@ def _parsed(body: bytes) -> Iterator[Message]:
         kind, size = numbers
         payload = body[at : at + size]
         at += size
-        if len(payload) == size and _rides(kind, payload):
+        if len(payload) == size and _is_copied(kind, payload):
             yield Message(kind, payload)
 
 
-def _rides(kind: int, payload: bytes) -> bool:
+def _is_copied(kind: int, payload: bytes) -> bool:
     if kind == _T35:
         return not payload.startswith(_CAPTIONS)
-    return kind in _KINDS and not (kind == _USER_DATA and is_encoders_own(payload))
+    return kind in _KINDS and not (kind == _USER_DATA and is_encoder_info(payload))
 
 
 def _written(message: Message) -> bytes:

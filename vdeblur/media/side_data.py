@@ -1,4 +1,4 @@
-"""What decoded frames carry beside their samples, and what of it each encoder writes on.
+"""Side data of decoded frames, and which of it each encoder writes.
 
     kind                               libx264  libx265  mpeg2video  *_nvenc  elsewhere
     closed captions (A53)              yes      yes      yes         yes      -
@@ -11,8 +11,8 @@
     rotation, spherical projection     see `VideoSink`: containers hold them
     all else                           -        -        -           -        -
 
-"Rides": copied from the source's packets where that is H.264 or HEVC as well, see `vdeblur.media.sei`.
-What is not carried is named in a warning when the first frame has it. Found by trial: tests/test_side_data.py encodes
+"Rides": copied from the packets of the source if that is H.264 or HEVC too, see `vdeblur.media.sei`.
+A warning names what is dropped when a frame first has it. Determined by trial: tests/test_side_data.py encodes
 every kind with every encoder and decodes it again.
 """
 
@@ -27,15 +27,15 @@ import av
 from av.sidedata.sidedata import Type
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from .sei import is_encoders_own
+from .sei import is_encoder_info
 
-# FFmpeg's tables grow faster than PyAV's, which raises ValueError for a frame with any type that it has no name for.
+# FFmpeg adds types faster than PyAV, which raises ValueError for a frame with an unknown type.
 NEW_NAMES = {28: "LCEVC", 29: "VIEW_ID", 30: "3D_REFERENCE_DISPLAYS", 31: "EXIF"}
 """Types of libavutil's AVFrameSideDataType that PyAV 18 does not know."""
 
 
 def _unnamed(cls: type[Enum], value: object) -> Enum:
-    """Enum's hook for a value without a member: one is made for it."""
+    """Enum's hook for an unknown value: adds a member for it."""
     member = object.__new__(cls)
     member._name_ = NEW_NAMES.get(value, f"TYPE_{value}") if isinstance(value, int) else str(value)
     member._value_ = value
@@ -44,7 +44,7 @@ def _unnamed(cls: type[Enum], value: object) -> Enum:
 
 Type._missing_ = classmethod(_unnamed)  # type: ignore[assignment]
 
-WORDS = {
+DESCRIPTIONS = {
     "A53_CC": "closed captions",
     "STEREO3D": "stereoscopic arrangement",
     "AFD": "active format description",
@@ -64,7 +64,7 @@ WORDS = {
     "3D_REFERENCE_DISPLAYS": "3D reference displays",
     "EXIF": "Exif metadata",
 }
-"""How people call what a type holds."""
+"""Type -> description."""
 
 _NOT_LOST = frozenset(
     {
@@ -78,7 +78,7 @@ _NOT_LOST = frozenset(
         "VIDEO_HINT",
         "DETECTION_BBOXES",
         "REGIONS_OF_INTEREST",
-        "GOP_TIMECODE",  # MPEG-2 cannot leave it out; see `Carriage`
+        "GOP_TIMECODE",  # MPEG-2 cannot leave it out; see `SideDataWarnings`
     }
 )
 _CARRIED: dict[str, frozenset[str]] = {
@@ -93,64 +93,64 @@ _CARRIED: dict[str, frozenset[str]] = {
 _LARGEST_STEP = 10
 """Bits by which a side is shortened at most; swscale refuses more than about 14."""
 _GOP_TIME = 0xFFE_FFF
-"""Hours, minutes, seconds and pictures of MPEG-2's timecode (ISO/IEC 13818-2, 6.2.2.6): zero where nobody set it."""
+"""Hours, minutes, seconds and pictures of MPEG-2's timecode (ISO/IEC 13818-2, 6.2.2.6): zero if unset."""
 
 
 class SideData:
-    """Reads what frames carry, off a copy of each that is a few samples large.
+    """Reads the side data of frames from tiny copies of them.
 
-    PyAV keeps what it hands out together with the frame, in a cycle that holds all of its memory until Python collects
-    garbage, and that points to freed memory once the frame is made writable.
+    PyAV's side data objects form a reference cycle with the frame, which keeps its memory until the next garbage
+    collection, and which points to freed memory once the frame is made writable.
     """
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
 
     def of(self, frame: av.VideoFrame) -> dict[str, bytes]:
-        """The raw side data by the names of FFmpeg's AV_FRAME_DATA types; the first of each, as a decoder gave it."""
+        """The raw side data by the name of FFmpeg's AV_FRAME_DATA type; the first entry of each type."""
         width, height = (max(8, side >> _LARGEST_STEP) for side in (frame.width, frame.height))
         small = self._reformatter.reformat(frame, width, height, "gray", interpolation=Interpolation.POINT, threads=1)
         found: dict[str, bytes] = {}
-        entries: Any = small.side_data
+        entries: Any = small.side_data  # PyAV's stub calls it a mapping of names
         for entry in entries:
             data = bytes(entry)
-            if entry.type.name != "SEI_UNREGISTERED" or not is_encoders_own(data):
+            if entry.type.name != "SEI_UNREGISTERED" or not is_encoder_info(data):
                 found.setdefault(entry.type.name, data)
         return found
 
 
 def kinds(found: Mapping[str, bytes]) -> frozenset[str]:
-    """Of what a frame carries, that which a viewer or a later tool could miss."""
+    """The kinds of side data whose loss a viewer or another tool could notice."""
     return frozenset(found) - _NOT_LOST
 
 
-def words(kinds: Iterable[str]) -> list[str]:
-    """The kinds in words, each once."""
-    return sorted({WORDS.get(kind, f"side data {kind}") for kind in kinds})
+def describe_kinds(kinds: Iterable[str]) -> list[str]:
+    """Descriptions of the kinds, each once."""
+    return sorted({DESCRIPTIONS.get(kind, f"side data {kind}") for kind in kinds})
 
 
-class Carriage:
-    """Watches what frames carry into one encoder, and names once in a warning what that drops."""
+class SideDataWarnings:
+    """Warns once about each kind of side data that an encoder drops."""
 
     def __init__(
         self, encoder: str, name: str, warnings: list[str], first: Mapping[str, bytes], held: Iterable[str] = ()
     ) -> None:
-        """`name` is the output's, `warnings` where to tell, `first` the side data of the source's first frame.
+        """`name` is that of the output, `warnings` collects, `first` is the side data of the source's first frame.
 
-        `held` are kinds that the container keeps.
+        `held` are kinds that the container stores.
         """
         self._encoder, self._name, self._warnings = encoder, name, warnings
         self._known = _CARRIED.get(encoder, frozenset()).union(held)
         if int.from_bytes(first.get("GOP_TIMECODE", b""), sys.byteorder) & _GOP_TIME:
-            self.note(frozenset({"GOP_TIMECODE"}))
+            self.check(frozenset({"GOP_TIMECODE"}))
 
-    def note(self, kinds: frozenset[str], riding: Iterable[str] = ()) -> None:
-        """Look at what a frame carries on its way into the encoder, and what rides along beside it.
+    def check(self, kinds: frozenset[str], riding: Iterable[str] = ()) -> None:
+        """Check the side data of a frame for the encoder, and the kinds `riding` in its packet.
 
-        A decoder keeps some kinds for the frames that follow, so what rode once stands for those.
+        Decoders repeat some kinds on the following frames, so a kind that rode once counts for those too.
         """
         self._known = self._known.union(riding)
         if dropped := kinds - self._known:
             self._known |= dropped
-            for what in words(dropped):
-                self._warnings.append(f"{self._name}: {self._encoder} does not carry the {what} of the source: dropped")
+            for what in describe_kinds(dropped):
+                self._warnings.append(f"{self._name}: {self._encoder} cannot carry the {what} of the source: dropped")

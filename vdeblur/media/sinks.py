@@ -1,4 +1,4 @@
-"""`open_sink`: the sink that a path names."""
+"""`open_sink`: the sink for a path."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEFAULTS = SinkOptions()
 def open_sink(
     path: str | os.PathLike[str], source: Source, options: SinkOptions = DEFAULTS, info: StreamInfo | None = None
 ) -> Sink:
-    """Open `path` for what `source` gives: a media file, `-` (standard output), or a folder of images.
+    """Open `path` for the frames of `source`: a media file, `-` (standard output), or a folder of images.
 
     Everything that can be refused is refused here, before a frame is decoded: OutputError for an output that exists
     already or cannot be written, UsageError for an invalid codec, format or setting. `info` describes the

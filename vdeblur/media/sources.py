@@ -1,4 +1,4 @@
-"""`open_source`: the source that a path names."""
+"""`open_source`: the source for a path."""
 
 from __future__ import annotations
 
@@ -19,29 +19,27 @@ DEFAULTS = SourceOptions()
 def open_source(path: str | os.PathLike[str], options: SourceOptions = DEFAULTS) -> Source:
     """Open a media file, `-` (standard input), or images: a folder, `frames/*.png`, `frames/%04d.png` or one file.
 
-    Raises InputError for an input that is missing, empty, without pictures or beyond reading, and UsageError for
-    invalid settings.
+    Raises InputError for an input that is missing, empty, unreadable or without frames, and UsageError for invalid
+    settings.
     """
     path = os.fspath(path)
     start, end = options.start_seconds, options.end_seconds
     if (start is not None and start < 0) or (end is not None and end <= (start or 0)):
-        message = (
-            f"the cut from {start or 0:g} s to {end} s is empty: its end must lie behind its start, neither below 0"
-        )
+        message = f"the range from {start or 0:g} s to {end} s is empty; the end must lie after the start"
         raise UsageError(message, settings=("start_seconds", "end_seconds"))
     if path == "-":
         return VideoSource(sys.stdin.buffer, "standard input", options)
     try:
-        there = Path(path).exists()
-    except OSError as error:  # a name that no file system takes
+        exists = Path(path).exists()
+    except OSError as error:  # an invalid file name
         raise InputError(f"{path[:80]}: cannot be opened: {error.strerror}") from error
-    if "://" in path and not there:
-        raise InputError(f"{path}: is an address, not a file; `vdeblur live` opens streams")
+    if "://" in path and not exists:
+        raise InputError(f"{path}: a URL, not a file; `vdeblur live` opens streams")
     if is_image_input(path):
         return ImageSource(path, options)
     file = Path(path)
-    if not there:
+    if not exists:
         raise InputError(f"{path}: no such file")
     if file.is_file() and file.stat().st_size == 0:
-        raise InputError(f"{path}: is empty")
+        raise InputError(f"{path}: the file is empty")
     return VideoSource(path, path, options)

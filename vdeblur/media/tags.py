@@ -1,4 +1,4 @@
-"""Metadata that outlives a new encoding: tags of files and streams, and chapters."""
+"""Metadata that is kept: tags of files and streams, and chapters."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 from .video_source import VideoSource
 
-# Tags of an encoding that is no more; the new file gets its own.
+# Tags of the old encoding; the new file gets its own.
 STALE_TAGS = ("encoder", "major_brand", "minor_version", "compatible_brands", "duration", "bps")
 _STALE_PREFIXES = ("number_of_", "_statistics", "bps-", "duration-")
 
 
-def lasting(tags: dict[str, str]) -> dict[str, str]:
-    """Metadata without what described the old encoding (encoder, brands, sizes and rates)."""
+def kept_tags(tags: dict[str, str]) -> dict[str, str]:
+    """Tags without those of the old encoding (encoder, brands, sizes and rates)."""
     return {
         key: value
         for key, value in tags.items()
@@ -22,21 +22,21 @@ def lasting(tags: dict[str, str]) -> dict[str, str]:
 
 
 def track_tags(tags: dict[str, str]) -> dict[str, str]:
-    """`lasting` tags of a stream. MP4's reader calls a track's title "name", its writer takes only "title"."""
-    kept = lasting(tags)
+    """The kept tags of a stream. FFmpeg's MP4 demuxer calls the title of a track "name", its muxer expects "title"."""
+    kept = kept_tags(tags)
     if name := kept.pop("name", None):
         kept.setdefault("title", name)
     return kept
 
 
 def copied_tags(tags: dict[str, str]) -> dict[str, str]:
-    """Tags of a stream whose packets are copied: who encoded it stays true."""
+    """Tags of a copied stream, which keeps the name of its encoder."""
     encoder = {key: value for key, value in tags.items() if key.lower() == "encoder"}
     return track_tags(tags) | encoder
 
 
 def cut_chapters(media: VideoSource) -> list[Any]:
-    """The source's chapters, cut and shifted as its frames are."""
+    """The chapters of the source, cut and shifted like its frames."""
     start, end, shift = media.cut
     kept = []
     for chapter in media.container.chapters():

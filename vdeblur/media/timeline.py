@@ -1,4 +1,4 @@
-"""The times of decoded frames: exact, in order, and with the last good frame in place of those that were lost."""
+"""The times of decoded frames: exact and in order, with lost frames replaced by the last good one."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from .reader import Reader
 from .side_data import SideData, kinds
 
 REORDER_DEPTH = 4
-"""Frames held back while wrongly ordered pts are sorted."""
+"""Frames held back to sort wrongly ordered pts."""
 MAX_CONCEALED_SECONDS = 10
-"""A longer gap stays a gap: the pts keep sound in step, and a minute of one still helps no one."""
+"""Longer gaps are left open: the pts keep sound in sync, and a long freeze frame helps nobody."""
 
 
 class Timeline:
-    """Turns what a Reader decodes into frames with rising pts, and notes what it had to conceal."""
+    """Turns the decoded frames of a Reader into frames with rising pts, and conceals lost ones."""
 
     def __init__(self, reader: Reader, time_base: Fraction, rate: Fraction, is_counted: bool, color: Color) -> None:
-        """`is_counted`: times come from `rate` alone, whatever the container says (raw streams)."""
+        """`is_counted`: times are counted by `rate`, regardless of the container (raw streams)."""
         self.nominal = max(round(1 / (rate * time_base)), 1)
-        """Duration of a frame at the stream's rate, in ticks."""
+        """Duration of a frame at the rate of the stream, in ticks."""
         self.cadence = Cadence()
         self._side_data = SideData()
         self._reader, self._time_base, self._is_counted, self._color = reader, time_base, is_counted, color
 
     def frames(self, decoded: Iterable[av.VideoFrame]) -> Iterator[Frame]:
-        """Give every frame its pts and duration, in order, and stand in for those that were lost on the way.
+        """Yield frames in order with pts and duration, and replacements for lost frames.
 
-        A frame lasts until the next one comes. (What a container states for a packet is the time to the next one that
-        is decoded.)
+        A frame lasts until the next one. (The duration that containers state is that to the next packet in decoding
+        order.)
         """
         last: Frame | None = None
         for frame in self._complete(decoded):
@@ -49,7 +49,7 @@ class Timeline:
             yield replace(last, duration=self._last_duration(last))
 
     def _last_duration(self, last: Frame) -> int:
-        """Up to the end that the file states, where that is about a frame away."""
+        """Until the stated end of the file, if that is about a frame away."""
         end = self._reader.stated_end()
         left = 0 if end is None else round(end / self._time_base) - last.pts
         usual = max(self.nominal, self.cadence.latest, last.duration)
@@ -60,18 +60,18 @@ class Timeline:
         for frame in _in_order(self._stamped(decoded)):
             if last is not None:
                 self.cadence.add(frame.pts - last.pts)
-                yield from self._stand_ins(last, frame.pts)
+                yield from self._replacements(last, frame.pts)
             yield frame
             last = frame
         if last is not None and self._reader.condition.damaged:
-            yield from self._stand_ins(last, None)
+            yield from self._replacements(last, None)
 
     def _stamped(self, frames: Iterable[av.VideoFrame]) -> Iterator[Frame]:
-        """Frames without pts (raw streams) get theirs from the rate, counted on from the last one."""
+        """Yield frames with pts; without any (raw streams), they are counted on from the last one by the rate."""
         following = 0
         for decoded in map(readable, frames):
             pts = decoded.pts if decoded.pts is not None else decoded.dts
-            # (FFmpeg makes times up for raw streams, by the rate that the codec states)
+            # (FFmpeg makes up times for raw streams, by the rate that the codec states)
             if pts is None or self._is_counted:
                 pts = following
             lasts = decoded.duration or self.nominal
@@ -79,19 +79,19 @@ class Timeline:
                 lasts = self.nominal
             following = pts + lasts
             if decoded.is_corrupt and self._reader.is_wanted(pts):
-                # Mended by the decoder: worth more than the frame before.
+                # Concealed by the decoder: better than repeating the previous frame.
                 self._reader.condition.concealed_pts.add(pts)
                 self._reader.condition.damaged = True
             color = color_of(decoded, self._color.chroma_location)
             carried = kinds(self._side_data.of(decoded))
             yield frame_of(decoded, pts, self._time_base, color, decoded.duration, carried)
 
-    def _stand_ins(self, last: Frame, until: int | None) -> Iterator[Frame]:
-        """Repeat `last` for what was lost between it and the frame at `until` (None: the end).
+    def _replacements(self, last: Frame, until: int | None) -> Iterator[Frame]:
+        """Repeat `last` for frames lost between it and the frame at `until` (None: the end).
 
-        A packet of which no frame came out counts when it is most of a frame away from both neighbours: those that show
-        nothing by design (hidden reference frames, second fields) lie close to one. Where packets failed, a hole in the
-        time line without packets is filled at the stream's rate as well.
+        A packet without a decoded frame counts as lost if it is most of a frame duration away from both neighbours:
+        those that show nothing by design (hidden reference frames, second fields) lie close to one. After failed
+        packets, gaps without packets are also filled, at the rate of the stream.
         """
         near = int(self.nominal * 0.6)
         expected, condition = self._reader.expected, self._reader.condition
@@ -114,7 +114,7 @@ class Timeline:
         condition.damaged = True
         seconds = float((missing[-1] - last.pts) * self._time_base)
         if seconds > MAX_CONCEALED_SECONDS:
-            condition.warnings.append(f"{self._reader.name}: {seconds:.1f} s of frames are lost; the gap is left open")
+            condition.warnings.append(f"{self._reader.name}: {seconds:.1f} s of frames are lost; the gap is not filled")
             return
         condition.concealed_pts.update(missing)
         for pts in missing:
@@ -122,7 +122,7 @@ class Timeline:
 
 
 def _in_order(frames: Iterable[Frame]) -> Iterator[Frame]:
-    """Sort times, not frames: a decoder gives frames in the order of showing; times are what files muddle."""
+    """Sort times and not frames: decoders return frames in presentation order, but files may have wrong times."""
     times: list[int] = []
     waiting: deque[Frame] = deque()
     for frame in frames:
@@ -135,7 +135,7 @@ def _in_order(frames: Iterable[Frame]) -> Iterator[Frame]:
 
 
 class Cadence:
-    """Whether frames come evenly, and whether the last few leave holes in that."""
+    """Tracks whether frames are evenly spaced, and whether some of the last ones are missing."""
 
     def __init__(self) -> None:
         self._steps: deque[int] = deque()
@@ -143,7 +143,7 @@ class Cadence:
         self._is_even = True
 
     def add(self, step: int) -> None:
-        """Take the time from one frame to the next."""
+        """Add the time between two frames."""
         self._steps.append(step)
         if len(self._steps) > REORDER_DEPTH:
             settled = self._steps.popleft()
@@ -152,10 +152,10 @@ class Cadence:
 
     @property
     def latest(self) -> int:
-        """The time between the last two frames, in ticks; 0 where there is none."""
+        """The time between the last two frames, in ticks; 0 for fewer frames."""
         return self._steps[-1] if self._steps else 0
 
     @property
     def broke_at_the_end(self) -> bool:
-        """All came evenly but for the last few, of which some are missing."""
+        """Whether all frames were evenly spaced except the last ones, of which some are missing."""
         return self._is_even and self._usual > 1 and max(self._steps) >= 2 * self._usual - 1

@@ -1,4 +1,4 @@
-"""Whether a file ends before it says that it does: FFmpeg reads one that was cut short without a word."""
+"""Detects truncated files, which FFmpeg reads without an error."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from ..frames import Frame
 from .opening import Pipe
 from .reader import Reader
 from .timeline import Timeline
-from .transport import TAIL_BYTES, end_of
+from .transport import TAIL_BYTES, truncation_of
 
 
 def check_end(reader: Reader, timeline: Timeline, file: str | Pipe, last: Frame | None, is_from_start: bool) -> None:
-    """After the `last` frame: compare with what the file states, or look at its end, and note what is missing.
+    """After the `last` frame, compare with the stated length, or examine the end of the file, and warn if it is short.
 
-    `is_from_start`: every frame was read, so that they can be counted.
+    `is_from_start`: all frames were read, so they can be counted.
     """
     stream = reader.video
     if last is None or not stream.time_base:
@@ -24,26 +24,26 @@ def check_end(reader: Reader, timeline: Timeline, file: str | Pipe, last: Frame 
     if format_name == "mpegts":
         lost = _transport_end(reader, timeline, file)
     elif format_name == "avi":
-        # It counts empty chunks, which repeat the frame before, and may end with some.
-        lost = None if _is_whole_riff(file) else _missing(stream.frames - last.pts - 1, stream.frames)
+        # AVI counts empty chunks, which repeat the previous frame, and may end with some.
+        lost = None if _is_whole_riff(file) else _missing_text(stream.frames - last.pts - 1, stream.frames)
     elif is_from_start and stream.frames and format_name.startswith("mov"):
-        # Not the frames that the header counts, of which an edit list leaves some out, nor the length that this states.
-        lost = _missing(reader.indexed - reader.read, reader.indexed)
+        # Not compared with the header's frame count and duration, since an edit list may hide frames.
+        lost = _missing_text(reader.indexed - reader.read, reader.indexed)
     elif is_from_start and stream.frames > reader.read:
-        lost = _missing(stream.frames - reader.read, stream.frames)
+        lost = _missing_text(stream.frames - reader.read, stream.frames)
     else:
         lost = _stated_end_missed(reader, timeline, last)
     if lost:
         reader.condition.damaged = True
-        reader.condition.warnings.append(f"{reader.name}: is cut short, {lost}")
+        reader.condition.warnings.append(f"{reader.name}: truncated, {lost}")
 
 
-def _missing(count: int, of: int) -> str | None:
+def _missing_text(count: int, of: int) -> str | None:
     return f"{count} of {of} frames are missing at its end" if count > 0 else None
 
 
 def _is_whole_riff(file: str | Pipe) -> bool:
-    """Whether a file is as long as its RIFF chunks say, one after the other (large AVI files have several)."""
+    """Whether a file is as long as its RIFF chunks state (large AVI files have several)."""
     if isinstance(file, Pipe):
         return False
     try:
@@ -61,13 +61,13 @@ def _is_whole_riff(file: str | Pipe) -> bool:
 
 
 def _transport_end(reader: Reader, timeline: Timeline, file: str | Pipe) -> str | None:
-    """What shows that a transport stream ends before its time; it states no length to compare with."""
-    is_cut, why = end_of(_tail(file))
+    """Evidence that a transport stream is truncated; it states no length to compare with."""
+    is_cut, why = truncation_of(_tail(file))
     if not is_cut and timeline.cadence.broke_at_the_end:
-        # Frames are coded before those that are shown between them and an earlier one; these were cut off.
+        # Frames shown before the last one but coded after it were cut off.
         is_cut, why = True, "frames are missing before its last one"
     if not is_cut and why:
-        reader.condition.warnings.append(f"{reader.name}: {why}; a transport stream does not say where it ends")
+        reader.condition.warnings.append(f"{reader.name}: {why}; a transport stream does not state its length")
     return why if is_cut else None
 
 
@@ -90,4 +90,4 @@ def _stated_end_missed(reader: Reader, timeline: Timeline, last: Frame) -> str |
     seconds = float(end - (last.pts + max(last.duration, timeline.nominal)) * tick)
     if seconds <= max(2 * float(timeline.nominal * tick), 0.1):
         return None
-    return f"it ends {seconds:.1f} s before the length that it states"
+    return f"it ends {seconds:.1f} s before its stated end"

@@ -1,4 +1,4 @@
-"""VideoSource: the frames of a media file or pipe, decoded, in order, each at its exact time."""
+"""VideoSource: decodes the frames of a media file or pipe, in order and with exact times."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from math import ceil, inf
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import av
 from av.container import InputContainer
-from av.stream import Discard
+from av.stream import Discard, Stream
 from av.video.stream import VideoStream
 
 from ..errors import InputError
@@ -27,29 +27,29 @@ from .timeline import Timeline
 from .truncation import check_end
 
 BACK_SECONDS = (2, 15)
-"""How far before a cut is sought again where the first seek lands behind it."""
+"""How far before the start to seek again if the first seek lands after it."""
 
 _NO_TIMESTAMPS = 0x0080  # AVFMT_NOTIMESTAMPS
 
 
 class VideoSource:
-    """A media file (a path) or a pipe (a binary file object that is only read).
+    """A media file (a path) or a pipe (a binary file object).
 
-    Packets of streams that a sink asked for with `keep` wait in `packets`, in file order, for that sink to take
-    them as the video advances: one reading of the input serves both.
+    Packets of streams that a sink requests with `keep` are queued in `packets`, in file order, until the sink takes
+    them: the input is read only once.
     """
 
     def __init__(self, file: str | BinaryIO, name: str, options: SourceOptions) -> None:
-        """Open, find the video stream and decode its first frame. Raises InputError."""
+        """Open the input and decode the first frame of its video stream. Raises InputError."""
         self.name = name
         self._options = options
         self._file = file if isinstance(file, str) else Pipe(file)
         devices = hardware_devices(options.hwaccel) if isinstance(file, str) else []
-        while not self._begin(devices.pop(0) if devices else None):
-            pass  # this hardware does not decode this stream: the next one, and software in the end
+        while not self._open(devices.pop(0) if devices else None):
+            pass  # a device that cannot decode this stream: try the next, finally software
 
-    def _begin(self, device: str | None) -> bool:
-        """Open and decode the first frame, on a device where one is given; False where the device cannot do it."""
+    def _open(self, device: str | None) -> bool:
+        """Open and decode the first frame, on a hardware device if given; False if the device cannot."""
         self._condition = Condition()
         try:
             self._container = open_input(self._file, self.name, self._options, device)
@@ -82,22 +82,22 @@ class VideoSource:
         return self._container
 
     @property
-    def others(self) -> list[Any]:
-        """Every stream but the one that is decoded."""
+    def others(self) -> list[Stream]:
+        """All streams except the decoded one."""
         return self._reader.others
 
     @property
-    def packets(self) -> deque[av.Packet[Any]]:
-        """What the kept streams have given so far; a sink takes it from the left."""
+    def packets(self) -> deque[av.Packet[Stream]]:
+        """Queued packets of the kept streams; a sink takes them from the left."""
         return self._reader.packets
 
-    def first_packet(self, index: int) -> av.Packet[Any] | None:
-        """The first packet of another stream, by its index; it waits in `packets` all the same."""
+    def first_packet(self, index: int) -> av.Packet[Stream] | None:
+        """The first packet of another stream, by its index; it stays in `packets`."""
         return self._reader.first_packet(index)
 
     @property
     def cut(self) -> tuple[Fraction | None, Fraction | None, Fraction]:
-        """Start and end of what is read, and what is taken off all times, in seconds as the file counts them."""
+        """Start and end of the part that is read, and the offset subtracted from all times, in seconds of the file."""
         tick = self._time_base
         return (
             None if self._start is None else self._start * tick,
@@ -107,17 +107,17 @@ class VideoSource:
 
     @property
     def concealed_pts(self) -> set[int]:
-        """The pts, as the file has them, of frames that are not as they were shot."""
+        """The pts, as in the file, of concealed frames."""
         return self._condition.concealed_pts
 
     @property
     def concealed(self) -> int:
-        """How many frames so far are not as they were shot."""
+        """Number of concealed frames so far."""
         return len(self._condition.concealed_pts)
 
     @property
     def damaged(self) -> bool:
-        """The input is not whole; a sink that finds damage in other streams says so here."""
+        """Whether the input is damaged; a sink that finds damage in other streams sets it."""
         return self._condition.damaged
 
     @damaged.setter
@@ -126,15 +126,15 @@ class VideoSource:
 
     @property
     def warnings(self) -> list[str]:
-        """What a user should know, one line each; complete when the stream has ended."""
+        """Warnings for the user, one line each; complete when the stream has ended."""
         return self._condition.warnings
 
     def keep(self, streams: Iterable[int]) -> None:
-        """From now on, hold packets of these streams (by index) in `packets`; those of others are dropped."""
+        """From now on, queue packets of these streams (by index) in `packets`, and no others."""
         self._reader.keep(streams)
 
     def __iter__(self) -> Iterator[Frame]:
-        """Frames with strictly rising pts, in the unit of `info.time_base`."""
+        """Yield frames with strictly rising pts in units of `info.time_base`."""
         if self._reader.kept is None:
             self.keep(())
         options = self._options
@@ -159,9 +159,9 @@ class VideoSource:
             check_end(self._reader, timeline, self._file, frame, is_from_start=self._start is None)
 
     def packet_times(self) -> tuple[list[int], set[int]] | None:
-        """The pts of every frame in order and those of keyframes, read from the packets; None where they cannot say.
+        """The sorted pts of all frames and the set of those of keyframes, from the packets; None if unknown.
 
-        Nothing is decoded, and the source cannot be iterated afterwards.
+        Decodes nothing; the source cannot be iterated afterwards.
         """
         if self._container.format.flags & _NO_TIMESTAMPS:
             return None
@@ -182,15 +182,15 @@ class VideoSource:
                 times.append(pts)
                 if packet.is_keyframe:
                     keyframes.add(pts)
-        except BREAKS:  # damaged from here on, or a format that cannot go back
+        except BREAKS:  # damaged from here on, or a format without seeking
             if not times:
                 return None
         return (sorted(times), keyframes) if len(set(times)) == len(times) else None
 
     def read_others(self, until: Fraction | None) -> None:
-        """Without decoding a frame: hold in `packets` what the kept streams have up to a time (None: to the end).
+        """Without decoding, queue packets of the kept streams up to a time (None: to the end).
 
-        For a sink that has its frames from elsewhere; not to be mixed with iterating.
+        For a sink whose frames come from elsewhere; not to be combined with iterating.
         """
         if until is None and self._end is not None:
             until = self._end * self._time_base + TAIL_SECONDS
@@ -208,7 +208,7 @@ class VideoSource:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # -- what the file is -------------------------------------------------------------------------------------------
+    # -- properties ---------------------------------------------------------------------------------------------------
 
     def _stream_info(self, first: Frame) -> StreamInfo:
         stream, context = self.video, self.video.codec_context
@@ -258,7 +258,7 @@ class VideoSource:
         return Fraction(self.video.time_base or Fraction(1, 90000))
 
     def _cut(self) -> tuple[int | None, int | None, int]:
-        """Start and end in ticks of the stream as the file counts them, and what is taken off every pts."""
+        """Start and end in ticks of the stream, and the offset to subtract from every pts."""
         tick, options = self._time_base, self._options
         if options.pts_range is not None:
             return *options.pts_range, 0
@@ -280,20 +280,20 @@ class VideoSource:
     # -- decoding ---------------------------------------------------------------------------------------------------
 
     def _first_frame(self) -> av.VideoFrame:
-        """The first frame at the start of the cut or before it. Raises InputError where none can be decoded."""
+        """The first frame at or before the start. Raises InputError if none can be decoded."""
         is_sought = self._start is not None and isinstance(self._file, str)
         if is_sought:
             self._seek()
         first = next(self._frames, None)
         if first is None and isinstance(self._file, Pipe) and not self._reader.read and self._is_mp4:
-            advice = "give it as a file, or write it with its index in front (faststart)"
-            raise InputError(f"{self.name}: is MP4 with its index at the end, behind frames that a pipe lost; {advice}")
+            advice = "name the file, or write it with its index at the start (faststart)"
+            raise InputError(f"{self.name}: an MP4 with its index at the end cannot be read from a pipe; {advice}")
         if first is None and is_animated_webp(self._file):
-            advice = "make a video, GIF or APNG of it first"
-            raise InputError(f"{self.name}: is an animated WebP, which this FFmpeg does not decode; {advice}")
+            advice = "convert it to a video, GIF or APNG first"
+            raise InputError(f"{self.name}: FFmpeg cannot decode animated WebP; {advice}")
         if first is None:
             raise InputError(f"{self.name}: no frame of its {self.video.codec.name} stream can be decoded")
-        return first if not is_sought or self._is_early_enough(first) else self._from_further_back()
+        return first if not is_sought or self._is_early_enough(first) else self._seek_further_back()
 
     def _is_early_enough(self, frame: av.VideoFrame) -> bool:
         return frame.pts is None or self._start is None or frame.pts <= self._start
@@ -302,11 +302,11 @@ class VideoSource:
         assert self._start is not None
         try:
             self._container.seek(self._start - int(seconds_before / self._time_base), stream=self.video)
-        except av.FFmpegError:  # some formats cannot: read from the start instead
+        except av.FFmpegError:  # formats without seeking are read from the start
             self._container.seek(0)
 
-    def _from_further_back(self) -> av.VideoFrame:
-        """A seek landed behind the cut (a poor index, or none): try before it, in the end from the first packet."""
+    def _seek_further_back(self) -> av.VideoFrame:
+        """A seek landed after the start (a poor index, or none): seek further back, finally to the first packet."""
         first: av.VideoFrame | None = None
         for seconds in (*BACK_SECONDS, None):
             self._frames.close()
@@ -331,17 +331,17 @@ class VideoSource:
         yield from self._frames
 
     def _progressive(self, frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-        """Frames without fields, unless they were asked for."""
-        said = f"{self.name}: is interlaced"
+        """Deinterlace frames according to the options."""
+        interlaced = f"{self.name}: interlaced"
         if self._options.deinterlace == "off":
             if self.first_frame.interlaced_frame:
-                self.warnings.append(f"{said}; its fields are restored woven together; deinterlace=auto separates them")
+                self.warnings.append(f"{interlaced}; frames keep both fields; deinterlace=auto separates them")
             return frames
         every = self._options.deinterlace == "bwdif"
-        note = f"{said}: deinterlaced with bwdif, one frame for each; deinterlace=off leaves the fields"
+        note = f"{interlaced}; deinterlaced with bwdif, keeping the frame rate; deinterlace=off keeps the fields"
         return deinterlaced(map(readable, frames), self._time_base, every, lambda: self.warnings.append(note))
 
 
 def _exactly(seconds: float | None) -> Fraction | None:
-    """The decimal that was typed: 0.8 is 4/5, not the binary number beside it."""
+    """The decimal as typed: 0.8 is 4/5, not the nearest binary number."""
     return None if seconds is None else Fraction(str(seconds))

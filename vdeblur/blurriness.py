@@ -1,20 +1,18 @@
-"""How blurred a frame is, as the length in pixels that an edge is smeared over.
+"""Measures the blur of a frame as the length in pixels over which edges are smeared.
 
-An ideal edge of height H that is blurred evenly over L pixels climbs with H / L per pixel. So around every place with
-contrast, the height within reach divided by the steepest step within reach is the width of its sharpest edge; along
-rows that is the horizontal part of the motion, along columns the vertical one; the larger one counts. The frame's blur
-is a low quantile over all places: out-of-focus background does not count against a frame that is sharp somewhere.
+An ideal edge of height H, blurred evenly over L pixels, has a slope of H / L per pixel. So around every pixel with
+contrast, the local height divided by the steepest local step is the width of its sharpest edge; along rows that is the
+horizontal component of the motion, along columns the vertical one, and the larger one counts. The blur of the frame is
+a low quantile over all pixels: out-of-focus background does not count if part of the frame is sharp.
 
 The idea is the edge width of Marziliano et al. (A no-reference perceptual blur metric, ICIP 2002) with height and
-slope in place of local extrema, which needs no edge detection. `CALIBRATION` maps the raw figure to the length of a
-synthetic motion blur: benchmarks/blur_measure.py measures it on eight photographs. A single frame is told to a factor
-of about 1.3 either way, since photographs differ in how sharp they are to start with; between a sharp frame and one
-blurred over eight pixels or more it is right 98 times in 100.
+slope in place of local extrema, which needs no edge detection. `CALIBRATION` maps the raw value to the length of a
+synthetic motion blur, measured on eight photographs by benchmarks/blur_measure.py. For a single frame it is accurate
+to a factor of about 1.3, since photographs differ in sharpness; a sharp frame and one blurred over eight pixels or
+more are distinguished correctly 98 times in 100.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +20,15 @@ from numpy.typing import NDArray
 from .frames import Frame, Plane
 
 WORKING_SIDE = 960
-"""Larger frames are measured at this length of the longer side."""
+"""Larger frames are scaled down to this length of the longer side."""
 REACH = 48
-"""Pixels of the working frame around a place that belong to it; longer blurs count as this."""
+"""Size in pixels of the local neighbourhood; longer blurs are measured as this."""
 CONTRAST = 60.0
-"""8-bit levels of height that make a place fit to judge by."""
+"""Local height in 8-bit levels above which a pixel is measured."""
 QUANTILE = 0.25
-"""Of all places: this share is sharper."""
+"""Quantile over all measured pixels."""
 ENOUGH_PLACES = 0.002
-"""Share of places with contrast below which a frame shows nothing to judge by, and counts as sharp."""
+"""Share of pixels with contrast below which a frame cannot be measured, and counts as sharp."""
 CALIBRATION = (
     (1.59, 1.0),
     (1.98, 2.0),
@@ -43,14 +41,14 @@ CALIBRATION = (
     (8.7, 24.0),
     (9.71, 32.0),
 )
-"""(raw figure, blur length in pixels of the working frame), rising."""
+"""(raw value, blur length in pixels of the scaled frame), rising."""
 AUTO_THRESHOLD = 3.0
-"""`--only-blurred auto`: frames smeared over fewer pixels (of a frame 960 wide) look sharp to people."""
+"""Frames blurred over fewer pixels (of a frame 960 pixels wide) look sharp to people."""
 
 
 def blur_length(frame: Frame) -> float:
-    """Length of the blur in pixels of the frame, at least 0; 0 where there is nothing to judge by."""
-    luma, scale = _working(frame.planes[0], frame.layout.bits)
+    """Blur length in pixels of the frame; 0 if it cannot be measured."""
+    luma, scale = _scaled_luma(frame.planes[0], frame.layout.bits)
     raw = raw_length(luma)
     if raw is None:
         return 0.0
@@ -59,20 +57,20 @@ def blur_length(frame: Frame) -> float:
 
 
 def auto_threshold(size: tuple[int, int]) -> float:
-    """Length in pixels under which a frame of this size (width, height) looks sharp."""
+    """Blur length in pixels below which a frame of this size (width, height) looks sharp."""
     return AUTO_THRESHOLD * max(max(size) / WORKING_SIDE, 1.0)
 
 
 def raw_length(luma: NDArray[np.float32]) -> float | None:
-    """Uncalibrated length for luma in 8-bit levels, (height, width); None where there is no contrast."""
-    across, down = _width(luma), _width(np.ascontiguousarray(luma.T))
+    """Uncalibrated length for luma in 8-bit levels, (height, width); None without contrast."""
+    across, down = _edge_width(luma), _edge_width(np.ascontiguousarray(luma.T))
     if across is None and down is None:
         return None
     return max(across or 1.0, down or 1.0)
 
 
-def _width(luma: NDArray[np.float32]) -> float | None:
-    """Width of edges along rows."""
+def _edge_width(luma: NDArray[np.float32]) -> float | None:
+    """Width of edges along rows; None without contrast."""
     import cv2
 
     height, width = luma.shape
@@ -88,14 +86,14 @@ def _width(luma: NDArray[np.float32]) -> float | None:
     return float(np.quantile(heights[judged] / np.maximum(steps[judged], 1e-3), QUANTILE))
 
 
-def _working(plane: Plane, bits: int) -> tuple[NDArray[np.float32], float]:
+def _scaled_luma(plane: Plane, bits: int) -> tuple[NDArray[np.float32], float]:
     import cv2
 
     height, width = plane.shape
     scale = min(1.0, WORKING_SIDE / max(height, width))
-    samples: Any = plane
+    samples = np.asarray(plane)
     if scale < 1:
         size = (max(round(width * scale), 1), max(round(height * scale), 1))
-        samples = cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+        samples = np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA))
     luma = samples.astype(np.float32) / np.float32(1 << (bits - 8))
     return luma, scale

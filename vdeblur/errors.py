@@ -3,14 +3,14 @@
     VdeblurError (exit 1)
     ├── UsageError          (exit 2)  invalid settings
     ├── InputError          (exit 3)  missing, empty, damaged or unsupported input
-    ├── ModelError          (exit 3)  an unknown model; weights missing, altered or of another format
-    ├── DeviceError         (exit 4)  an unavailable device or display; out of memory
-    ├── OutputError         (exit 5)  output that exists, cannot be written, or a full disk
-    │   └── NotInSegments             the input cannot be done in segments; `one_piece` goes on without
-    ├── Problems            (as its first)  several of them at once
-    └── NonFiniteResult     (exit 1)  a network gave NaN or infinity; the per-frame network does that frame
+    ├── ModelError          (exit 3)  unknown model; missing, altered or incompatible weights
+    ├── DeviceError         (exit 4)  unavailable device or display; out of memory
+    ├── OutputError         (exit 5)  existing or unwritable output; full disk
+    │   └── NotInSegments             the segments of an input do not fit together; see `jobs.one_piece`
+    ├── Problems            (as the first)  several errors at once
+    └── NonFiniteResult     (exit 1)  a network returned NaN or infinity
 
-A message is one line: it names the file or setting at fault and what to do about it.
+A message is one line that names the file or setting and the remedy.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from collections.abc import Iterable, Sequence
 EXIT_OK = 0
 EXIT_INTERNAL = 1
 EXIT_DAMAGED_INPUT = 6
-"""The work is done, but frames of a damaged input were concealed."""
+"""Done, but frames of a damaged input were concealed."""
 EXIT_BATCH_FAILURES = 7
 
 
 class VdeblurError(Exception):
-    """Base of all errors raised on purpose; `exit_code` is what the command line ends with."""
+    """Base of all errors; `exit_code` is the exit code of the command line."""
 
     exit_code = EXIT_INTERNAL
 
     def __init__(self, message: str = "", *, settings: tuple[str, ...] = ()) -> None:
-        """`settings` names the fields of jobs and options that the message is about: the command line adds flags."""
+        """`settings` are the fields of jobs and options in question; the command line adds their flags."""
         super().__init__(message)
         self.settings = settings
 
@@ -44,39 +44,39 @@ class UsageError(VdeblurError):
 
 
 class InputError(VdeblurError):
-    """The input is missing, empty, damaged beyond use, or of a kind that is not supported."""
+    """The input is missing, empty, too damaged, or not supported."""
 
     exit_code = 3
 
 
 class ModelError(VdeblurError):
-    """A model is unknown, or its file is missing, altered or of another format."""
+    """A model is unknown, or its file is missing, altered or incompatible."""
 
     exit_code = 3
 
 
 class DeviceError(VdeblurError):
-    """The device is absent or out of memory, or there is no display."""
+    """The device is unavailable or out of memory, or there is no display."""
 
     exit_code = 4
 
 
 class OutputError(VdeblurError):
-    """The output already exists, cannot be written, or the disk is full."""
+    """The output already exists or cannot be written, or the disk is full."""
 
     exit_code = 5
 
 
 class NotInSegments(OutputError):
-    """Segments of an input do not make it up again: its times or its encoder's headers are not what they seemed."""
+    """The segments of an input do not fit together: its times or the headers of its encoder are inconsistent."""
 
 
 class NonFiniteResult(VdeblurError):
-    """A network gave NaN or infinity for a frame; `vdeblur.restorers.fallback` turns to the per-frame network."""
+    """A network returned NaN or infinity for a frame; `vdeblur.restorers.fallback` uses the per-frame network."""
 
 
 class Problems(VdeblurError):
-    """Several errors at once, the reason for the refusal first."""
+    """Several errors at once, the most important first."""
 
     def __init__(self, errors: Sequence[VdeblurError]) -> None:
         super().__init__("; ".join(map(str, errors)))
@@ -92,12 +92,12 @@ _FULL = {
 
 
 def reason_of(error: BaseException) -> str:
-    """Why the system or FFmpeg refused, in words; where the disk is full, with what to do about it."""
-    said = getattr(error, "strerror", None) or str(error)
-    return _FULL.get(getattr(error, "errno", None) or 0, said)
+    """The reason of an error of the system or FFmpeg, with the remedy if the disk is full."""
+    reason = getattr(error, "strerror", None) or str(error)
+    return _FULL.get(getattr(error, "errno", None) or 0, reason)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """'; did you mean "fast"?' for the nearest of the known names, or nothing where none is near."""
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f'; did you mean "{near[0]}"?' if near else ""
+    """'; did you mean "fast"?' for the most similar known name; empty if there is none."""
+    similar = difflib.get_close_matches(name, list(known), n=1)
+    return f'; did you mean "{similar[0]}"?' if similar else ""

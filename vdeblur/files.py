@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and hashes of files."""
+"""Atomic writing of files and folders, and hashes of files."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _NO_WAIT = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to. When the block ends, that file is on the disk as `path`; if it raises, gone.
+    """A temporary name next to `path`, renamed to `path` at the end of the block, or deleted after an exception.
 
-    Whoever reads `path` meanwhile, or after a power cut, sees the old file or the new one, whole. Raises OSError.
+    Readers of `path`, also after a power cut, see the complete old or new file. Raises OSError.
     """
     part = path.with_name(f".{path.name}-{secrets.token_hex(4)}.part")
     try:
@@ -37,9 +37,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """A folder to fill within the block, which is there under its name only when the block has ended well.
+    """A folder to fill within the block, which gets its name only if the block succeeds.
 
-    Raises OutputError where there is something of that name, or where it cannot be written.
+    Raises OutputError if the name is taken or cannot be written.
     """
     if folder.exists():
         raise OutputError(f"{folder}: already exists; choose another folder")
@@ -55,25 +55,25 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all. Raises OSError."""
+    """Write a text file atomically. Raises OSError."""
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write a JSON file whole or not at all. Raises OSError."""
+    """Write a JSON file atomically. Raises OSError."""
     write_text(path, json.dumps(value))
 
 
 def flush(path: Path) -> None:
-    """Wait until a file's bytes, or a folder's names, are on the disk. Raises OSError."""
+    """Flush a file, or the entries of a folder, to disk. Raises OSError."""
     is_folder = path.is_dir()
     if os.name == "nt" and is_folder:
         return
     try:
-        handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)  # Windows flushes what may be written
+        handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)  # Windows flushes writable files only
     except PermissionError:
-        if is_folder:  # one that may be written but not listed
+        if is_folder:  # writable but not listable
             return
         raise
     try:
@@ -83,9 +83,9 @@ def flush(path: Path) -> None:
 
 
 def sync(handle: int) -> None:
-    """Wait until what was written to an open file is on the disk. Raises OSError.
+    """Flush an open file to disk. Raises OSError.
 
-    Many network folders know no such wait, or none for folders: they are taken at their word.
+    Many network file systems do not support this, or not for folders; that is ignored.
     """
     try:
         os.fsync(handle)
@@ -95,7 +95,7 @@ def sync(handle: int) -> None:
 
 
 def user_cache() -> Path:
-    """Where the system wants programs to keep what they can do without; it may not be there yet."""
+    """The user's cache folder for vdeblur, which may not exist yet."""
     if sys.platform == "win32":
         parent = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
     elif sys.platform == "darwin":
@@ -106,7 +106,7 @@ def user_cache() -> Path:
 
 
 def file_sha256(path: str | Path) -> str:
-    """SHA-256 of a file, in hexadecimal. Raises InputError for one that cannot be read."""
+    """SHA-256 of a file, in hexadecimal. Raises InputError if it cannot be read."""
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Optical flow between two frames: dense inverse search (DIS, Kroeger et al. 2016), as OpenCV has it."""
+"""Optical flow between two frames: dense inverse search (DIS, Kroeger et al. 2016), from OpenCV."""
 
 from __future__ import annotations
 
@@ -10,31 +10,33 @@ from numpy.typing import NDArray
 Luma: TypeAlias = NDArray[np.uint8]
 """(height, width)."""
 Flow: TypeAlias = NDArray[np.float32]
-"""(height, width, 2): x and y, in samples, from a place in one frame to the same thing in the other."""
+"""(height, width, 2): x and y displacement in samples, from one frame to the same point in the other."""
 
 
 def dis(one: Luma, two: Luma, preset: Literal["fast", "medium"]) -> Flow:
-    """Flow from `one` to `two`, of at least 16 samples a side; "medium" is finer and takes several times as long."""
+    """Flow from `one` to `two`, of at least 16 samples a side; "medium" is more accurate and several times slower."""
     import cv2
 
     number = {"fast": cv2.DISOPTICAL_FLOW_PRESET_FAST, "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM}[preset]
     start = np.zeros((*one.shape, 2), np.float32)
-    # An estimator that has seen a small frame has changed its patches and scales for good: each flow has its own, which
-    # costs no time, so that what came before never shows in what comes out.
+    # A small frame permanently changes the patches and scales of an estimator. A new one per flow costs no time, and
+    # makes results independent of earlier frames.
     return np.asarray(cv2.DISOpticalFlow.create(number).calc(one, two, start), np.float32)
 
 
 def optical_flow(previous: NDArray[np.uint8], frame: NDArray[np.uint8]) -> Flow:
     """Motion from `previous` to `frame`, both uint8 (height, width, channels): (height, width, 2), x and y in pixels.
 
-    Raises ValueError for other shapes.
+    Raises ValueError for other or different shapes.
     """
     if frame.ndim != 3 or frame.shape != previous.shape:
-        raise ValueError(f"frames are (height, width, channels) alike, got {previous.shape} and {frame.shape}")
+        raise ValueError(
+            f"frames must be (height, width, channels) of the same shape, got {previous.shape} and {frame.shape}"
+        )
     import cv2
 
     height, width = frame.shape[:2]
-    # The coarsest level of the pyramid needs room for one 8x8 patch, so that a small frame is continued to 32x32.
+    # The coarsest level of the pyramid must hold one 8x8 patch, so small frames are padded to 32x32.
     bottom, right = max(0, 32 - height), max(0, 32 - width)
     lumas = []
     for rgb in (previous, frame):

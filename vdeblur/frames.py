@@ -1,4 +1,4 @@
-"""What a frame is: planes, time and colour that travel together. No input or output, no tensor library."""
+"""Frame: planes with their time and colour tags. No input or output, no tensor library."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ LUMA_WEIGHTS: dict[int, tuple[float, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Color:
-    """Colour tags as code points of ITU-T H.273, which are FFmpeg's numbers too; 2 stands for *unspecified*.
+    """Colour tags as code points of ITU-T H.273, which FFmpeg uses as well; 2 is *unspecified*.
 
-    They are carried exactly as the file states them; `luma_weights` is where an untagged frame is guessed.
+    They are kept exactly as in the file; only `luma_weights` makes assumptions about untagged frames.
     """
 
     primaries: int = 2
     transfer: int = 2
     matrix: int = 2
     full_range: bool | None = None
-    """True for 0..2^bits-1, False for limited (16..235 in 8 bit), None where the file says nothing."""
+    """True for 0..2^bits-1, False for limited (16..235 in 8 bit), None if unspecified."""
     chroma_location: int = 0
     """FFmpeg's AVChromaLocation; 0 is unspecified."""
 
     def luma_weights(self, height: int) -> tuple[float, float]:
-        """(Kr, Kb) for this matrix; untagged frames count as BT.709 from 720 lines up, else BT.601."""
+        """(Kr, Kb) for this matrix; untagged frames are taken for BT.709 from 720 lines up, else BT.601."""
         guess = MATRIX_BT709 if height >= 720 else MATRIX_SMPTE170M
         return LUMA_WEIGHTS.get(self.matrix, LUMA_WEIGHTS[guess])
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the samples of a frame lie in its planes.
+    """How the planes of a frame store its samples.
 
     `model` "yuv" has planes Y, Cb, Cr; "rgb" has R, G, B (each full size); "gray" has Y alone. `alpha` adds one more
     full-size plane at the end. Chroma planes have ceil(size / 2**shift) samples.
@@ -56,7 +56,7 @@ class Layout:
 
     model: Literal["yuv", "rgb", "gray"]
     bits: int = 8
-    """Significant bits of a sample, 8..16; samples over 8 bits lie in the low bits of uint16."""
+    """Significant bits of a sample, 8..16; samples of more than 8 bits are in the low bits of uint16."""
     chroma_shift: tuple[int, int] = (0, 0)
     """(horizontal, vertical) log2 of the chroma sub-sampling: (1, 1) is 4:2:0, (1, 0) 4:2:2, (0, 0) 4:4:4."""
     alpha: bool = False
@@ -79,19 +79,19 @@ class Layout:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One frame and its time. Planes are never written to; a restorer makes new ones."""
+    """One frame and its time. Planes must not be modified; restorers make new ones."""
 
     planes: tuple[Plane, ...]
-    """Native samples, each (height, width) of its plane, uint8 or uint16, as `layout` orders them."""
+    """Native samples, each (height, width) of its plane, uint8 or uint16, in the order of `layout`."""
     layout: Layout
     color: Color
     pts: int
     """Presentation time in units of `time_base`; never None, never a float."""
     time_base: Fraction
     duration: int = 0
-    """In units of `time_base`; 0 where the source does not say."""
+    """In units of `time_base`; 0 if unknown."""
     origin: Any = field(default=None, repr=False)
-    """Opaque to all but the source and sink that share it (side data, an image's file name)."""
+    """Used only by the source and sink that share it (side data, file name of an image)."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -101,13 +101,13 @@ class Frame:
 
     @property
     def seconds(self) -> float:
-        """Presentation time for people; never computed with."""
+        """Presentation time for display; not used in computations."""
         return float(self.pts * self.time_base)
 
 
 @dataclass(frozen=True, slots=True)
 class StreamInfo:
-    """What a source knows before its first frame; None where it cannot say."""
+    """Properties of a stream known before its first frame; None if unknown."""
 
     width: int
     height: int
@@ -115,13 +115,13 @@ class StreamInfo:
     color: Color
     time_base: Fraction
     frame_rate: Fraction | None = None
-    """A hint (FFmpeg's average_rate): the truth is in each frame's pts."""
+    """A hint (FFmpeg's average_rate); exact times are the pts of frames."""
     frames: int | None = None
-    """A hint for progress; may be estimated from duration and rate."""
+    """An estimate for progress displays."""
     duration_seconds: float | None = None
     sample_aspect_ratio: Fraction | None = None
     rotation: int = 0
-    """Degrees, as the display matrix says; frames are carried unrotated."""
+    """Degrees, from the display matrix; frames are not rotated."""
     codec: str = ""
     bit_rate: int | None = None
     """Of the video stream, bits per second."""

@@ -1,4 +1,4 @@
-"""Loading: a model's name and how it is to run become a restorer, once per process."""
+"""Loads models as restorers, each network once per process."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ from .restorers.made import MADE
 from .windows import Window
 
 PER_FRAME_MODEL = "cnn"
-"""The published model that stands in where a recurrent result is not finite."""
+"""The published model used when a recurrent result is not finite."""
 
 LEAST_WARM_UP = 12
-"""Frames before a start that are run through even without a memory: windows look back, and black or burnt-out frames
-can only be told from scene cuts by what came before them."""
+"""Least number of warm-up frames, also for restorers without state: windows look back, and scene cuts next to black or
+burnt-out frames need the frames before them."""
 
 MOST_LOADED = 8
-"""Networks kept; the one that was asked for longest ago goes first."""
+"""Number of networks kept in memory; the least recently requested is dropped first."""
 
 OnRetreat = Callable[[str], None]
-"""Told, in a few words, that a network went to smaller tiles or to the CPU because it ran out of memory."""
+"""Called with a short description when a network continues in smaller tiles or on the CPU for lack of memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """Which model, and how it runs; the defaults are those of the command line."""
+    """Which model to use, and how to run it; the defaults are those of the command line."""
 
     name: str | None = None
-    """A published model, a .safetensors file, the folder of an exported model, a classical filter or one that was
-    registered; None: the default of the device."""
+    """A published model, a .safetensors file, the folder of an exported model, a classical filter or a
+    registered restorer; None: the default for the device."""
     device: str = "auto"
     """"auto", "cpu", "cuda", "cuda:N" or "mps"."""
     precision: str = "auto"
     """"auto", "fp32", "bf16", "fp16" or "int8"."""
     tile: int | None = None
-    """Side of tiles in pixels; 0: the whole frame at once, None: by the memory that is free."""
+    """Side of tiles in pixels; 0: the whole frame at once, None: depends on the free memory."""
     views: int | None = None
-    """Symmetric views of each frame that a network averages, 1 to 8, at as many times the cost; None: the model's."""
+    """Number of symmetric views of each frame to average, 1 to 8, each at full cost; None: that of the model."""
     engine: str = "auto"
-    """"torch", "onnx", "openvino", or "auto": the one that `vdeblur bench` found to be the fastest here, or torch."""
+    """"torch", "onnx", "openvino", or "auto": the fastest one measured by `vdeblur bench`, or torch."""
 
     def named(self) -> ModelOptions:
-        """The same with name and views filled in. Raises what `default_model` raises."""
+        """These options with name and views filled in. Raises what `default_model` raises."""
         name = self.name or default_model(self.device)
         if self.views is not None:
             return replace(self, name=name)
@@ -66,12 +66,12 @@ def load_restorer(
 ) -> Restorer:
     """The restorer of a model; `load_restorer("fast")` is `load_restorer(ModelOptions("fast"))`.
 
-    A network is loaded once: whoever asks for it again in this process, on the same device and so on, shares it, one
-    frame at a time. `look_ahead` False makes a network do without future frames, for live streams. `on_retreat` is
-    told of what happens to this caller's frames.
+    A network is loaded once per process for the same device and settings, and shared by all callers, one frame at a
+    time. With `look_ahead` False it uses no future frames, for live streams. `on_retreat` is called for this caller's
+    frames only.
 
     Raises ModelError for an unknown model or an invalid file, DeviceError for an unavailable device and
-    UsageError for a precision that the device cannot do.
+    UsageError for a precision that the device does not support.
     """
     options = (model if isinstance(model, ModelOptions) else ModelOptions(model)).named()
     assert options.name is not None
@@ -80,31 +80,31 @@ def load_restorer(
     return SharedRestorer(_loaded(options, options.name, look_ahead), on_retreat)
 
 
-def load_per_frame(beside: Restorer, *, look_ahead: bool = True, on_retreat: OnRetreat = lambda _: None) -> Restorer:
-    """The per-frame network, on the device and in the precision of the restorer that it stands in for."""
-    precision = beside.precision if beside.precision in ("fp32", "bf16", "fp16") else "auto"
-    options = ModelOptions(PER_FRAME_MODEL, beside.device, precision)
+def load_per_frame(restorer: Restorer, *, look_ahead: bool = True, on_retreat: OnRetreat = lambda _: None) -> Restorer:
+    """The per-frame network, on the device and in the precision of the restorer that it replaces."""
+    precision = restorer.precision if restorer.precision in ("fp32", "bf16", "fp16") else "auto"
+    options = ModelOptions(PER_FRAME_MODEL, restorer.device, precision)
     return load_restorer(options, look_ahead=look_ahead, on_retreat=on_retreat)
 
 
 def default_model(device: str = "auto") -> str:
-    """The published model used where none is named: a GPU has time for the best, a CPU takes the one that keeps pace.
+    """The published default model for the kind of device.
 
-    Raises ModelError where none is marked so, DeviceError for an unavailable device.
+    Raises ModelError if there is none, DeviceError for an unavailable device.
     """
     place = "cpu"
-    if device != "cpu" and is_installed("torch"):  # it loads slowly: only if it must
+    if device != "cpu" and is_installed("torch"):  # slow to import, so only if needed
         from .backends.pytorch import choose_device
 
         place = "cpu" if choose_device(device) == "cpu" else "gpu"
     for model in published():
         if place in model.default_on.split():
             return model.name
-    raise ModelError("no model comes with this copy of vdeblur; install it again, or name a model file")
+    raise ModelError("no models are installed; reinstall vdeblur, or name a model file")
 
 
 def warm_up_of(model: ModelOptions) -> int:
-    """Frames to restore and throw away before one that must be within 1/255 of what a longer past would give."""
+    """Number of warm-up frames after which results are within 1/255 of those with a longer past."""
     name = model.named().name
     if name in MADE:
         return max(MADE[name].warm_up, LEAST_WARM_UP)
@@ -114,7 +114,7 @@ def warm_up_of(model: ModelOptions) -> int:
 
 
 def unknown_model(name: str) -> ModelError:
-    """What to say of a name that is no model's."""
+    """The error for an unknown model, with suggestions."""
     known = [*(model.name for model in published()), *MADE]
     others = "a .safetensors file or the folder of an exported model"
     hint = did_you_mean(name, known) or f"; choose {', '.join(known)}, {others}"
@@ -122,7 +122,7 @@ def unknown_model(name: str) -> ModelError:
 
 
 class _Network:
-    """A network in memory, for all who use it: one frame at a time, and whoever's frame it is hears of a retreat."""
+    """A loaded network, shared by several callers, one frame at a time; retreats are reported to the current caller."""
 
     def __init__(self, load: Callable[[OnRetreat], Restorer]) -> None:
         self.lock = Lock()
@@ -136,14 +136,14 @@ class _Network:
 
 
 class SharedRestorer(Wrapper):
-    """One caller's hold on a network that others in this process may use as well."""
+    """A caller's handle to a network that may be shared with others."""
 
     def __init__(self, network: _Network, on_retreat: OnRetreat) -> None:
         super().__init__(network.restorer)
         self._network, self._on_retreat = network, on_retreat
 
     def restore(self, window: Window, state: State) -> tuple[Frame, State]:
-        """Restore the centre when it is this caller's turn."""
+        """Restore the centre, waiting for other callers."""
         with self._network.lock:
             self._network.on_retreat = self._on_retreat
             return self.inner.restore(window, state)
@@ -160,7 +160,7 @@ def _loaded(options: ModelOptions, name: str, look_ahead: bool) -> _Network:
         from .backends.pytorch import choose_device, choose_precision
 
         if options.precision == "int8":
-            raise UsageError("torch does not compute in int8; openvino does, with a model that `vdeblur compress` made")
+            raise UsageError("torch does not support int8; use the engine openvino with a model of `vdeblur compress`")
         device = choose_device(options.device)
         options = replace(options, device=device, precision=choose_precision(options.precision, device))
     try:
@@ -175,7 +175,9 @@ def _loaded(options: ModelOptions, name: str, look_ahead: bool) -> _Network:
 
     with _networks_lock:
         network = _networks.pop(key, None)
-        if network is None or network.has_retreated:  # memory may do again: another caller tries as asked
+        if (
+            network is None or network.has_retreated
+        ):  # there may be enough memory again: retry with the requested settings
             network = _Network(new)
         _networks[key] = network
         while len(_networks) > MOST_LOADED:
@@ -184,7 +186,7 @@ def _loaded(options: ModelOptions, name: str, look_ahead: bool) -> _Network:
 
 
 def _engine(options: ModelOptions, name: str, path: Path) -> str:
-    """The engine of a model, "auto" decided. Raises UsageError for one that cannot run it."""
+    """The engine for a model, with "auto" resolved. Raises UsageError if it cannot run the model."""
     if is_graph(path):
         return choose_graph_engine(options.engine, options.device, load_graph(path).precision)
     return choose_engine(options.engine, name, options.device, options.precision)
@@ -229,19 +231,19 @@ def _load_graph(
 
 
 def export_model(name: str, output: str | Path) -> Graph:
-    """Write a published model or a .safetensors file as a graph; see `backends.export`. Raises what that raises."""
+    """Export a published model or a .safetensors file; see `backends.export`. Raises what that raises."""
     from .backends.checkpoints import load
     from .backends.export import export
 
     path, sha256 = weights_of(name)
     if is_graph(path):
-        raise UsageError(f"{name}: is exported already")
+        raise UsageError(f"{name}: already exported")
     checkpoint = load(path, sha256)
     return export(checkpoint, output, name=Path(name).stem, weights_sha256=sha256 or file_sha256(path))
 
 
 def quantise_model(name: str, clips: Iterable[tuple[str, Iterable[Frame]]], output: str | Path) -> Graph:
-    """Write a model, exported or not, in int8; see `backends.quantising`. Raises what that raises."""
+    """Quantise a model, exported or not, to int8; see `backends.quantising`. Raises what that raises."""
     from .backends.cache import exported
     from .backends.quantising import quantise
 
@@ -251,7 +253,7 @@ def quantise_model(name: str, clips: Iterable[tuple[str, Iterable[Frame]]], outp
 
 
 def weights_of(name: str) -> tuple[Path, str | None]:
-    """A model's file (or the folder of an exported one) and the hash that it must have, if that is known.
+    """The file of a model (or the folder of an exported one), and its expected hash if known.
 
     Raises ModelError for an unknown model.
     """

@@ -1,4 +1,4 @@
-"""The whole product on one screen: decode -> window -> restore -> encode."""
+"""The pipeline: decode -> window -> restore -> encode."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Restored:
 
 
 class Stream:
-    """One stream through a restorer, frame by frame.
+    """Restores one stream frame by frame.
 
         stream = Stream(load_restorer("fast"), SceneCuts())
         for frame in camera:
@@ -34,29 +34,29 @@ class Stream:
         for result in stream.flush():
             show(result.after)
 
-    The state of the restorer lies here and nowhere else, so streams may share one restorer. Not for several threads at
-    once. What a restorer raises comes out unchanged; the frames of that call are lost, and the next scene goes well.
+    The state of the restorer is stored only here, so streams may share a restorer. Not thread-safe. Exceptions of the
+    restorer pass through; the frames of that call are lost, and the next scene starts afresh.
     """
 
     def __init__(self, restorer: Restorer, is_cut: IsCut | None = None) -> None:
-        """`is_cut` (such as a `SceneCuts` of its own) says where scenes start besides at changes of the frame size."""
+        """`is_cut`, such as a new `SceneCuts`, detects scene starts in addition to changes of the frame size."""
         self._restorer = restorer
         self._windows = WindowBuffer(restorer.past, restorer.future, is_cut)
         self._state: State = None
 
     def feed(self, frame: Frame) -> list[Restored]:
-        """Add the next frame; return what it lets restore, in order.
+        """Add the next frame; return the results that it completes, in order.
 
-        That is one frame, `restorer.future` frames behind; none at the start of a scene; several at a cut.
+        Usually one result, `restorer.future` frames behind; none at the start of a scene; several at a cut.
         """
         return [self._restore(window) for window in self._windows.feed(frame)]
 
     def flush(self) -> list[Restored]:
-        """End the stream; return the frames that were waiting for their future. A frame fed later starts anew."""
+        """End the stream; return the results of the last frames. A frame fed later starts a new scene."""
         return [self._restore(window) for window in self._windows.flush()]
 
     def use(self, restorer: Restorer) -> None:
-        """Go on with another restorer from the next frame: the state starts anew, the past frames stay."""
+        """Switch to another restorer with the next frame: resets the state, keeps the past frames."""
         self._restorer, self._state = restorer, None
         self._windows.past, self._windows.future = restorer.past, restorer.future
 
@@ -68,7 +68,7 @@ class Stream:
 
 
 def restored(frames: Iterable[Frame], restorer: Restorer, is_cut: IsCut | None = None) -> Iterator[Restored]:
-    """Restore frames as they are asked for: one result per frame, in order; the state starts anew with every scene."""
+    """Restore frames lazily: yields one result per frame, in order; the state is reset at every scene start."""
     stream = Stream(restorer, is_cut)
     for frame in frames:
         yield from stream.feed(frame)
@@ -77,7 +77,7 @@ def restored(frames: Iterable[Frame], restorer: Restorer, is_cut: IsCut | None =
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What went through the stream."""
+    """Number of restored frames and scenes."""
 
     frames: int
     scenes: int
@@ -87,7 +87,7 @@ def restore_stream(source: Iterable[Frame], restorer: Restorer, sink: Sink, is_c
     """Restore every frame of `source` into `sink`, in order.
 
     Opens and closes nothing: source and sink are context managers, and threads, progress and blending are wrappers
-    around the arguments. Whatever any of the three raises comes out unchanged.
+    of the arguments. Exceptions pass through.
     """
     frames = scenes = 0
     for result in restored(source, restorer, is_cut):

@@ -1,4 +1,4 @@
-"""How far a job has come: a bar for people, JSON lines for programs. Draws only where the command line tells it to."""
+"""Progress of a job: a bar for people, JSON lines for programs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UPDATE_SECONDS = 0.5
 
 
 class Progress(Protocol):
-    """Told of each frame within a `with` block."""
+    """Is updated with each frame within a `with` block."""
 
     def __enter__(self) -> Progress: ...
 
@@ -26,20 +26,20 @@ class Progress(Protocol):
     ) -> None: ...
 
     def update(self, info: StreamInfo, frame: Frame) -> None:
-        """Count a frame that has been restored."""
+        """Count a restored frame."""
         ...
 
 
 class Meter:
-    """Frames, rate and share done. The share comes from time stamps where the length in seconds is known.
+    """Counts frames, and computes rate and share done, from time stamps if the duration is known.
 
-    Frame counts in headers are often missing or wrong, and say nothing about variable frame rates.
+    Frame counts in headers are often missing or wrong, and misleading for variable frame rates.
     """
 
     def __init__(self) -> None:
         self.frames = 0
         self.share: float | None = None
-        """0..1, or None where the source cannot say how long it is."""
+        """0..1, or None if the length is unknown."""
         self._first_seconds = 0.0
         self._start = time.perf_counter()
 
@@ -65,12 +65,12 @@ class Meter:
 
     @property
     def seconds_left(self) -> float | None:
-        """At the pace so far; None while that is unknown."""
+        """Estimated from the speed so far; None if unknown."""
         return self.seconds * (1 - self.share) / self.share if self.share else None
 
 
 class Silent:
-    """No progress at all."""
+    """Shows nothing."""
 
     def __enter__(self) -> Silent:
         return self
@@ -79,11 +79,11 @@ class Silent:
         pass
 
     def update(self, info: StreamInfo, frame: Frame) -> None:
-        """Ignore a frame."""
+        """Do nothing."""
 
 
 class JsonLines:
-    """One JSON object a line: frames, seconds, fps, position_seconds, share (0..1 or null), seconds_left (or null)."""
+    """A JSON object per line: frames, seconds, fps, position_seconds, share (0..1 or null), seconds_left (or null)."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
@@ -125,7 +125,7 @@ class Bar:
     """A bar on the terminal at stderr, with frames, rate and time left."""
 
     def __init__(self, *, force: bool = False) -> None:
-        """`force` draws even where stderr is no terminal."""
+        """`force` draws even if stderr is not a terminal."""
         from rich.console import Console
         from rich.progress import BarColumn, TextColumn
         from rich.progress import Progress as RichProgress

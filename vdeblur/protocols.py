@@ -1,4 +1,4 @@
-"""Source and Sink: what a stream comes from and goes to; `media` has them for files, `live` for cameras."""
+"""Source and Sink: the input and output of a stream. `media` implements them for files, `live` for cameras."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from .frames import Frame, StreamInfo
 
 
 class Source(Protocol):
-    """Gives every frame of a stream once, in presentation order, with strictly rising pts.
+    """Yields every frame of a stream once, in presentation order, with strictly rising pts.
 
     Iterate it once, from one thread. Leaving its `with` block closes it.
     """
 
     @property
     def info(self) -> StreamInfo:
-        """What is known before the first frame."""
+        """Properties known before the first frame."""
         ...
 
     @property
     def concealed(self) -> int:
-        """Frames so far that were damaged or lost, and stand as the last good one or as the decoder mended them."""
+        """Number of damaged or lost frames so far, replaced by the last good one or concealed by the decoder."""
         ...
 
     @property
     def damaged(self) -> bool:
-        """The input is not whole: frames were concealed or are missing, or it ends before it says that it does."""
+        """Whether the input is damaged: frames were concealed or are missing, or it is truncated."""
         ...
 
     @property
     def warnings(self) -> list[str]:
-        """What a user should know, one line each; complete when the stream has ended."""
+        """Warnings for the user, one line each; complete when the stream has ended."""
         ...
 
     def __iter__(self) -> Iterator[Frame]: ...
 
     def close(self) -> None:
-        """Let go of the input. May be called twice."""
+        """Close the input. May be called twice."""
         ...
 
     def __enter__(self) -> Source: ...
@@ -49,18 +49,18 @@ class Source(Protocol):
 
 
 class Sink(Protocol):
-    """Takes frames in order and makes an output of them that appears under its name only when it is whole.
+    """Writes frames in order to an output that appears under its name only when it is complete.
 
-    Leaving its `with` block commits; leaving it through an exception aborts.
+    Leaving its `with` block closes it; leaving it through an exception aborts.
     """
 
     @property
     def warnings(self) -> list[str]:
-        """What the output cannot hold, one line each; complete from the start but for what frames bring later."""
+        """What the output cannot hold, one line each; later frames may add to it."""
         ...
 
     def write(self, frame: Frame) -> None:
-        """Add one frame. Raises OutputError when the disk is full or the encoder fails."""
+        """Write one frame. Raises OutputError if the disk is full or the encoder fails."""
         ...
 
     def close(self) -> None:
@@ -68,7 +68,7 @@ class Sink(Protocol):
         ...
 
     def abort(self) -> None:
-        """Leave neither an output nor a temporary file. Does nothing after `close`."""
+        """Discard the output and temporary files. Does nothing after `close`."""
         ...
 
     def __enter__(self) -> Sink: ...

@@ -1,7 +1,7 @@
-"""Restored frames by number, in any order: for frame servers and players, which ask as they like.
+"""Restored frames by number, in any order, for frame servers and players.
 
-A recurrence wants its frames in order. So a *run* goes through the stream as `restore_stream` does, and whoever asks
-for the next frames gets them from it; after a jump a new run starts a warm-up earlier, as a segment of a file does.
+A recurrent network needs its frames in order. So a *run* restores the stream sequentially and serves requests for the
+next frames; after a jump a new run starts, with a warm-up before the requested frame as for segments of a file.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ Out = TypeVar("Out")
 
 
 class RandomAccess(Generic[Out]):
-    """A stream of known length whose restored frames can be asked for by number. Not for several threads at once.
+    """Random access to the restored frames of a stream of known length. Not thread-safe.
 
-    Forward, by no more than the warm-up, the run goes on; back, what was kept is handed out again; all else costs a
-    warm-up. Holds one state, one window of frames and `keep` results, however long the stream is.
+    The run continues for steps forward by at most the warm-up; kept results serve steps back; other requests cost a
+    warm-up. Memory is bounded by one state, one window of frames and `keep` results.
     """
 
     def __init__(
@@ -36,12 +36,11 @@ class RandomAccess(Generic[Out]):
         new_cuts: Callable[[], IsCut] | None = None,
         finish: Callable[[Frame], Out],
     ) -> None:
-        """`frame_at` reads frame 0 .. count - 1; what it raises comes out of `frame`, which can be called again.
+        """`frame_at` reads frame 0 .. count - 1; its exceptions pass through `frame`, which can be called again.
 
-        `warm_up` is how many frames a new run restores and throws away before the one asked for: with the model's
-        measured number that one is within 1/255 of an unbroken run. `keep` results, at least one, stay at hand for
-        requests that were overtaken. `new_cuts` makes, for each run, what `windows` asks for scene cuts. `finish` makes
-        of a restored frame what is handed out and kept.
+        `warm_up` is the number of frames that a new run restores and discards before the requested one; with the
+        model's measured number the result is within 1/255 of an unbroken run. The last `keep` results (at least one)
+        are cached. `new_cuts` makes the scene cut detector of a run. `finish` converts a restored frame to the result.
         """
         self._frame_at, self._count = frame_at, count
         self._restorer = restorer
@@ -50,9 +49,9 @@ class RandomAccess(Generic[Out]):
         self._kept: OrderedDict[int, Out] = OrderedDict()
         self._run: Iterator[Frame] | None = None
         self._next = 0
-        """The frame that the run yields next."""
+        """Number of the next frame of the run."""
         self._warm = 0
-        """The run's first frame that has the past it needs."""
+        """Number of the first warm frame of the run."""
 
     def frame(self, number: int) -> Out:
         """Frame `number` restored. Raises IndexError outside the stream, and what the restorer raises."""
@@ -63,7 +62,7 @@ class RandomAccess(Generic[Out]):
         run = self._run
         if run is None or not 0 <= number - self._next <= self._warm_up:
             run = self._start(number)
-        self._run = None  # whatever is raised below leaves no run that could be gone on with
+        self._run = None  # an exception below ends the run
         while self._next <= number:
             result = next(run)
             if self._next >= self._warm:
@@ -75,10 +74,13 @@ class RandomAccess(Generic[Out]):
         return self._kept[number]
 
     def _start(self, number: int) -> Iterator[Frame]:
-        """A run for which `number` is warm; from the beginning of the stream every frame is."""
+        """Start a run in which frame `number` is warm; from the start of the stream all frames are."""
         first = max(number - self._warm_up, 0)
         self._next, self._warm = first, number if first else 0
-        numbers, read = range(first, self._count), self._frame_at  # no `self`: frames would wait for cycles to be found
+        numbers, read = (
+            range(first, self._count),
+            self._frame_at,
+        )  # no `self` in the generator: a reference cycle would delay freeing frames
         is_cut = self._new_cuts() if self._new_cuts else None
         results = restored((read(number) for number in numbers), self._restorer, is_cut)
         return (result.after for result in results)

@@ -1,7 +1,4 @@
-"""Restorer: the protocol that the ConvLSTM, the per-frame CNN, a classical filter and a test's identity share.
-
-`Wrapper` is the base of restorers that work around another one.
-"""
+"""Restorer: the protocol of networks and classical filters; and Wrapper, the base of restorers around another one."""
 
 from __future__ import annotations
 
@@ -11,20 +8,20 @@ from .frames import Frame
 from .windows import Window
 
 State: TypeAlias = Any
-"""Opaque to all but the restorer that made it; None is the start of a scene."""
+"""Opaque to all except the restorer that made it; None at the start of a scene."""
 
 
 class Restorer(Protocol):
-    """Restores the centre of a window. Holds weights and settings, never anything of a stream."""
+    """Restores the centre frame of a window. Stores weights and settings, but nothing about a stream."""
 
     @property
     def name(self) -> str:
-        """What `-m` calls it."""
+        """Name of the model."""
         ...
 
     @property
     def device(self) -> str:
-        """ "cpu", "cuda:0" and so on; another one after memory ran out on the first."""
+        """ "cpu", "cuda:0" and so on; may change when memory runs out."""
         ...
 
     @property
@@ -34,12 +31,12 @@ class Restorer(Protocol):
 
     @property
     def past(self) -> int:
-        """Frames before the centre that a window shows it."""
+        """Number of frames before the centre in its windows."""
         ...
 
     @property
     def future(self) -> int:
-        """Frames after the centre that a window shows it."""
+        """Number of frames after the centre in its windows."""
         ...
 
     def restore(self, window: Window, state: State) -> tuple[Frame, State]:
@@ -48,9 +45,9 @@ class Restorer(Protocol):
 
 
 class Wrapper:
-    """A restorer around another one, whose name, device, precision and window are the inner one's, as they are now.
+    """A restorer around another one, with the current name, device, precision and window of the inner one.
 
-    As it stands it changes nothing; a subclass overrides `restore`.
+    Subclasses override `restore`.
     """
 
     def __init__(self, inner: Restorer) -> None:

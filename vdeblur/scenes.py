@@ -1,8 +1,7 @@
-"""Scene cuts: does the next frame show what the last one showed, or something else?
+"""Detects scene cuts: whether a frame shows the same scene as the previous one.
 
 Histograms and differences of frames fire on pans and flashes and miss a cut between two shots of one place. This
-detector asks instead how much of a frame can be *found again* in the frame before, somewhere nearby and at any
-brightness:
+detector measures instead how much of a frame can be *found* in the previous frame, nearby and at any brightness:
 
 1. Luma is sampled down to at most 64 cells a side: motion blur, noise and codec artefacts mostly average out.
 2. Phase correlation (Kuglin and Hines, 1975) proposes how the whole frame moved, so a fast pan is no surprise; "not
@@ -51,14 +50,14 @@ TEXTURE = 1.0
 TEXTURE_CAP = 20.0
 """Standard deviation over which a block weighs no more: one bright lamp is not the scene."""
 CRUSHED, BURNT = 2.0, 250.0
-"""8-bit levels outside which a cell holds no picture, only a limit."""
+"""8-bit levels outside which a cell is clipped."""
 
 Cells = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Small:
-    """A frame small enough to compare."""
+    """A downsampled frame for comparison."""
 
     cells: Cells
     """Mean luma in 8-bit levels, at most 64 x 64."""
@@ -76,14 +75,14 @@ class Small:
 
 
 class SceneCuts:
-    """Says for each pair of neighbours whether a scene starts between them; one instance per stream, asked in order."""
+    """Detects scene starts between consecutive frames; use one instance per stream, in order."""
 
     def __init__(self) -> None:
         self._reference: Small | None = None
         self._last: Frame | None = None
 
     def __call__(self, previous: Frame, following: Frame) -> bool:
-        """Return True where `following` starts a scene."""
+        """Whether `following` starts a scene."""
         if self._reference is None or self._last is not previous:
             self._reference = small(previous)
         self._last = following
@@ -122,7 +121,7 @@ def sampled(plane: Plane, bits: int) -> Small:
 
 
 def similarity(reference: Small, candidate: Small) -> float | None:
-    """How much of `candidate` is found again in `reference`, 0..1; None where neither yes nor no can be said."""
+    """Share of `candidate` that is found in `reference`, 0..1; None if undecidable."""
     if reference.cells.shape != candidate.cells.shape or min(candidate.cells.shape) < BLOCK:
         return None
     score = _score(reference, candidate, 0, 0)

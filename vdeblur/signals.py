@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as exceptions that unwind the `with` blocks, so that threads end and temporaries go."""
+"""Turns Ctrl-C and SIGTERM into exceptions, so that `with` blocks end threads and remove temporary files."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from contextlib import contextmanager
 from types import FrameType
 
 NOTICE = 25
-"""Level of log lines that are neither a warning nor detail: what a run that was stopped goes on with."""
+"""Log level between INFO and WARNING: notices such as that a run is resumed."""
 
 
 class Stopped(Exception):
     """The user or the system asked to stop.
 
-    An Exception, unlike KeyboardInterrupt: FFmpeg calls back into Python to read and write pipes, and PyAV hands on
-    what is raised there only if it is one.
+    An Exception, unlike KeyboardInterrupt: FFmpeg calls Python to read and write pipes, and PyAV propagates only
+    Exceptions from there.
     """
 
     def __init__(self, signum: int) -> None:
         super().__init__(signum)
         self.signum = signum
         self.what_is_left = "nothing was written under the output's name"
-        """For people."""
+        """What remains, for the message to the user."""
 
     @property
     def exit_code(self) -> int:
-        """As shells report it: 130 for SIGINT, 143 for SIGTERM."""
+        """As in shells: 130 for SIGINT, 143 for SIGTERM."""
         return 128 + self.signum
 
 
 class StopSignals:
-    """Raises `Stopped` in the main thread at the first signal; later ones leave the clearing up undisturbed."""
+    """Raises `Stopped` in the main thread at the first signal; later signals are ignored during clean-up."""
 
     def __init__(self) -> None:
         self.signum: int | None = None
@@ -47,7 +47,7 @@ class StopSignals:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Within the block a signal waits for the next `check`, so that nothing is left half done."""
+        """Within the block a signal is deferred until the next `check`."""
         self._held = True
         try:
             yield
@@ -55,14 +55,14 @@ class StopSignals:
             self._held = False
 
     def check(self, cause: BaseException | None = None) -> None:
-        """Raise `Stopped` again if a signal has come: an exception raised while Python frees an object is lost."""
+        """Raise `Stopped` if a signal has arrived: an exception raised in a finaliser would have been lost."""
         if self.signum is not None:
             raise Stopped(self.signum) from cause
 
 
 @contextmanager
 def stop_signals() -> Iterator[StopSignals]:
-    """Within the block SIGINT and SIGTERM raise `Stopped`. Without effect outside the main thread."""
+    """Within the block SIGINT and SIGTERM raise `Stopped`. No effect outside the main thread."""
     stop = StopSignals()
     if threading.current_thread() is not threading.main_thread():
         yield stop
@@ -73,7 +73,7 @@ def stop_signals() -> Iterator[StopSignals]:
     except Stopped:
         raise
     except Exception as error:
-        stop.check(error)  # what a library made of the exception that a signal raised within it
+        stop.check(error)  # a library may have converted the exception that a signal raised in it
         raise
     finally:
         for signum, handler in before.items():

@@ -1,6 +1,6 @@
-"""Where the time of a frame goes: a clock around each stage of the line, which costs nothing while nobody measures.
+"""Measures the time of each stage of the pipeline; free of cost while not measuring.
 
-Stages run side by side in several threads, so their times may add up to more than has passed.
+Stages run in parallel threads, so their times may add up to more than the elapsed time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _lock = Lock()
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Count the block's time as that of a stage of STAGES; also a decorator."""
+    """Add the time of the block to a stage of STAGES; also a decorator."""
     if _totals is None:
         yield
         return
@@ -34,7 +34,7 @@ def stage(name: str) -> Iterator[None]:
 
 @contextmanager
 def measured() -> Iterator[dict[str, float]]:
-    """Measure within the block: seconds of each stage so far, in this process. Not for two threads at once."""
+    """Measure within the block; yields the seconds of each stage so far, in this process. Not reentrant."""
     global _totals
     _totals = dict.fromkeys(STAGES, 0.0)
     try:

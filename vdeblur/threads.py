@@ -1,8 +1,7 @@
-"""Decode ahead and encode behind: a source and a sink that work in threads of their own.
+"""Decodes ahead and encodes behind: wrappers that run a source or a sink in a thread.
 
-Both are wrappers that leave the straight line as it is. Between two threads lies a queue that is bounded by bytes, so
-that a few 4K frames and many small ones cost the same. What one side raises comes out on the other, traceback
-included, and leaving the `with` block joins the thread whatever has happened.
+The queue between two threads is bounded in bytes, so that a few 4K frames and many small ones take the same memory.
+Exceptions of one side are raised on the other with their traceback, and leaving the `with` block joins the thread.
 """
 
 from __future__ import annotations
@@ -23,26 +22,26 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 QUEUE_BYTES = 64 << 20
-"""Planes that may wait on either side: 48 frames of 1280x720 4:2:0, or two of 4K 4:4:4 in 10 bit."""
+"""Limit of a queue: 48 frames of 1280x720 4:2:0, or two frames of 4K 4:4:4 in 10 bit."""
 
 READER_GRACE_SECONDS = 0.5
 WRITER_GRACE_SECONDS = 1.2
-"""How long a cancelled thread is waited for. One that hangs in a read or a write that never ends (a silent pipe) is
-left to the end of the process, and so is what it uses. Together they stay below the two seconds Ctrl-C may take."""
+"""How long to wait for a cancelled thread. One that blocks in a read or write (of a silent pipe) is abandoned with its
+resources until the process ends. Together they stay below the two seconds that Ctrl-C may take."""
 
 
 def prefetch(source: Source, limit_bytes: int = QUEUE_BYTES) -> Prefetched:
-    """Decode `source` ahead in a thread. The result takes over the source and closes it."""
+    """Decode `source` ahead in a thread. The result owns the source and closes it."""
     return Prefetched(source, limit_bytes)
 
 
 def write_behind(sink: Sink, limit_bytes: int = QUEUE_BYTES) -> WriteBehind:
-    """Encode into `sink` behind in a thread. The result takes over the sink: close() commits, abort() discards."""
+    """Encode into `sink` in a thread. The result owns the sink: close() commits, abort() discards."""
     return WriteBehind(sink, limit_bytes)
 
 
 class FrameQueue:
-    """First in, first out, between one producer and one consumer; holds at most `limit_bytes`, or a single frame."""
+    """A FIFO between one producer and one consumer, limited to `limit_bytes` or a single frame."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit = limit_bytes
@@ -54,7 +53,7 @@ class FrameQueue:
         self._changed = Condition()
 
     def put(self, frame: Frame) -> bool:
-        """Wait for room and add a frame; False when the consumer has gone, and its exception if it failed."""
+        """Wait for room and add a frame; False if the consumer has stopped. Raises the consumer's exception."""
         size = _bytes(frame)
         with self._changed:
             self._wait(lambda: self._cancelled or not self._frames or self._bytes + size <= self._limit)
@@ -68,7 +67,7 @@ class FrameQueue:
             return True
 
     def get(self) -> Frame | None:
-        """Wait for a frame; None after the last, or the exception that ended the producer."""
+        """Wait for a frame; None after the last. Raises the producer's exception."""
         with self._changed:
             self._wait(lambda: bool(self._frames) or self._ended or self._cancelled)
             if not self._frames:
@@ -81,14 +80,14 @@ class FrameQueue:
             return frame
 
     def end(self, error: BaseException | None = None) -> None:
-        """Say, as the producer, that nothing follows; what waits is still handed out, then `error` is raised."""
+        """End, as the producer; waiting frames are still delivered, then `error` is raised."""
         with self._changed:
             self._ended = True
             self._error = self._error or error
             self._changed.notify_all()
 
     def cancel(self, error: BaseException | None = None) -> None:
-        """Drop what waits and turn further frames away, with `error` where the consumer has failed."""
+        """Drop waiting frames and refuse further ones, with `error` if the consumer has failed."""
         with self._changed:
             self._cancelled = True
             self._error = self._error or error
@@ -97,7 +96,7 @@ class FrameQueue:
             self._changed.notify_all()
 
     def _wait(self, ready: Callable[[], bool]) -> None:
-        # In slices, since Windows cannot interrupt an endless wait with Ctrl-C.
+        # With a timeout, since Windows cannot interrupt an unlimited wait with Ctrl-C.
         while not ready():
             self._changed.wait(timeout=0.5)
 
@@ -157,14 +156,14 @@ class Prefetched:
                     break
                 if not self._queue.put(frame):
                     return
-        except BaseException as error:  # of whatever kind: it is raised again where the frames are awaited
+        except BaseException as error:  # of any kind: it is raised again in the consumer
             self._queue.end(error)
         else:
             self._queue.end()
 
 
 class WriteBehind:
-    """A sink whose frames are encoded behind by a thread; see `write_behind`."""
+    """A sink whose frames are encoded by a thread; see `write_behind`."""
 
     def __init__(self, sink: Sink, limit_bytes: int) -> None:
         self._sink = sink
@@ -175,11 +174,11 @@ class WriteBehind:
         self._thread.start()
 
     def write(self, frame: Frame) -> None:
-        """Hand a frame to the thread; raises what an earlier write raised there."""
+        """Queue a frame; raises what an earlier write raised in the thread."""
         self._queue.put(frame)
 
     def close(self) -> None:
-        """Encode what waits, join the thread and commit; raises what a write raised, after discarding the output."""
+        """Encode waiting frames, join the thread and commit; discards the output and raises if a write failed."""
         if self._closed:
             return
         try:
@@ -194,7 +193,7 @@ class WriteBehind:
         self._sink.close()
 
     def abort(self) -> None:
-        """Drop what waits, join the thread and discard the output."""
+        """Drop waiting frames, join the thread and discard the output."""
         if self._closed:
             return
         self._closed = True
@@ -216,7 +215,7 @@ class WriteBehind:
             while (frame := self._queue.get()) is not None:
                 with stage("encode"):
                     self._sink.write(frame)
-        except BaseException as error:  # of whatever kind: it is raised again by the next write() or close()
+        except BaseException as error:  # of any kind: it is raised again by the next write() or close()
             self._queue.cancel(error)
 
 
@@ -228,5 +227,5 @@ def _joined(thread: Thread, seconds: float) -> bool:
     if thread.ident is not None:
         thread.join(seconds)
     if thread.is_alive():
-        log.info("%s hangs in a read or write and is left behind", thread.name)
+        log.info("%s blocks in a read or write and is abandoned", thread.name)
     return not thread.is_alive()

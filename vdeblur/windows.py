@@ -1,4 +1,4 @@
-"""Frames to windows: past, centre and future of every frame, none of which crosses a scene cut."""
+"""Windows: past, centre and future frames of every frame, never across a scene cut."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ class Window:
 
 
 IsCut = Callable[[Frame, Frame], bool]
-"""Says of two neighbouring frames (earlier, later) whether a scene starts with the later one."""
+"""f(earlier, later): whether a scene starts with the later one of two consecutive frames."""
 
 
 class WindowBuffer:
-    """Turns frames that come one by one into windows. Holds no more than one window's frames and the latest one."""
+    """Turns single frames into windows. Holds at most the frames of one window and the latest one."""
 
     def __init__(self, past: int, future: int, is_cut: IsCut | None = None) -> None:
-        """`past` and `future` are numbers of frames around the centre; they may be changed between two frames."""
+        """`past` and `future` are numbers of frames around the centre; they may change between two frames."""
         self.past, self.future = past, future
         self._is_cut = is_cut
-        self._held: deque[Frame] = deque()  # of one scene: all that coming windows may still show
-        self._waiting = 0  # frames at the right end of `_held` that have not been a centre yet
+        self._held: deque[Frame] = deque()  # frames of one scene that later windows may contain
+        self._waiting = 0  # number of last frames in `_held` that have not been a centre yet
         self._is_scene_start = True
 
     def feed(self, frame: Frame) -> list[Window]:
-        """Add the next frame; return the windows that it completes, in order: none, one, or those before a cut."""
+        """Add the next frame; return the windows that it completes, in order: none, one, or several at a cut."""
         complete: list[Window] = []
         if self._held and self._is_cut_before(frame):
             complete = self.flush()
@@ -52,7 +52,7 @@ class WindowBuffer:
         return complete
 
     def flush(self) -> list[Window]:
-        """End the scene; return the windows that were waiting for their future. The next frame starts another one."""
+        """End the scene; return its last windows. The next frame starts a new scene."""
         complete = self._windows(leave=0)
         self._held.clear()
         self._is_scene_start = True
@@ -78,11 +78,11 @@ class WindowBuffer:
 
 
 def windows(frames: Iterable[Frame], past: int, future: int, is_cut: IsCut | None = None) -> Iterator[Window]:
-    """Yield one window per frame, in order, none of which reaches across a cut.
+    """Yield one window per frame, in order, none of which crosses a cut.
 
-    `is_cut(previous, next)` is asked once for each pair of neighbours, in order. A frame of another size, layout or
-    colour starts a scene without asking. The first window comes when `future` frames lie ahead of the first frame, or
-    its scene ends; at most past + 1 + future frames are held, and the one that has just arrived.
+    `is_cut(previous, next)` is called once for each pair of consecutive frames, in order. A frame of another size,
+    layout or colour always starts a scene. The first window is yielded after `future` further frames, or at the end of
+    its scene; at most past + 1 + future frames are held, and the latest one.
     """
     buffer = WindowBuffer(past, future, is_cut)
     for frame in frames:

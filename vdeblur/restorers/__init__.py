@@ -1,1 +1,1 @@
-"""What stands in for a network or wraps one: classical filters, fallback, blending, scaling."""
+"""Restorers other than networks, and wrappers of restorers: classical filters, fallback, blending, scaling."""

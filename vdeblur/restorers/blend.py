@@ -1,4 +1,4 @@
-"""What the viewer chooses to see of the result: less of it (strength), or input and result together (compare)."""
+"""Blends the result with the input (strength), or shows both in one frame (compare)."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ DIVIDER_PIXELS = 2
 
 
 class Blended(Wrapper):
-    """A restorer whose result is drawn back towards the input: 0 gives the input's planes bit for bit, 1 the result's.
+    """A restorer that interpolates between input (strength 0) and result (1), both of which are exact.
 
-    Each sample is input + round(strength * (restored - input)), in the samples' own integers, ties to even. The state
-    is the inner restorer's and knows nothing of it.
+    Each sample is input + round(strength * (restored - input)), in integers, ties to even. The state is that of the
+    inner restorer.
     """
 
     def __init__(self, restorer: Restorer, strength: float) -> None:
         if not 0 <= strength <= 1:
-            raise UsageError(f"strength {strength:g}: must lie between 0 and 1", settings=("strength",))
+            raise UsageError(f"strength {strength:g}: must be between 0 and 1", settings=("strength",))
         super().__init__(restorer)
         self._strength = strength
 
@@ -38,7 +38,7 @@ class Blended(Wrapper):
 
 
 def blended(before: Frame, after: Frame, strength: float) -> Frame:
-    """The frame between input and result: 0 has the planes of `before`, 1 those of `after`."""
+    """The blend of two frames: strength 0 gives the planes of `before`, 1 those of `after`."""
     steps = _steps(strength, after.layout.bits)
     pairs = zip(before.planes, after.planes, strict=True)
     return replace(after, planes=tuple(_blend(one, other, steps) for one, other in pairs))
@@ -46,7 +46,7 @@ def blended(before: Frame, after: Frame, strength: float) -> Frame:
 
 @cache
 def _steps(strength: float, bits: int) -> NDArray[np.int32]:
-    # round(strength * d) for d = 0..max, then d = -max..-1, so that a negative difference indexes from the end.
+    # round(strength * d) for d = 0..max, then d = -max..-1, so that negative differences index from the end.
     differences = np.arange(1 << bits, dtype=np.float64)
     up = np.rint(strength * differences).astype(np.int32)
     return np.concatenate([up, -up[:0:-1]])
@@ -58,10 +58,10 @@ def _blend(before: Plane, after: Plane, steps: NDArray[np.int32]) -> Plane:
 
 
 class Compared(Wrapper):
-    """A restorer that shows the input on the left and the result on the right, as a viewer sees the frame.
+    """A restorer that shows the input on the left and the result on the right.
 
-    "split" keeps the size and divides the frame in the middle; "side" sets the two side by side. A stored frame
-    that players turn by `rotation` degrees (counter-clockwise) is divided so that it comes out right after turning.
+    "split" keeps the size and divides the frame in the middle; "side" places both frames side by side. Left and right
+    are those after players have rotated the stored frame by `rotation` degrees (counter-clockwise).
     """
 
     def __init__(self, restorer: Restorer, kind: Literal["split", "side"], rotation: int = 0) -> None:
@@ -69,7 +69,7 @@ class Compared(Wrapper):
         self._kind, self._rotation = kind, rotation
 
     def restore(self, window: Window, state: State) -> tuple[Frame, State]:
-        """Restore, then compose input and result; "side" gives a frame of `side_by_side_info`'s size."""
+        """Restore, then compose input and result; "side" gives a frame of the size of `side_by_side_info`."""
         restored, state = self.inner.restore(window, state)
         return composed(window.centre, restored, self._kind, self._rotation), state
 
@@ -78,14 +78,14 @@ def composed(before: Frame, after: Frame, kind: Literal["split", "side"], rotati
     """Input and result in one frame, as `Compared` shows them."""
     rotation %= 360
     pair = (before, after)
-    if rotation in (180, 270):  # the stored right or lower end is what the viewer sees on the left
+    if rotation in (180, 270):  # the stored right or lower end is shown on the left
         pair = (after, before)
     compose = split_planes if kind == "split" else side_by_side_planes
     return replace(after, planes=compose(*pair, _axis(rotation)))
 
 
 def side_by_side_info(info: StreamInfo) -> StreamInfo:
-    """The stream as "side" makes it: twice as wide to the viewer, each half padded to whole chroma samples."""
+    """The stream for "side": twice as wide as displayed, each half padded to whole chroma samples."""
     axis = _axis(info.rotation)
     size = [info.height, info.width]
     size[axis] = 2 * _aligned(size[axis], info.layout, axis)
@@ -93,7 +93,7 @@ def side_by_side_info(info: StreamInfo) -> StreamInfo:
 
 
 def _axis(rotation: int) -> int:
-    """Axis of the stored planes that the viewer sees from left to right."""
+    """Axis of the stored planes that is displayed from left to right."""
     return 0 if rotation % 180 == 90 else 1
 
 
@@ -128,7 +128,7 @@ def split_planes(first: Frame, second: Frame, axis: int = 1, position: float = 0
 
 
 def side_by_side_planes(first: Frame, second: Frame, axis: int = 1) -> tuple[Plane, ...]:
-    """Planes of the two frames one after the other along `axis`, of `side_by_side_info`'s size."""
+    """Planes of the two frames concatenated along `axis`, with the size of `side_by_side_info`."""
     layout = first.layout
     length = first.planes[0].shape[axis]
     extra = _aligned(length, layout, axis) - length

@@ -1,6 +1,6 @@
-"""Classical filters as restorers: unsharp mask, non-local means, Richardson-Lucy. The rows a network has to beat.
+"""Classical filters as restorers: unsharp mask, non-local means, Richardson-Lucy; baselines for networks.
 
-Each works on luma alone and leaves chroma as it is. Their parameters were chosen by mean PSNR on photographs blurred
+They change luma only. Their parameters were chosen by mean PSNR on photographs blurred
 along random camera paths in linear light (blurred PSNR 18 to 34 dB, a little sensor noise), not on evaluation clips.
 """
 
@@ -31,11 +31,11 @@ def unsharp_mask(luma: Luma, sigma: float = 2.0, amount: float = 0.2) -> Luma:
 
 
 def nonlocal_means(luma: Luma, h: float = 1.0, template: int = 7, search: int = 21) -> Luma:
-    """Average alike patches (Buades, Coll and Morel, 2005); a denoiser, so it tells how much of a gain is only noise.
+    """Average similar patches (Buades, Coll and Morel, 2005): a denoiser, to show how much of a gain is noise.
 
-    `h` is the filter strength in levels of 255 (more than 1 only lost PSNR on blur with little noise), `template` the
-    patch and `search` the window in pixels. OpenCV's 16-bit kind, which compares patches by mean absolute difference,
-    serves every bit depth.
+    `h` is the filter strength in levels of 255 (more than 1 reduced PSNR on blur with little noise), `template` the
+    patch and `search` the window in pixels. OpenCV's 16-bit variant, which compares patches by mean absolute
+    difference, is used for every bit depth.
     """
     import cv2
 
@@ -52,8 +52,8 @@ def richardson_lucy(
     """Deconvolve each pixel's own motion (Richardson, 1972; Lucy, 1974): x <- x * H'(y / H(x)).
 
     H averages along the pixel's optical flow over the part of the frame's time that the shutter is open, `exposure`,
-    in steps of about a pixel. The flow changes slowly in space, so H stands for its adjoint H' too. Where nothing moves
-    nothing changes. At the ends of a scene, where a neighbour is the frame itself, the other one counts alone.
+    in steps of about a pixel. The flow changes slowly in space, so H also approximates its adjoint H'. Static areas
+    do not change. At the ends of a scene, where a neighbour is the frame itself, only the other one is used.
     """
     neighbours = [(following, 1.0), (previous, -1.0)]
     flows = [sign * _flow(luma, neighbour) for neighbour, sign in neighbours if neighbour is not luma]
@@ -89,7 +89,7 @@ def _smear(luma: Luma, motion: Flow, taps: int) -> Luma:
 
 @dataclass(slots=True)
 class LumaFilter:
-    """Restores luma by `filter_luma`, called with the lumas of the window; colour, alpha and time stay as they are."""
+    """Restores luma with `filter_luma`, called with the lumas of the window; keeps colour, alpha and time."""
 
     name: str
     filter_luma: Callable[..., Luma]
@@ -105,7 +105,7 @@ class LumaFilter:
         peak = 2**frame.layout.bits - 1
         change = self.filter_luma(*[lumas[id(other)] for other in window.frames]) - lumas[id(frame)]
         codes = np.rint(change * peak).astype(np.int32)
-        # Adding one change of luma to R, G and B keeps Cb and Cr.
+        # Adding the change of luma to R, G and B keeps Cb and Cr.
         coloured = 3 if frame.layout.model == "rgb" else 1
         planes = [np.clip(plane + codes, 0, peak).astype(frame.layout.dtype) for plane in frame.planes[:coloured]]
         return replace(frame, planes=(*planes, *frame.planes[coloured:])), state
@@ -124,4 +124,4 @@ CLASSICAL: dict[str, Callable[[], Restorer]] = {
     "nlm": lambda: LumaFilter("nlm", nonlocal_means),
     "richardson-lucy": lambda: LumaFilter("richardson-lucy", richardson_lucy, past=1, future=1),
 }
-"""What `-m` calls each filter, and how it is made."""
+"""Model name -> factory of each filter."""

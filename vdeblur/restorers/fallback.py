@@ -1,4 +1,4 @@
-"""When the recurrent network gives no number, the per-frame network does that frame."""
+"""Falls back to the per-frame network when the recurrent one returns NaN or infinity."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ log = logging.getLogger(__name__)
 
 
 class WithFallback(Wrapper):
-    """A restorer that never gives a non-finite frame: another one, loaded when first needed, takes over for that frame.
+    """A restorer that never returns a non-finite frame: another one, loaded when first needed, restores that frame.
 
-    The state that may have caused it is dropped, so the next frame starts as a scene does. Should the other restorer
-    fail in the same way, the frame passes as it came. `fallbacks` counts both; use one instance per stream.
+    The state, which may be the cause, is reset. If the other restorer fails as well, the frame is left unchanged.
+    `fallbacks` counts both cases; use one instance per stream.
     """
 
     def __init__(self, restorer: Restorer, load_per_frame: Callable[[], Restorer]) -> None:
@@ -36,13 +36,13 @@ class WithFallback(Wrapper):
             return self.inner.restore(window, state)
         except NonFiniteResult as error:
             self.fallbacks += 1
-            log.warning("frame at %.3f s: %s; the per-frame model does it", window.centre.seconds, error)
+            log.warning("frame at %.3f s: %s; using the per-frame model", window.centre.seconds, error)
         return self._restore_alone(window.centre), None
 
     def _restore_alone(self, frame: Frame) -> Frame:
         try:
             around = (frame,) * (self._per_frame.past + 1 + self._per_frame.future)
             return self._per_frame.restore(Window(around, self._per_frame.past, is_scene_start=True), None)[0]
-        except (NonFiniteResult, UsageError) as error:  # the latter where torch, which it needs, is not installed
-            log.warning("frame at %.3f s: %s; the frame stays as it is", frame.seconds, error)
+        except (NonFiniteResult, UsageError) as error:  # UsageError if torch is not installed
+            log.warning("frame at %.3f s: %s; the frame is left unchanged", frame.seconds, error)
             return frame

@@ -1,4 +1,4 @@
-"""Without look-ahead: for live streams, where a frame that has not come yet cannot be waited for."""
+"""Removes look-ahead, for live streams that cannot wait for future frames."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from ..windows import Window
 
 
 class WithoutLookAhead(Wrapper):
-    """A restorer that asks for no future frame; the inner one sees the centre in their place."""
+    """A restorer without future frames; the inner one gets the centre in their place."""
 
     @property
     def future(self) -> int:
-        """None are wanted."""
+        """No future frames."""
         return 0
 
     def restore(self, window: Window, state: State) -> tuple[Frame, State]:
-        """Restore the centre from what has come."""
+        """Restore the centre without future frames."""
         frames = window.frames + (window.centre,) * self.inner.future
         return self.inner.restore(Window(frames, window.past, window.is_scene_start), state)

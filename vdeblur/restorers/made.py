@@ -1,4 +1,4 @@
-"""Restorers that are made, not read from weights: the classical filters, and those that a program registers."""
+"""Restorers made by code and not loaded from weights: classical filters, and those registered by a program."""
 
 from __future__ import annotations
 
@@ -13,33 +13,32 @@ from .classical import CLASSICAL
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """How a name becomes a restorer."""
+    """A factory of restorers under a name."""
 
     make: Callable[[], Restorer]
     warm_up: int
-    """Frames after which a state that starts from nothing gives frames within 1/255 of what it would have given."""
+    """Warm-up frames after which results are within 1/255 of those with a longer past."""
     version: str
-    """Another one when its results are others: work that was begun with the old ones starts anew."""
+    """Changes when the results change: unfinished jobs then start from scratch."""
 
 
 MADE = {name: Made(make, 0, __version__) for name, make in CLASSICAL.items()}
-"""What stands for each name."""
+"""By name."""
 
 
 def register(name: str, make: Callable[[], Restorer], *, warm_up: int = 0, version: str = "") -> None:
-    """Let `name` stand for a restorer of your own wherever this process takes the name of a model.
+    """Register a restorer under `name`, which can then be used like a model in this process.
 
-    `make` is called once for each stream, or job. Long files are restored in segments, which begin with `warm_up`
-    frames that are thrown away: 0 for a restorer without a state, else as many as its state reaches back. A stopped job
-    goes on with the segments it has, unless `version` has changed since. Processes that `vdeblur batch --jobs` starts
-    know nothing of it.
+    `make` is called once per stream or job. Long files are restored in segments that start with `warm_up` discarded
+    frames: 0 for a restorer without state, else as many as its state remembers. An interrupted job is resumed unless
+    `version` has changed. Worker processes of `vdeblur batch --jobs` do not know registered restorers.
 
-    Raises UsageError for a name that is taken, or that would be the name of a file.
+    Raises UsageError for a name that is taken, or that looks like a file name.
     """
     from ..backends.published import published
 
     if name in MADE or name in {model.name for model in published()}:
-        raise UsageError(f"{name!r} is a model already; choose another name")
+        raise UsageError(f"{name!r} is already a model; choose another name")
     if not name or "." in name or "/" in name or "\\" in name:
-        raise UsageError(f"{name!r} would be taken for a file; choose a name without dots and slashes")
+        raise UsageError(f"{name!r} looks like a file name; choose a name without dots and slashes")
     MADE[name] = Made(make, warm_up, version)

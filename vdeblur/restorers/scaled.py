@@ -1,4 +1,4 @@
-"""Work at a smaller size: the frame is shrunk, restored, and the residual enlarged and added to the full frame."""
+"""Restores at a smaller size, and adds the enlarged residual to the full frame."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from ..restorer import Restorer, State, Wrapper
 from ..windows import Window
 
 MULTIPLE = 8
-"""Working sizes are multiples of this many pixels, so that a network has nothing to pad."""
+"""Working sizes are multiples of this many pixels, so that networks need no padding."""
 
 
 class ScaledState(NamedTuple):
-    """The inner restorer's state, and the small frames that the next windows may hold again."""
+    """The state of the inner restorer, and the scaled frames that later windows may contain."""
 
     inner: State
     small: list[tuple[Frame, Frame]]
 
 
 class Scaled(Wrapper):
-    """A restorer that has another one work at `scale` (0..1) of the width and height.
+    """A restorer that runs the inner one at `scale` (0..1) of the width and height.
 
-    What the other one changes in the small frame is enlarged by linear interpolation and added to the native
-    samples, so detail that the small frame does not hold stays as it was.
+    The change of the small frame is enlarged by linear interpolation and added to the native samples, so finer detail
+    is kept.
     """
 
     def __init__(self, restorer: Restorer, scale: Fraction) -> None:
@@ -35,7 +35,7 @@ class Scaled(Wrapper):
         self.scale = scale
 
     def restore(self, window: Window, state: ScaledState | None) -> tuple[Frame, ScaledState]:
-        """Restore the centre at full size; the state is one for this scale alone."""
+        """Restore the centre at full size; the state is valid for this scale only."""
         known = state.small if state else []
         pairs: list[tuple[Frame, Frame]] = []
         for frame in window.frames:
@@ -48,7 +48,7 @@ class Scaled(Wrapper):
 
 
 def shrunk(frame: Frame, scale: Fraction) -> Frame:
-    """The frame at a working size near `scale`, each plane by area means; at least MULTIPLE pixels a side."""
+    """The frame at a working size near `scale`, each plane averaged over areas; at least MULTIPLE pixels per side."""
     import cv2
 
     width, height = (max(MULTIPLE, round(side * scale / MULTIPLE) * MULTIPLE) for side in frame.size)

@@ -1,4 +1,4 @@
-"""Timed: how long a restorer takes, without decoding, encoding and all else around it."""
+"""Timed: measures the time of a restorer itself."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ..windows import Window
 
 
 class Timed(Wrapper):
-    """A restorer that notes how long each frame takes."""
+    """A restorer that records the time of each frame."""
 
     def __init__(self, restorer: Restorer) -> None:
         super().__init__(restorer)
         self.seconds: list[float] = []
-        """Of each frame, in order."""
+        """Time of each frame, in order."""
 
     def restore(self, window: Window, state: State) -> tuple[Frame, State]:
-        """Restore the centre, and note how long it took."""
+        """Restore the centre, and record the time."""
         start = time.perf_counter()
         result = self.inner.restore(window, state)
         self.seconds.append(time.perf_counter() - start)

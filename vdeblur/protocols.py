@@ -1,10 +1,13 @@
-"""Source and Sink: the input and output of a stream. `media` implements them for files, `live` for cameras."""
+"""Source and Sink: the input and output of a stream. `media` implements them for files, `live` for cameras.
+
+`Closing` and `Committing` are bases that make them context managers.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, Self
 
 from .frames import Frame, StreamInfo
 
@@ -76,3 +79,38 @@ class Sink(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+class Closing:
+    """Base of sources: leaving the `with` block closes them."""
+
+    def close(self) -> None:
+        """Close the input."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Committing:
+    """Base of sinks: leaving the `with` block closes them, leaving it through an exception aborts."""
+
+    def close(self) -> None:
+        """Finish the output."""
+        raise NotImplementedError
+
+    def abort(self) -> None:
+        """Discard the output."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()

@@ -10,10 +10,10 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from threading import Condition, Thread
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from .frames import Frame, StreamInfo
+from .protocols import Closing, Committing
 from .stages import stage
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class FrameQueue:
             self._changed.wait(timeout=0.5)
 
 
-class Prefetched:
+class Prefetched(Closing):
     """A source whose frames are decoded ahead by a thread; see `prefetch`."""
 
     def __init__(self, source: Source, limit_bytes: int) -> None:
@@ -140,12 +140,6 @@ class Prefetched:
         if _joined(self._thread, READER_GRACE_SECONDS):
             self._source.close()
 
-    def __enter__(self) -> Prefetched:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def _decode(self) -> None:
         try:
             frames = iter(self._source)
@@ -162,7 +156,7 @@ class Prefetched:
             self._queue.end()
 
 
-class WriteBehind:
+class WriteBehind(Committing):
     """A sink whose frames are encoded by a thread; see `write_behind`."""
 
     def __init__(self, sink: Sink, limit_bytes: int) -> None:
@@ -200,15 +194,6 @@ class WriteBehind:
         self._queue.cancel()
         if _joined(self._thread, WRITER_GRACE_SECONDS):
             self._sink.abort()
-
-    def __enter__(self) -> WriteBehind:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()
 
     def _encode(self) -> None:
         try:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from types import TracebackType
 
 from ..errors import InputError, NotInSegments, OutputError, reason_of
 from ..files import file_sha256, write_json
@@ -25,7 +24,7 @@ from ..media.sinks import open_sink
 from ..media.sources import open_source
 from ..media.video_source import VideoSource
 from ..pipeline import restore_stream
-from ..protocols import Sink
+from ..protocols import Committing, Sink
 from ..restorer import State, Wrapper
 from ..restorers.blend import side_by_side_info
 from ..scenes import SceneCuts
@@ -108,7 +107,7 @@ def _restore_segment(folder: JobFolder, index: int, on_frame: OnFrame | None, pa
     return manifest
 
 
-class Trimmed:
+class Trimmed(Committing):
     """A sink that passes on the frames of one range of pts and records their times; drops warm-up frames."""
 
     def __init__(self, sink: Sink, start: int | None, end: int | None, on_frame: Callable[[Frame], object]) -> None:
@@ -132,15 +131,6 @@ class Trimmed:
     def abort(self) -> None:
         """Abort the inner sink."""
         self._sink.abort()
-
-    def __enter__(self) -> Trimmed:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()
 
 
 class PassThrough(Wrapper):

@@ -10,10 +10,11 @@ from threading import Event
 
 from ..frames import Frame
 from ..media.sources import open_source
+from ..protocols import Closing
 from .camera import DEFAULTS, CameraOptions
 
 
-class FileCamera:
+class FileCamera(Closing):
     """Yields the frames of a file at their presentation times."""
 
     def __init__(self, path: str, options: CameraOptions = DEFAULTS) -> None:
@@ -56,9 +57,3 @@ class FileCamera:
         self._closed.set()
         if not self._is_read:
             self._file.close()
-
-    def __enter__(self) -> FileCamera:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

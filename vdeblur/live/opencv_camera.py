@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import DeviceError
 from ..frames import Color, Frame, Layout, Plane, StreamInfo
+from ..protocols import Closing
 from .camera import CLOCK, DEFAULTS, DEVICE_SILENCE, CameraOptions
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ MISSES = 30
 """Consecutive failed reads after which the camera counts as gone."""
 
 
-class OpenCVCamera:
+class OpenCVCamera(Closing):
     """A camera by its index. OpenCV delivers RGB images without time stamps."""
 
     def __init__(self, number: int, name: str, options: CameraOptions = DEFAULTS) -> None:
@@ -77,12 +78,6 @@ class OpenCVCamera:
     def close(self) -> None:
         """End the iteration."""
         self._closed.set()
-
-    def __enter__(self) -> OpenCVCamera:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def _rgb(image: MatLike) -> tuple[Plane, ...]:

@@ -18,6 +18,7 @@ from ..errors import DeviceError, InputError, VdeblurError
 from ..frames import Frame, StreamInfo
 from ..media.colors import color_of
 from ..media.planes import frame_of
+from ..protocols import Closing
 from .camera import CLOCK, DEFAULTS, DEVICE_SILENCE, CameraOptions
 from .x11 import open_screen
 
@@ -94,7 +95,7 @@ class Address(NamedTuple):
         return av.open(self.url, "r", format=self.format, options=self.options, timeout=seconds)
 
 
-class StreamCamera:
+class StreamCamera(Closing):
     """Frames received by FFmpeg. A lost network stream is reconnected; a device is not."""
 
     def __init__(
@@ -168,12 +169,6 @@ class StreamCamera:
         self._closed.set()
         if not self._is_read:
             self._frames.close()
-
-    def __enter__(self) -> StreamCamera:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _connect(self) -> Generator[Frame, None, None]:
         """Yield the frames of one connection. Raises Lost."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from ..errors import DeviceError, UsageError
 from ..frames import Frame, StreamInfo
 from ..media.planes import convert, video_frame
+from ..protocols import Closing
 
 
-class VirtualCamera:
+class VirtualCamera(Closing):
     """A sink whose frames other programs receive as those of a camera."""
 
     def __init__(self, info: StreamInfo, device: str | None = None) -> None:
@@ -41,12 +42,6 @@ class VirtualCamera:
     def abort(self) -> None:
         """Close the device."""
         self._camera.close()
-
-    def __enter__(self) -> VirtualCamera:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def _first_line(error: Exception) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import OutputError, UsageError, reason_of
 from ..frames import Frame, StreamInfo
-from ..protocols import Source
+from ..protocols import Committing, Source
 from .image_codec import encode_image, with_tags_of
 from .image_files import NUMBER
 from .image_source import ImageSource
@@ -16,7 +16,7 @@ from .paths import IMAGE_SUFFIXES
 from .planes import Decoded
 
 
-class ImageSink:
+class ImageSink(Committing):
     """Writes each frame as an image, under the name of its input image, or numbered if it comes from a video."""
 
     def __init__(self, path: str, source: Source, options: SinkOptions, info: StreamInfo) -> None:
@@ -87,12 +87,3 @@ class ImageSink:
         if self._open:
             self._open = False
             self._partial.discard()
-
-    def __enter__(self) -> ImageSink:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()

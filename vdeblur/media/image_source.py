@@ -8,6 +8,7 @@ from math import ceil
 
 from ..errors import InputError
 from ..frames import MATRIX_RGB, Color, Frame, Plane, StreamInfo
+from ..protocols import Closing
 from .image_codec import decode_image, split_channels
 from .image_files import image_files, missing_images
 from .options import SourceOptions
@@ -16,7 +17,7 @@ from .planes import Decoded
 DEFAULT_RATE = Fraction(25)
 
 
-class ImageSource:
+class ImageSource(Closing):
     """The images of a folder or pattern in natural order (2 before 10), with a duration of 1/rate s each."""
 
     def __init__(self, path: str, options: SourceOptions) -> None:
@@ -76,9 +77,3 @@ class ImageSource:
 
     def close(self) -> None:
         """Nothing to close."""
-
-    def __enter__(self) -> ImageSource:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

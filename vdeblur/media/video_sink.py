@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
-from typing import BinaryIO, Self, TypeVar, cast
+from typing import BinaryIO, TypeVar, cast
 
 import av
 from av.codec.context import Flags
@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 
 from ..errors import OutputError, reason_of
 from ..frames import Frame, StreamInfo
-from ..protocols import Source
+from ..protocols import Committing, Source
 from .conform import Conformer
 from .containers import FORMATS, MORE_FORMATS, WITHOUT_PTS, format_of, pipe_format
 from .encoders import (
@@ -58,7 +58,7 @@ CARRY_ASPECT = ("libx264", "libx265", "mpeg2video", "mpeg4", "h264_nvenc", "hevc
 """Encoders that write the pixel aspect ratio into the stream itself."""
 
 
-class VideoSink:
+class VideoSink(Committing):
     """Writes a media file (a path) or a pipe (a binary file object)."""
 
     def __init__(self, file: str | BinaryIO, name: str, source: Source, options: SinkOptions, info: StreamInfo) -> None:
@@ -304,15 +304,6 @@ class VideoSink:
                 self._container.close()
         if self._partial:
             self._partial.discard()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()
 
     def _checked(self, action: Callable[[], T]) -> T:
         """Run `action` and turn errors into OutputError; a closed pipe stays a BrokenPipeError."""

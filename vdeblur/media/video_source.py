@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from ..errors import InputError
 from ..frames import Color, Frame, StreamInfo
+from ..protocols import Closing
 from .colors import chroma_location, color_of
 from .deinterlace import deinterlaced
 from .opening import Pipe, check_size, hardware_devices, is_animated_webp, open_input, video_stream
@@ -32,7 +33,7 @@ BACK_SECONDS = (2, 15)
 _NO_TIMESTAMPS = 0x0080  # AVFMT_NOTIMESTAMPS
 
 
-class VideoSource:
+class VideoSource(Closing):
     """A media file (a path) or a pipe (a binary file object).
 
     Packets of streams that a sink requests with `keep` are queued in `packets`, in file order, until the sink takes
@@ -201,12 +202,6 @@ class VideoSource:
         self._frames.close()
         self._container.close()
         self.packets.clear()
-
-    def __enter__(self) -> VideoSource:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     # -- properties ---------------------------------------------------------------------------------------------------
 

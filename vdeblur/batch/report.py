@@ -95,7 +95,7 @@ def to_text(batch: Batch) -> str:
     """A table of the files that need attention, and a line of totals."""
     told = [task for task in batch.tasks if task.status not in ("done", "skipped")]
     width = max((len(STATUS[task.status]) for task in told), default=0)
-    lines = [f"{STATUS[t.status]:<{width}}  {': '.join((t.item.input, *messages_of(t)[:1]))}" for t in told]
+    lines = [f"{STATUS[t.status]:<{width}}  {': '.join((t.item.input, *notes_of(t)[:1]))}" for t in told]
     report = to_json(batch)
     counts = [f"{count} {STATUS[status]}" for status, count in report["counts"].items() if count]
     sums = [", ".join(counts), f"{report['frames']} frames restored"]
@@ -110,7 +110,7 @@ def _paths(items: list[Item]) -> tuple[list[str], list[str]]:
     return [item.output for item in items], [item.input for item in items]
 
 
-def messages_of(task: Task) -> list[str]:
+def notes_of(task: Task) -> list[str]:
     """Error and notes of a file, without its name in front."""
     return [note.removeprefix(f"{task.item.input}: ") for note in (task.error, *task.notes) if note]
 
@@ -158,7 +158,7 @@ def _row(batch: Batch, task: Task) -> str:
         for when, data in zip(("before", "after"), pair, strict=True)
     )
     name = task.item.input
-    notes = "".join(f"<br><small>{escape(note)}</small>" for note in messages_of(task))
+    notes = "".join(f"<br><small>{escape(note)}</small>" for note in notes_of(task))
     blur = "" if result.get("blur_before") is None else f"{result['blur_before']:.1f} → {result['blur_after']:.1f}"
     touched = "" if not result.get("frames") else f"{100 * result.get('touched', 0) / result['frames']:.0f} %"
     figures = (_number(result.get("frames"), 0), _number(result.get("fps"), 1), touched, blur)

@@ -12,7 +12,7 @@ from ..errors import EXIT_BATCH_FAILURES, EXIT_DAMAGED_INPUT, EXIT_OK
 from ..progress import clock
 from ..signals import Stopped, StopSignals
 from .progress import BatchProgress
-from .report import STATUS, messages_of, to_json, to_text, write_reports
+from .report import STATUS, notes_of, to_json, to_text, write_reports
 from .request import Request
 from .scheduler import Batch
 from .watching import watch
@@ -116,7 +116,7 @@ def _plan_text(batch: Batch, request: Request) -> str:
     rows = []
     for task in batch.tasks:
         frames = f"{task.frames} frames" if task.frames else ""
-        rows.append((words[task.status], frames, f"{task.item.input} -> {task.item.output}", *messages_of(task)[:1]))
+        rows.append((words[task.status], frames, f"{task.item.input} -> {task.item.output}", *notes_of(task)[:1]))
     first, second = (max((len(row[column]) for row in rows), default=0) for column in (0, 1))
     lines = [f"{row[0]:<{first}}  {row[1]:>{second}}  {': '.join(row[2:])}" for row in rows]
     hours, jobs = plan["hours"], plan["jobs"]

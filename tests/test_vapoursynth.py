@@ -269,9 +269,9 @@ def test_every_format_keeps_its_samples_and_properties(vspipe: VSPipe, names: li
 @pytest.mark.parametrize(
     ("filtered", "says"),
     [
-        ("core.std.BlankClip(varformat=True, length=3)", "changes its format or size; convert it"),
-        ("core.std.BlankClip(varsize=True, length=3)", "changes its format or size; convert it"),
-        ("core.std.BlankClip(format=vs.GRAY32, length=3)", "convert the clip to 16 or float"),
+        ("core.std.BlankClip(varformat=True, length=3)", "variable format or size; convert it"),
+        ("core.std.BlankClip(varsize=True, length=3)", "variable format or size; convert it"),
+        ("core.std.BlankClip(format=vs.GRAY32, length=3)", "convert the clip to 16 bits or float"),
         ("clip.std.SetFieldBased(2)", "deinterlace the clip first"),
     ],
 )

@@ -3,17 +3,17 @@
     from vdeblur.vapoursynth import Deblur
     clip = Deblur(clip, model="fast")
 
-A frame server asks for frames in parallel and in any order, a recurrence wants them one after the other:
-`random_access` reconciles the two. VapourSynth calls a filter of ModifyFrame's from one thread at a time, so nothing
-waits for a turn here; and while the filter asks for a frame itself (`get_frame`), VapourSynth lends the place of its
-thread to others, so that it cannot wait for itself either.
+A frame server requests frames in parallel and in any order, but a recurrent network needs them one after the other:
+`random_access` reconciles the two. VapourSynth calls the function of ModifyFrame from one thread at a time, so no lock
+is needed; and while it requests a frame itself (`get_frame`), VapourSynth uses its thread for others, so that it
+cannot deadlock.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import vapoursynth as vs
@@ -31,7 +31,7 @@ from .scenes import SceneCuts
 from .windows import IsCut
 
 KEPT_FRAMES = 8
-"""Restored frames kept beyond those that parallel requests can overtake: for stepping back in a player."""
+"""Cached frames in addition to those for parallel requests, for stepping back in a player."""
 
 
 def Deblur(  # noqa: N802 - as VapourSynth's filters are named
@@ -46,22 +46,22 @@ def Deblur(  # noqa: N802 - as VapourSynth's filters are named
     threads: int | None = None,
     scene_cuts: bool = True,
 ) -> vs.VideoNode:
-    """`clip` without its motion blur: same length, format, times and frame properties.
+    """Remove the motion blur of `clip`: same length, format, times and frame properties.
 
-    Takes YUV, RGB and gray of 8 to 16 bits or float, in any sub-sampling; one format and size throughout.
+    Takes YUV, RGB and gray of 8 to 16 bits or float, in any sub-sampling; of constant format and size.
 
     `model` is a published model, a .safetensors file, a classical filter, or the folder of an exported model, which
     needs no torch: `vdeblur export fast -o fast-onnx`. `engine`, `device` and `precision` are those of `ModelOptions`.
-    `strength` goes from 0 (the clip) to 1 (the result); `views` is how many symmetric views of each frame a network
-    averages, 1 to 8, None the model's own number. `threads` is how many cores models compute with in this process,
-    beside VapourSynth's own threads (`core.num_threads`); None leaves it as it is.
+    `strength` goes from 0 (the clip) to 1 (the result); `views` is the number of symmetric views of each frame that
+    a network averages, 1 to 8, or None for that of the model. `threads` is the number of CPU threads for models in this
+    process, in addition to VapourSynth's own threads (`core.num_threads`); None keeps the current setting.
 
-    The state starts anew where the property `_SceneChangePrev` is not 0; frames that have no such property are searched
-    for cuts, unless `scene_cuts` is False.
+    The state is reset where the property `_SceneChangePrev` is not 0; frames without it are searched for cuts, unless
+    `scene_cuts` is False.
 
     Raises UsageError for an unsupported clip or an invalid setting, and what `load_restorer` raises.
     """
-    layout_of(clip)  # refuses first what needs no model to be refused
+    layout_of(clip)  # check the clip before loading a model
 
     if threads is not None:
         use_threads(threads)
@@ -74,20 +74,19 @@ def Deblur(  # noqa: N802 - as VapourSynth's filters are named
 def deblurred(
     clip: vs.VideoNode, restorer: Restorer, *, warm_up: int, strength: float = 1.0, scene_cuts: bool = True
 ) -> vs.VideoNode:
-    """`clip` restored by a restorer of one's own, with its length, format, times and frame properties.
+    """`clip` restored by a given restorer; otherwise as `Deblur`.
 
-    For the rest see `Deblur`. `warm_up` is how many frames the restorer's memory reaches back, as `RandomAccess` takes
-    it.
+    `warm_up` is the number of warm-up frames of the restorer, as for `RandomAccess`.
     """
     layout = layout_of(clip)
     if strength != 1:
         restorer = Blended(restorer, strength)
     samples = Samples(layout, is_float=clip.format.sample_type == vs.FLOAT)
     last = len(clip) - 1
-    at_hand: dict[int, vs.VideoFrame] = {}
+    requested: dict[int, vs.VideoFrame] = {}
 
     def frame_at(number: int) -> Frame:
-        return samples.read(at_hand.get(number) or clip.get_frame(number), number)
+        return samples.read(requested.get(number) or clip.get_frame(number), number)
 
     frames = RandomAccess(
         frame_at,
@@ -100,39 +99,39 @@ def deblurred(
     )
 
     def select(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
-        at_hand[min(n + restorer.future, last)] = f
+        requested[min(n + restorer.future, last)] = f
         try:
             return frames.frame(n)
         finally:
-            at_hand.clear()
+            requested.clear()
 
-    # With the request for number n VapourSynth reads the last frame of n's window, in parallel with what is computed
-    # here: in a sequential run it is the only one that is not there yet.
+    # For frame n, VapourSynth requests the last frame of its window in parallel with this computation: in a sequential
+    # run it is the only one that has not been read yet.
     shift = min(restorer.future, last)
     return clip.std.ModifyFrame(clip[shift:] + clip[last] * shift if shift else clip, select)
 
 
 def cuts(detect: bool) -> IsCut:
-    """Where a scene starts: where `_SceneChangePrev` says so; frames without it are looked at, if `detect`."""
+    """Scene starts according to `_SceneChangePrev`; with `detect`, frames without it are searched for cuts."""
     detected: IsCut = SceneCuts() if detect else lambda previous, following: False
 
     def is_cut(previous: Frame, following: Frame) -> bool:
-        said = following.origin.frame.props.get("_SceneChangePrev")
-        return detected(previous, following) if said is None else bool(said)
+        marked = following.origin.frame.props.get("_SceneChangePrev")
+        return detected(previous, following) if marked is None else bool(marked)
 
     return is_cut
 
 
 def layout_of(clip: vs.VideoNode) -> Layout:
-    """How the clip's samples are restored; floats as 16 bits. Raises UsageError for what no frame can hold."""
+    """The layout in which a clip is restored; floats as 16 bits. Raises UsageError for unsupported formats."""
     form = clip.format
     if form.color_family == vs.UNDEFINED or not clip.width:
         raise UsageError(
-            "the clip changes its format or size; convert it to one first (clip.resize.Bicubic(width, height, format))"
+            "the clip has a variable format or size; convert it first (clip.resize.Bicubic(width, height, format))"
         )
     if form.sample_type == vs.INTEGER and form.bits_per_sample > 16:
         raise UsageError(
-            f"{form.name}: integers of more than 16 bits are not restored; convert the clip to 16 or float"
+            f"{form.name}: integers of more than 16 bits are not supported; convert the clip to 16 bits or float"
         )
     model = {vs.YUV: "yuv", vs.RGB: "rgb", vs.GRAY: "gray"}[form.color_family]
     bits = 16 if form.sample_type == vs.FLOAT else form.bits_per_sample
@@ -142,31 +141,30 @@ def layout_of(clip: vs.VideoNode) -> Layout:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Origin:
-    """Where a frame's samples come from."""
+    """The frame of VapourSynth behind a frame."""
 
     frame: vs.VideoFrame
     planes: tuple[Plane, ...]
-    """As the restorer saw them."""
+    """As passed to the restorer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """VapourSynth's frames as ours and back.
+    """Converts frames of VapourSynth to ours and back.
 
-    Integers are what they are, without a copy. Floats, 0..1 or for chroma -0.5..0.5, are seen in 65536 steps, and what
-    the restorer changed in those is added to them: what it leaves alone keeps every bit, beyond white and below black
-    too.
+    Integers are used without a copy. Floats, 0..1 or for chroma -0.5..0.5, are quantised to 65536 steps, and the change
+    by the restorer is added to the original: unchanged samples keep every bit, also beyond white and below black.
     """
 
     layout: Layout
     is_float: bool
 
     def read(self, frame: vs.VideoFrame, number: int) -> Frame:
-        """The frame, at the time of its number; raises InputError for woven fields."""
+        """The frame, with its number as time. Raises InputError for interlaced frames."""
         props = frame.props
         if props.get("_FieldBased", 0):
             raise InputError(
-                f"frame {number} holds two fields; deinterlace the clip first, or, if it is progressive, say so by "
+                f"frame {number} is interlaced; deinterlace the clip first, or, if it is progressive, mark it with "
                 "clip.std.SetFieldBased(0)"
             )
         native = [np.asarray(frame[index]) for index in range(frame.format.num_planes)]
@@ -175,7 +173,7 @@ class Samples:
         return Frame(planes, self.layout, self._color(props), number, length, 1, Origin(frame, planes))
 
     def write(self, restored: Frame) -> vs.VideoFrame:
-        """A copy of the frame that was read, properties and all, with the restored samples."""
+        """A copy of the original frame, with its properties and the restored samples."""
         origin: Origin = restored.origin
         out = origin.frame.copy()
         for index, (before, after) in enumerate(zip(origin.planes, restored.planes, strict=True)):
@@ -189,12 +187,12 @@ class Samples:
                 samples[...] = after
         return out
 
-    def _codes(self, plane: NDArray[Any], index: int) -> NDArray[np.uint16]:
+    def _codes(self, plane: NDArray[np.generic], index: int) -> NDArray[np.uint16]:
         middle = 32768 if self.layout.model == "yuv" and index else 0
         codes = np.nan_to_num(plane.astype(np.float32) * 65535 + middle, nan=middle)
         return np.rint(np.clip(codes, 0, 65535)).astype(np.uint16)
 
-    def _color(self, props: Any) -> Color:
+    def _color(self, props: Mapping[str, int]) -> Color:
         full = None if "_Range" not in props else props["_Range"] == vs.RANGE_FULL
         return Color(
             primaries=props.get("_Primaries", 2),

@@ -271,7 +271,7 @@ class TestBadInput:
         self.refused(str(tmp_path), "no PNG or JPEG")
 
     def test_addresses_are_not_opened(self) -> None:
-        self.refused("http://127.0.0.1:9/a.mp4", "address")
+        self.refused("http://127.0.0.1:9/a.mp4", "URL")
 
     def test_a_playlist_opens_no_network(self, tmp_path: Path) -> None:
         (tmp_path / "a.m3u8").write_text(

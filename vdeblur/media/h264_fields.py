@@ -1,7 +1,7 @@
-"""Which packets of H.264 are second fields: of them the decoder gives no frame of its own.
+"""Detects packets of H.264 that contain only the second field of a frame, and so give no frame of their own.
 
-Broadcasters code a frame as two fields where it moves (PAFF), and many containers hold each field as a packet. Syntax
-by ITU-T H.264, 7.3.2.1.1 (sequence parameter sets) and 7.3.3 (slice headers).
+Broadcasters code moving frames as two fields (PAFF), and many containers store each field as a packet. Syntax by
+ITU-T H.264, 7.3.2.1.1 (sequence parameter sets) and 7.3.3 (slice headers).
 """
 
 from __future__ import annotations
@@ -9,24 +9,24 @@ from __future__ import annotations
 from .nal_units import length_size, unescaped, units
 
 _WITH_CHROMA = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
-"""profile_idc of those whose parameter sets tell the chroma format."""
+"""Values of profile_idc whose parameter sets contain the chroma format."""
 _SLICES, _SEQUENCE = (1, 5), 7
 _HEAD = 64
-"""Bytes of a unit in which all that is read here lies, but for scaling matrices of unusual length."""
+"""Number of bytes of a unit to parse; enough except for unusually long scaling matrices."""
 
 
 class FieldPairs:
-    """Follows a stream's packets in coding order."""
+    """Pairs the fields of a stream; call it for every packet in coding order."""
 
     def __init__(self, extradata: bytes | None) -> None:
-        """`extradata` is the codec's, in Annex B or as MP4 and Matroska hold it."""
+        """`extradata` is that of the codec, in Annex B or in the format of MP4 and Matroska."""
         self._length_size = length_size(extradata, hevc=False)
         self.possible = False
         """Whether frames may be coded as fields, by the sequence parameter set."""
         self._frame_number_bits = 0
         self._separate_planes = False
         self._open: bool | None = None
-        """Which field waits for the other one: True the bottom one, None where none does."""
+        """The field that waits for the other one: True is the bottom field, None is none."""
         for unit in _parameter_sets(extradata, self._length_size):
             self._read_sequence(unit)
 
@@ -51,7 +51,7 @@ class FieldPairs:
         return is_second
 
     def _field(self, unit: bytes) -> bool | None:
-        """Of a slice: True the bottom field, False the top one, None a frame."""
+        """The field of a slice: True is the bottom field, False the top field, None a frame."""
         try:
             bits = _Bits(unit)
             bits.skip_codes(3)  # first macroblock, type of slice, picture parameter set
@@ -113,7 +113,7 @@ def _skip_matrices(bits: _Bits, count: int) -> None:
 
 
 class _Bits:
-    """The payload of a NAL unit, bit by bit. Raises IndexError past its end."""
+    """Reads the payload of a NAL unit bit by bit. Raises IndexError past its end."""
 
     def __init__(self, unit: bytes) -> None:
         body = unescaped(unit[1 : 1 + _HEAD])
@@ -141,6 +141,6 @@ class _Bits:
         return (code + 1) // 2 if code % 2 else -(code // 2)
 
     def skip_codes(self, count: int) -> None:
-        """Read over `count` codes."""
+        """Skip `count` codes."""
         for _ in range(count):
             self.code()

@@ -1,4 +1,4 @@
-"""NAL units of H.264 and HEVC: the parts of a packet, by ITU-T H.264 and H.265, 7.3.1 and annex B."""
+"""Splits packets of H.264 and HEVC into NAL units (ITU-T H.264 and H.265, 7.3.1 and annex B)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 
 def length_size(extradata: bytes | None, hevc: bool) -> int:
-    """Bytes of the length before each unit; 0 for Annex B, which has start codes."""
+    """Size in bytes of the length before each unit; 0 for Annex B, which uses start codes."""
     least = 22 if hevc else 5
     if not extradata or len(extradata) < least or extradata[0] != 1:
         return 0
@@ -14,7 +14,7 @@ def length_size(extradata: bytes | None, hevc: bool) -> int:
 
 
 def units(packet: bytes, prefix: int) -> Iterator[bytes]:
-    """The units of a packet, damaged ones too; `prefix` is its `length_size`."""
+    """Yield the units of a packet, including damaged ones; `prefix` is its `length_size`."""
     at = 0
     if prefix:
         while at + prefix < len(packet):
@@ -34,12 +34,12 @@ def units(packet: bytes, prefix: int) -> Iterator[bytes]:
 
 
 def unescaped(data: bytes) -> bytes:
-    """Without the bytes that keep start codes from being seen (7.4.1)."""
+    """Remove emulation prevention bytes (7.4.1)."""
     return data.replace(b"\0\0\3", b"\0\0")
 
 
 def escaped(data: bytes) -> bytes:
-    """With a 3 after two zeros wherever a start code could be seen (7.4.1)."""
+    """Insert emulation prevention bytes (7.4.1)."""
     out, zeros = bytearray(), 0
     for byte in data:
         if zeros >= 2 and byte <= 3:

@@ -14,7 +14,7 @@ if (location.search) history.replaceState(null, "", location.pathname + location
 const waiting = []; // what was chosen before the server has said what it offers
 let add = (...taken) => {
   waiting.push(taken);
-  byId("queue-status").textContent = "The server is starting; your files are sent as soon as it is there.";
+  byId("queue-status").textContent = "The server is starting; your files are sent as soon as it is ready.";
 };
 takeFiles((files, leftOut) => add(files, leftOut));
 

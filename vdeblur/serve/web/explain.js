@@ -16,7 +16,7 @@ export function setUpExplain(say) {
       const page = `/api/jobs/${job.id}/explain?${query}`;
       ask.disabled = true;
       close();
-      say("Looking into this frame …");
+      say("Explaining this frame …");
       try {
         await get(`${page}&prepare`);
         link.href = page;

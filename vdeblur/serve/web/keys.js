@@ -1,4 +1,4 @@
-// The keyboard, for whoever looks at a video; `?` tells what there is.
+// Keyboard shortcuts of the viewer; `?` lists them.
 
 import { byId } from "./dom.js";
 

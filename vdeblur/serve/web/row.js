@@ -47,7 +47,7 @@ export function makeRow(name, act) {
     sending(share) {
       item.dataset.status = "sending";
       setButtons("sending");
-      progress(share, share === null ? "Waits to be sent" : `Sending ${percent(share)}`);
+      progress(share, share === null ? "Waiting for upload" : `Sending ${percent(share)}`);
     },
     failedToSend(text) {
       item.dataset.status = "failed";
@@ -69,7 +69,7 @@ export function makeRow(name, act) {
 export function progressOf(job) {
   switch (job.status) {
     case "waiting":
-      return [undefined, "Waiting for its turn"];
+      return [undefined, "Waiting in the queue"];
     case "restoring": {
       if (!job.frames) return [null, "Starting …"];
       const left = job.seconds_left === null ? "" : `, ${duration(job.seconds_left)} left`;

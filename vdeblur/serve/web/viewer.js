@@ -14,7 +14,7 @@ import { addZoom } from "./zoom.js";
 
 const NOTES = {
   ready: "Before and after play together. Move the line; press ? for keys.",
-  alone: "This browser does not play the original, so the restored video stands alone.",
+  alone: "This browser does not play the original, so only the restored video is shown.",
   unplayable: "This browser does not play the restored video: download it, or choose H.264.",
 };
 

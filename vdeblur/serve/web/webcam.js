@@ -42,10 +42,10 @@ export function setUpWebcam(settings) {
     channel.addEventListener("message", (event) => show(JSON.parse(event.data)));
     peer.addEventListener("track", (event) => arrive(event.streams[0] ?? new MediaStream([event.track])));
     peer.addEventListener("connectionstatechange", () => {
-      if (["failed", "disconnected"].includes(peer.connectionState)) stop("The connection broke off.", true);
+      if (["failed", "disconnected"].includes(peer.connectionState)) stop("The connection was lost.", true);
     });
     const [track] = camera.getVideoTracks();
-    track.addEventListener("ended", () => stop("The camera has gone.", true));
+    track.addEventListener("ended", () => stop("The camera was disconnected.", true));
     const { sender } = peer.addTransceiver(track, { direction: "sendrecv", streams: [camera] });
     await peer.setLocalDescription(await peer.createOffer());
     await gathered(peer);

@@ -229,7 +229,7 @@ def test_an_existing_recording_and_the_cameras_own_file_are_refused(clip: Path, 
     with FileCamera(str(clip)) as camera:
         with pytest.raises(OutputError, match="already exists"):
             open_recording(str(tmp_path / "out.mkv"), camera)
-        with pytest.raises(UsageError, match="own file"):
+        with pytest.raises(UsageError, match="the file being played"):
             open_recording(str(clip), camera, overwrite=True)
 
 

@@ -75,7 +75,7 @@ def test_a_segment_of_which_nothing_is_left(tmp_path: Path, numbers: range) -> N
     assert after[-1].seconds >= 29
 
 
-FORGED = [*STAMPS, (range(20, 80), None, "no frame of its h264 stream can be decoded in its segment 1")]
+FORGED = [*STAMPS, (range(20, 80), None, "no frame of its h264 stream can be decoded in segment 1")]
 """Of a transport stream with shifted times; None: of a film whose last segments hold nothing."""
 
 

@@ -124,7 +124,7 @@ class TestRefusals:
         self.refused(UsageError, clip, clip, SinkOptions(overwrite=True))
 
     def test_no_such_folder(self, clip: str, tmp_path: Path) -> None:
-        assert "no folder" in self.refused(OutputError, clip, str(tmp_path / "none" / "o.mp4"))
+        assert "no such folder" in self.refused(OutputError, clip, str(tmp_path / "none" / "o.mp4"))
 
     @pytest.mark.needs("user")
     def test_folder_without_permission(self, clip: str, tmp_path: Path) -> None:

@@ -210,7 +210,7 @@ def test_a_stream_that_stays_away_ends_with_one_line(clip: bytes) -> None:
         frames = iter(camera)
         next(frames)
         threading.Timer(0.1, one.close).start()
-        with pytest.raises(InputError, match="did not come back within 1 s") as caught:
+        with pytest.raises(InputError, match="not reconnected within 1 s") as caught:
             for _ in frames:
                 pass
     assert "\n" not in str(caught.value)

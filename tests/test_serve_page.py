@@ -179,7 +179,7 @@ def test_a_webcam_a_lost_server_and_a_wrong_token(tmp_path: Path) -> None:
         async with browser(tmp_path, Path(camera)) as page:
             async with running(options) as url:
                 await page.send("Page.navigate", url=url.replace("secret", "wrong"))
-                await page.until("document.body && document.body.textContent.includes('not this server')")
+                await page.until("document.body && document.body.textContent.includes('Wrong token')")
                 await page.screenshot(shots / "token.png")
                 await page.evaluate("document.querySelector('input').value = 'secret'")
                 await page.click("button")

@@ -46,7 +46,7 @@ from vdeblur.models import build
 from vdeblur.models.anatomy import dissect
 from vdeblur.pipeline import restored
 from vdeblur.quality.metrics import psnr
-from vdeblur.quality.pairs import find_clips, picture_of, read_frames
+from vdeblur.quality.pairs import find_clips, read_frames, rgb_image
 from vdeblur.restorer import Restorer, State
 from vdeblur.training.pruning import prune
 from vdeblur.training.synth import SynthConfig, synthesise
@@ -167,7 +167,7 @@ def gain_db(restorer: Restorer, pairs: Path) -> float:
     for clip in find_clips(pairs):
         results = restored(read_frames(islice(clip.blur, CLIP_FRAMES)), restorer)
         for result, truth in zip(results, read_frames(clip.sharp), strict=False):
-            before, after, sharp = map(picture_of, (result.before, result.after, truth))
+            before, after, sharp = map(rgb_image, (result.before, result.after, truth))
             gains.append(psnr(after, sharp) - psnr(before, sharp))
     return float(np.mean(gains))
 

@@ -82,6 +82,20 @@ def test_output_on_another_file_system(tmp_path: Path) -> None:
 
 
 @pytest.mark.needs("linux")
+@pytest.mark.parametrize("words", [(), ("-y",)])
+def test_pipes_and_devices_are_no_files(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """As root, `-o /dev/null -y` would make a file of it."""
+    path, pipe, device = clip(tmp_path), tmp_path / "pipe.mkv", tmp_path / "null.mkv"
+    os.mkfifo(pipe)
+    device.symlink_to("/dev/null")
+    refused(run(pipe, *FILTER, *words), 3, "pipe.mkv: is a pipe, which can be read only once")
+    refused(run(path, "-o", pipe, *FILTER, *words), 5, "pipe.mkv: is a pipe or a device")
+    refused(run(path, "-o", device, *FILTER, *words), 5, "null.mkv: is a pipe or a device")
+    assert pipe.is_fifo()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["in.mkv", "null.mkv", "pipe.mkv"]
+
+
+@pytest.mark.needs("linux")
 def test_a_name_that_no_file_system_takes(tmp_path: Path) -> None:
     path = clip(tmp_path)
     refused(run(path, "-o", tmp_path / f"{'n' * 300}.mkv", *FILTER), 5, "cannot be written: File name too long")

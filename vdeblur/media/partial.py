@@ -34,6 +34,8 @@ class Partial:
             taken = any(self.target.iterdir()) if folder and self.target.is_dir() else self.target.exists()
         except OSError as error:  # an invalid file name
             raise OutputError(f"{target}: cannot be written: {reason_of(error)}") from error
+        if self.target.exists() and not self.target.is_dir() and not self.target.is_file():
+            raise OutputError(f"{target}: is a pipe or a device, not a file; write to `-` and send that there")
         if taken and not overwrite:
             message = f"{target}: already exists; replace it or name another output"
             raise OutputError(message, settings=("overwrite", "output"))

@@ -40,6 +40,8 @@ def open_source(path: str | os.PathLike[str], options: SourceOptions = DEFAULTS)
     file = Path(path)
     if not exists:
         raise InputError(f"{path}: no such file")
+    if file.is_fifo():
+        raise InputError(f"{path}: is a pipe, which can be read only once; send it to standard input, and read `-`")
     if file.is_file() and file.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty")
     return VideoSource(path, path, options)

@@ -111,7 +111,7 @@ def test_an_output_that_is_a_link_is_written_where_it_points(tmp_path: Path, the
     link.symlink_to(disk / "film.mkv")
     if there:
         (disk / "film.mkv").write_bytes(b"an older result")
-        refused(run(path, "-o", link, *FILTER), 5, "out.mkv: exists already")
+        refused(run(path, "-o", link, *FILTER), 5, "out.mkv: already exists")
     assert run(path, "-o", link, "-y", *FILTER).exit_code == 0
     assert link.is_symlink()
     assert [file.name for file in disk.iterdir()] == ["film.mkv"]

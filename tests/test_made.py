@@ -44,7 +44,7 @@ def test_another_version_is_another_model() -> None:
 
 @pytest.mark.parametrize("name", ["fast", "unsharp"])
 def test_names_that_are_taken_are_refused(name: str) -> None:
-    with pytest.raises(UsageError, match=f"'{name}' is a model already"):
+    with pytest.raises(UsageError, match=f"'{name}' is already a model"):
         register(name, Averaging)
 
 

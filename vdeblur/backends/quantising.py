@@ -132,8 +132,8 @@ def _quantise(path: Path, shown: list[list[Samples]], output: Path) -> None:
             advanced_parameters=nncf.AdvancedQuantizationParameters(
                 # Processors without VNNI add pairs of products in 16 bits, which weights of all eight bits overflow.
                 overflow_fix=nncf.OverflowFix.ENABLE,
-                # Not the means of the frames' own ranges, which cut off what is bright in one of them.
-                activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
+                # The means of the frames' own ranges: the widest of them leaves too few steps for what is usual.
+                activations_range_estimator_params=RangeEstimatorParametersSet.MEAN_MINMAX,
             ),
         )
     openvino.save_model(quantised, str(output), compress_to_fp16=False)

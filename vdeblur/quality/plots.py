@@ -12,10 +12,18 @@ SERIES_COLOURS = 8
 """The CSS of the page defines the classes s0 to s7; s0 is the input."""
 
 
-def lines(title: str, series: Mapping[str, Sequence[float]], x_label: str, y_label: str, first_colour: int = 0) -> str:
+def lines(
+    title: str,
+    series: Mapping[str, Sequence[float]],
+    x_label: str,
+    y_label: str,
+    first_colour: int = 0,
+    marks: Mapping[float, str] | None = None,
+) -> str:
     """A line plot of values over their index, one line per series; infinite values leave gaps.
 
-    Colours count from `first_colour`; colour 0 is dashed.
+    Colours count from `first_colour`; colour 0 is dashed. `marks` are indices and the labels below them; without, the
+    first, the middle and the last index are labelled.
     """
     finite = [value for values in series.values() for value in values if math.isfinite(value)]
     if not finite:
@@ -34,8 +42,9 @@ def lines(title: str, series: Mapping[str, Sequence[float]], x_label: str, y_lab
     for tick in ticks:
         parts.append(f'<path class="grid" d="M{LEFT} {y_at(tick):.1f}H{WIDTH - RIGHT}"/>')
         parts.append(f'<text x="{LEFT - 6}" y="{y_at(tick) + 4:.1f}" text-anchor="end">{tick:g}</text>')
-    for index in sorted({0, (longest - 1) // 2, longest - 1}):
-        parts.append(f'<text x="{x_at(index):.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{index}</text>')
+    for index, mark in (marks or {i: str(i) for i in (0, (longest - 1) // 2, longest - 1)}).items():
+        x, y = f"{x_at(index):.1f}", HEIGHT - BOTTOM + 16
+        parts.append(f'<text x="{x}" y="{y}" text-anchor="middle">{escape(mark)}</text>')
     parts.append(f'<text x="{(LEFT + WIDTH) / 2:.0f}" y="{HEIGHT - 4}" text-anchor="middle">{escape(x_label)}</text>')
     parts.append(
         f'<text transform="translate(12 {HEIGHT / 2 - 10}) rotate(-90)" text-anchor="middle">{escape(y_label)}</text>'

@@ -283,7 +283,7 @@ def test_what_cannot_be_restored_is_refused_in_one_line(vspipe: VSPipe, filtered
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
-    [('"fsat"', 'did you mean "fast"'), ('"unsharp", strength=2', "must lie between 0 and 1")],
+    [('"fsat"', 'did you mean "fast"'), ('"unsharp", strength=2', "must be between 0 and 1")],
 )
 def test_wrong_settings_are_refused_in_one_line(vspipe: VSPipe, arguments: str, says: str) -> None:
     done = vspipe.run(f"Deblur(clip, {arguments}).set_output()")

@@ -133,7 +133,7 @@ def checked_strength(value: object) -> float:
     if strength is None:
         return 1.0
     if not 0 <= strength <= 1:
-        raise UsageError("strength: must lie between 0 and 1")
+        raise UsageError("strength: must be between 0 and 1")
     return strength
 
 

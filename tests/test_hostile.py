@@ -288,3 +288,9 @@ def test_names_are_names_on_both_sides(tmp_path: Path, name: str, monkeypatch: p
     result = run(*FILTER, "--", name)
     assert result.exit_code == 0, result.stderr
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted([name, f"{name[:-4]}.deblur.mkv"])
+
+
+@pytest.mark.parametrize("command", [(), ("info",), ("explain",)])
+def test_an_empty_name_is_said_to_be_one(command: tuple[str, ...]) -> None:
+    """As a script has it whose variable was never set: the folder it runs in is not meant."""
+    refused(run(*command, ""), 2, "the name of the input is empty")

@@ -90,7 +90,8 @@ def explain_command(
 
     Writes one self-contained HTML page. For a classical filter it can only show what was changed.
     """
-    target = Path(output or Path(path).with_suffix(".explained.html"))
+    source = Path(path) if Path(path).name else Path(path).resolve()  # "." has no name of its own
+    target = Path(output or source.with_suffix(".explained.html"))
     if target.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"{target}: the output is an HTML page, name it .html; --json prints the findings to stdout")
     if target.exists() and not overwrite:

@@ -23,6 +23,8 @@ def open_source(path: str | os.PathLike[str], options: SourceOptions = DEFAULTS)
     settings.
     """
     path = os.fspath(path)
+    if not path:
+        raise UsageError("the name of the input is empty; name a file, or `-` for standard input")
     start, end = options.start_seconds, options.end_seconds
     if (start is not None and start < 0) or (end is not None and end <= (start or 0)):
         message = f"the range from {start or 0:g} s to {end} s is empty; the end must lie after the start"

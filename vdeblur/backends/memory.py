@@ -36,7 +36,8 @@ def bytes_needed(
     seen = width * height
     if tile:
         seen = min(seen, min(tile + margin, width) * min(tile + margin, height))
-    return int(_HELD * 4 * width * height * (1 + views) / 2 + features * _PEAK * bytes_per_value * seen)
+    encoded = 2 * views * features * bytes_per_value * width * height  # of the centre and the future frame, whole
+    return int(_HELD * 4 * width * height * (1 + views) / 2 + encoded + features * _PEAK * bytes_per_value * seen)
 
 
 def choose_tile(

@@ -118,7 +118,9 @@ class NetworkRestorer:
             residuals.append(residual)
             states.append(after)
         mean = residuals[0] if len(residuals) == 1 else np.mean(residuals, axis=0)
-        return unfold(window.centre, mean), StreamState(tuple(states), centre, future, self.device)
+        past = centre._replace(views={})  # only the future frame's features are asked for again
+        following = past if future is centre else future
+        return unfold(window.centre, mean), StreamState(tuple(states), past, following, self.device)
 
     def _view(
         self, symmetry: int, centre: Encoded, future: Encoded, motion: Motion, state: Any, tile: int

@@ -320,4 +320,4 @@ long.set_output()
         done = vspipe.run(script.replace("{length}", str(length)), "-e", "0")
         peaks.append(int(done.stdout.split()[0]))
     kib = 1024 if sys.platform == "darwin" else 1
-    assert (peaks[1] - peaks[0]) / kib < 40_000  # what the allocator's arenas come to is up to 25 MB, at any length
+    assert (peaks[1] - peaks[0]) / kib < 84_000  # VapourSynth's own cache of 64 MB, which fills under load, and 20

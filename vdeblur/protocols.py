@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Protocol, Self
@@ -81,12 +82,12 @@ class Sink(Protocol):
     ) -> None: ...
 
 
-class Closing:
+class Closing(ABC):
     """Base of sources: leaving the `with` block closes them."""
 
+    @abstractmethod
     def close(self) -> None:
         """Close the input."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         return self
@@ -95,16 +96,16 @@ class Closing:
         self.close()
 
 
-class Committing:
+class Committing(ABC):
     """Base of sinks: leaving the `with` block closes them, leaving it through an exception aborts."""
 
+    @abstractmethod
     def close(self) -> None:
         """Finish the output."""
-        raise NotImplementedError
 
+    @abstractmethod
     def abort(self) -> None:
         """Discard the output."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         return self

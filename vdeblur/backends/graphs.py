@@ -65,9 +65,8 @@ class Graph:
     @property
     def sha256(self) -> str:
         """Of all its graphs together."""
-        return hashlib.sha256(
-            "".join(map(self.graphs_sha256.__getitem__, files_of(self.precision))).encode()
-        ).hexdigest()
+        hashes = [self.graphs_sha256[name] for name in files_of(self.precision)]
+        return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
     @property
     def features(self) -> float:

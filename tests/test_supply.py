@@ -18,14 +18,14 @@ from vdeblur.backends.symmetries import SYMMETRIES
 from vdeblur.errors import InputError, UsageError
 from vdeblur.frames import LUMA_WEIGHTS, MATRIX_BT709, MATRIX_SMPTE170M
 from vdeblur.models.convlstm import warp_luma
-from vdeblur.training.light import Light
+from vdeblur.training.light import Light, crispen, soften
 from vdeblur.training.material import HELD_OUT, Material, files_of, read_material
 from vdeblur.training.real_motion import MARGIN, between, expose_run, is_usable
 from vdeblur.training.scene import SceneConfig
 from vdeblur.training.supply import Batch, Supply, SupplyConfig, augmented, cut_up, fold_pair, motion_of, to_network
 
 SCENE = SceneConfig(size=64, frames=4, blur_px=(3, 8), identity=0, static=0)
-CLEAN = SupplyConfig(SCENE, footage=0.5, cut=0, plain=0, noise=0, compressed=0)
+CLEAN = SupplyConfig(SCENE, footage=0.5, cut=0, plain=0, soft=0, crisp=0, noise=0, compressed=0)
 
 
 def smooth(side: int, seed: int) -> Tensor:
@@ -126,6 +126,27 @@ def test_the_mix_holds_what_it_is_told_to(material: Material) -> None:
     uncut = Supply(material, replace(CLEAN, footage=0.0), seed=2).batch(0, 2)
     assert (cut.sharp != uncut.sharp).any()
     assert torch.equal(cut.sharp[:, -1].unique(dim=0), cut.sharp[:1, -1])  # both end in the same scene
+
+
+def test_a_lens_and_a_cameras_sharpening_are_the_truths_as_well(material: Material) -> None:
+    config = replace(CLEAN, scene=replace(SCENE, identity=1.0), footage=0.0, soft=1.0, crisp=1.0)
+    seen = Supply(material, config, seed=4).batch(0, 2)
+    assert torch.equal(seen.blurred, seen.sharp)
+    plain = Supply(material, replace(config, soft=0.0, crisp=0.0), seed=4).batch(0, 2)
+    assert not torch.equal(seen.sharp, plain.sharp)
+
+
+def test_a_lens_spreads_a_point_and_keeps_its_light() -> None:
+    point = torch.zeros(1, 3, 31, 31)
+    point[..., 15, 15] = 1
+    seen = soften(point, 1.5)
+    torch.testing.assert_close(seen.sum((2, 3)), torch.ones(1, 3))
+    x = torch.arange(31.0) - 15
+    spread = (seen[0, 0].sum(0) * x**2).sum().sqrt()
+    torch.testing.assert_close(spread, torch.tensor(1.5), rtol=0.03, atol=0)
+    flat = torch.full((1, 3, 16, 16), 0.25)
+    torch.testing.assert_close(soften(flat, 0.3), flat)
+    torch.testing.assert_close(crispen(flat, 0.8), flat)
 
 
 def test_real_motion_is_the_footages_own(material: Material) -> None:

@@ -48,6 +48,21 @@ def _srgb_to_linear(code: Tensor) -> Tensor:
     return torch.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4)
 
 
+def soften(frames: Tensor, sigma: float) -> Tensor:
+    """Frames (t, 3, h, w) through a lens that makes of a point a Gaussian of `sigma` px, 0.2 or more."""
+    reach = max(1, round(3 * sigma))
+    x = torch.arange(-reach, reach + 1, device=frames.device) / sigma
+    kernel = torch.softmax(-(x**2) / 2, 0)
+    planes = F.pad(frames.flatten(0, 1)[:, None], [reach] * 4, mode="replicate")
+    planes = F.conv2d(F.conv2d(planes, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))
+    return planes.view(frames.shape)
+
+
+def crispen(codes: Tensor, amount: float) -> Tensor:
+    """Codes (t, 3, h, w) of 0..1 as a camera sharpens them itself: an unsharp mask of 1 px."""
+    return (codes + amount * (codes - soften(codes, 1.0))).clamp(0, 1)
+
+
 def sensor_noise(rng: np.random.Generator, linear: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Poisson-Gaussian sensor noise (Foi et al. 2008) with the grain that demosaicing leaves; (t, 3, h, w)."""
     shot, read = float(np.exp(rng.uniform(*np.log([1e-5, 6e-4])))), float(np.exp(rng.uniform(*np.log([2e-4, 3e-3]))))

@@ -16,7 +16,7 @@ from ..backends.flow import flow_between
 from ..backends.symmetries import turn, turn_flow
 from ..errors import UsageError
 from ..frames import LUMA_WEIGHTS, MATRIX_BT709, MATRIX_SMPTE170M
-from .light import Light, compress, sensor_noise
+from .light import Light, compress, crispen, sensor_noise, soften
 from .material import Material
 from .real_motion import MARGIN, expose_run, is_usable
 from .render import render
@@ -24,6 +24,10 @@ from .scene import SceneConfig, draw_scene
 
 MATRICES = (MATRIX_BT709, MATRIX_SMPTE170M)
 """Clips are of one or the other."""
+SOFT_PX = (0.3, 1.2)
+"""Standard deviation of a soft lens."""
+CRISP = (0.1, 0.8)
+"""Amount of a camera's unsharp mask."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,10 @@ class SupplyConfig:
     """A scene cut somewhere, unnoticed."""
     plain: float = 0.02
     """One colour throughout, of any saturation: neither it nor the frame's border is blur."""
+    soft: float = 0.4
+    """Seen through a lens softer than a pixel, the truth as well: what the lens took is not for a network to add."""
+    crisp: float = 0.2
+    """Sharpened by the camera itself, the truth as well."""
     noise: float = 0.4
     compressed: float = 0.3
 
@@ -86,12 +94,18 @@ class Supply:
             blurred[i], sharp[i] = expose_run(rng, self._runs[int(rng.integers(len(self._runs)))], lights[i], scene)
         planes = []
         for i, light in enumerate(lights):
-            seen = blurred[i].clamp(max=1)
+            seen = torch.stack([blurred[i], sharp[i]])
+            if rng.random() < config.soft:
+                seen = soften(seen.flatten(0, 1), float(rng.uniform(*SOFT_PX))).view(seen.shape)
+            seen = seen.clamp(max=1)
             if rng.random() < config.noise:
-                seen = sensor_noise(rng, seen, noise)
+                seen[0] = sensor_noise(rng, seen[0], noise)
+            codes = light.encode(seen)
+            if rng.random() < config.crisp:
+                codes = crispen(codes.flatten(0, 1), float(rng.uniform(*CRISP))).view(codes.shape)
             weights = LUMA_WEIGHTS[MATRICES[rng.integers(2)]]
             step = float(np.exp(rng.uniform(np.log(1.5), np.log(12)))) if rng.random() < config.compressed else 0.0
-            planes.append(fold_pair(torch.stack([light.encode(seen), light.encode(sharp[i])]), weights, step))
+            planes.append(fold_pair(codes, weights, step))
         both = torch.stack(planes, dim=1)
         self._cut_and_plain(rng, both)
         return Batch(both[0], both[1], motion_of(to_network(both[0]), self._pool).half())

@@ -18,7 +18,7 @@ from machine import describe_machine
 
 from vdeblur.training.light import Light
 from vdeblur.training.material import files_of, read_material
-from vdeblur.training.real_motion import expose_run, is_usable
+from vdeblur.training.real_motion import Run, expose_run, is_usable
 from vdeblur.training.render import render
 from vdeblur.training.scene import SceneConfig, draw_scene
 
@@ -36,7 +36,7 @@ def main() -> None:
     torch.set_num_threads(1)
     scene = SceneConfig(size=given.size, frames=given.frames)
     material = read_material(files_of(tuple(given.data), held_out=True), halve=True)
-    runs = [run for run in material.runs if is_usable(run, scene)]
+    runs = [Run.of(run) for run in material.runs if is_usable(run, scene)]
     kinds = {"planes": bool(material.photographs), "real motion": bool(runs)}
     print(describe_machine())
     print("| kind | s per clip | quartiles | Mpx/s |\n|---|---:|---:|---:|")
@@ -49,7 +49,7 @@ def main() -> None:
             if kind == "planes":
                 render([draw_scene(rng, material.photographs, light, scene)], scene, torch.device("cpu"))
             else:
-                expose_run(rng, runs[index % len(runs)], light, scene)
+                expose_run(rng, runs, light, scene)
             times.append(time.perf_counter() - before)
         low, middle, high = statistics.quantiles(times[WARM_UP:])
         rate = given.size**2 * given.frames / middle / 1e6

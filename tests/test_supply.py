@@ -20,7 +20,7 @@ from vdeblur.frames import LUMA_WEIGHTS, MATRIX_BT709, MATRIX_SMPTE170M
 from vdeblur.models.convlstm import warp_luma
 from vdeblur.training.light import Light, crispen, soften
 from vdeblur.training.material import HELD_OUT, Material, files_of, read_material
-from vdeblur.training.real_motion import MARGIN, between, expose_run, is_usable
+from vdeblur.training.real_motion import MARGIN, Run, between, expose_run, is_usable
 from vdeblur.training.scene import SceneConfig
 from vdeblur.training.supply import Batch, Supply, SupplyConfig, augmented, cut_up, fold_pair, motion_of, to_network
 
@@ -155,7 +155,7 @@ def test_real_motion_is_the_footages_own(material: Material) -> None:
     errors = []
     for length in (2.0, 8.0):
         scene = replace(SCENE, blur_px=(length, length), duty=(1.0, 1.0))
-        blurred, sharp = expose_run(np.random.default_rng(4), run, Light(0.0, 1.0), scene)
+        blurred, sharp = expose_run(np.random.default_rng(4), [Run.of(run)], Light(0.0, 1.0), scene)
         assert _is_within(sharp[0], Light(0.0, 1.0).decode(run))
         errors.append(float((blurred - sharp).square().mean()))
     assert errors[0] < errors[1]

@@ -18,7 +18,7 @@ from ..errors import UsageError
 from ..frames import LUMA_WEIGHTS, MATRIX_BT709, MATRIX_SMPTE170M
 from .light import Light, compress, crispen, sensor_noise, soften
 from .material import Material
-from .real_motion import MARGIN, expose_run, is_usable
+from .real_motion import MARGIN, Run, expose_run, is_usable
 from .render import render
 from .scene import SceneConfig, draw_scene
 
@@ -67,7 +67,8 @@ class Supply:
         self.material, self.config, self.seed = material, config, seed
         self._device = (*material.photographs, *material.runs)[0].device
         self._pool = ThreadPoolExecutor(threads)
-        self._runs = [run for run in material.runs if is_usable(run, config.scene)]
+        wanted = config.footage or not material.photographs
+        self._runs = [Run.of(run) for run in material.runs if wanted and is_usable(run, config.scene)]
         if not material.photographs and not self._runs:
             raise UsageError(
                 f"no video among the training files has {2 * config.scene.frames} frames of "
@@ -91,7 +92,7 @@ class Supply:
             where = torch.tensor(synthetic, device=self._device)
             blurred[where], sharp[where] = clips.blurred, clips.sharp
         for i in real:
-            blurred[i], sharp[i] = expose_run(rng, self._runs[int(rng.integers(len(self._runs)))], lights[i], scene)
+            blurred[i], sharp[i] = expose_run(rng, self._runs, lights[i], scene)
         planes = []
         for i, light in enumerate(lights):
             seen = torch.stack([blurred[i], sharp[i]])

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
 
 from support.commands import run
 from support.networks import CONFIGS, tiny
@@ -85,19 +84,8 @@ def test_the_truth_as_its_own_teacher_changes_no_gradient() -> None:
     sharp = torch.rand(2, 3, 6, 8, 8)
     restored = torch.rand(2, 3, 6, 8, 8, requires_grad=True)
     (one,) = torch.autograd.grad(loss_of(restored, sharp), restored)
-    (other,) = torch.autograd.grad(taught_loss(restored, restored + 1, sharp, sharp), restored)
+    (other,) = torch.autograd.grad(taught_loss(restored, sharp, sharp), restored)
     torch.testing.assert_close(one, other)
-
-
-def test_a_frame_that_came_out_worse_weighs_more_where_blur_is_mild() -> None:
-    sharp = torch.rand(1, 2, 6, 8, 8)
-
-    def pull(error: float, blurred: Tensor) -> Tensor:
-        restored = (sharp + error).requires_grad_()
-        return torch.autograd.grad(taught_loss(restored, blurred, sharp, sharp), restored)[0].abs().mean()
-
-    assert pull(0.005, sharp) > 3 * pull(0.005, sharp + 1)
-    torch.testing.assert_close(pull(0.2, sharp), pull(0.2, sharp + 1), rtol=0.02, atol=0)
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,6 @@ from .supply import Batch, to_network
 FLOOR = 4e-4
 """Added to the squared error before its logarithm (34 dB): an error's weight is 1 / (MSE + floor), so without it the
 clips that are sharp already would rule the gradient, and the network would learn to leave everything alone."""
-HARMED_FLOOR = 5e-5
-"""The same (43 dB) for a frame that came out worse than it went in: mild blur weighs little, harm weighs in full."""
 FIRST_FLOOR = 1e-3
 """The same (30 dB) at the beginning, when only blur that matters gets a network off a residual of zero."""
 
@@ -39,16 +37,11 @@ def loss_of(restored: Tensor, sharp: Tensor, floor: Tensor | float = FLOOR) -> T
     return (10 * torch.log10(error_of(restored, sharp) + floor)).mean()
 
 
-def taught_loss(
-    restored: Tensor, blurred: Tensor, sharp: Tensor, target: Tensor, floor: Tensor | float = FLOOR
-) -> Tensor:
+def taught_loss(restored: Tensor, sharp: Tensor, target: Tensor, floor: Tensor | float = FLOOR) -> Tensor:
     """A loss that pulls towards `target` as strongly as `loss_of` pulls towards the truth; of the same gradient where
-    both are the same. Frames that are worse than `blurred` pull as with a floor of `HARMED_FLOOR`.
+    both are the same.
     """
-    with torch.no_grad():
-        error = error_of(restored, sharp)
-        floors = torch.where(error > error_of(blurred, sharp), HARMED_FLOOR, floor)
-        weight = 10 / math.log(10) / (error + floors)
+    weight = 10 / math.log(10) / (error_of(restored, sharp).detach() + floor)
     return (weight * error_of(restored, target)).mean()
 
 
@@ -189,7 +182,7 @@ class Learner:
         batch, look_ahead, target = example
         blurred, sharp = to_network(batch.blurred), to_network(batch.sharp)
         restored = self.forward(self.network, batch, look_ahead, rehearse)
-        taught_loss(restored, blurred, sharp, target, self._floor).backward()
+        taught_loss(restored, sharp, target, self._floor).backward()
         with torch.no_grad():
             before, after = loss_of(blurred, sharp), loss_of(restored, sharp)
             return torch.stack([after, before - after])

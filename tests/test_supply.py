@@ -25,7 +25,7 @@ from vdeblur.training.scene import SceneConfig
 from vdeblur.training.supply import Batch, Supply, SupplyConfig, augmented, cut_up, fold_pair, motion_of, to_network
 
 SCENE = SceneConfig(size=64, frames=4, blur_px=(3, 8), identity=0, static=0)
-CLEAN = SupplyConfig(SCENE, footage=0.5, cut=0, plain=0, soft=0, crisp=0, noise=0, compressed=0)
+CLEAN = SupplyConfig(SCENE, footage=0.5, cut=0, held=0, plain=0, soft=0, crisp=0, noise=0, compressed=0)
 
 
 def smooth(side: int, seed: int) -> Tensor:
@@ -122,6 +122,11 @@ def test_the_mix_holds_what_it_is_told_to(material: Material) -> None:
     plain = Supply(material, replace(CLEAN, plain=1.0), seed=2).batch(0, 3)
     assert (plain.blurred.flatten(3) == plain.blurred.flatten(3)[..., :1]).all()
     assert not plain.motion.any()
+    held = Supply(material, replace(CLEAN, held=1.0), seed=2).batch(0, 3)
+    assert torch.equal(held.blurred[:, 0], held.blurred[:, 1])
+    assert torch.equal(held.sharp[:, 0], held.sharp[:, 1])
+    assert not held.motion[:, 0, 2:].any()
+    assert held.motion.any()  # of those that are shown twice
     cut = Supply(material, replace(CLEAN, cut=1.0, footage=0.0), seed=2).batch(0, 2)
     uncut = Supply(material, replace(CLEAN, footage=0.0), seed=2).batch(0, 2)
     assert (cut.sharp != uncut.sharp).any()

@@ -39,6 +39,8 @@ class SupplyConfig:
     """Real motion."""
     cut: float = 0.02
     """A scene cut somewhere, unnoticed."""
+    held: float = 0.04
+    """Every frame shown twice, as where a frame rate was raised, or one throughout."""
     plain: float = 0.02
     """One colour throughout, of any saturation: neither it nor the frame's border is blur."""
     soft: float = 0.4
@@ -108,16 +110,20 @@ class Supply:
             step = float(np.exp(rng.uniform(np.log(1.5), np.log(12)))) if rng.random() < config.compressed else 0.0
             planes.append(fold_pair(codes, weights, step))
         both = torch.stack(planes, dim=1)
-        self._cut_and_plain(rng, both)
+        self._edit(rng, both)
         return Batch(both[0], both[1], motion_of(to_network(both[0]), self._pool).half())
 
-    def _cut_and_plain(self, rng: np.random.Generator, both: Tensor) -> None:
+    def _edit(self, rng: np.random.Generator, both: Tensor) -> None:
+        """What is done to footage after it was taken, and what is no picture at all."""
         count, frames = both.shape[1:3]
         if count > 1 and rng.random() < self.config.cut * count:
             one, two = rng.choice(count, 2, replace=False)
             at = int(rng.integers(1, frames)) if frames > 1 else 0
             both[:, one, at:] = both[:, two, at:]
         for i in range(count):
+            if rng.random() < self.config.held:
+                shown = torch.arange(frames) // 2 * 2 if rng.random() < 0.5 else torch.zeros(frames, dtype=torch.long)
+                both[:, i] = both[:, i, shown]
             if rng.random() < self.config.plain:
                 colour = torch.from_numpy(rng.integers(0, 256, 3, np.uint8)).to(both.device)
                 both[:, i] = colour[[0, 0, 0, 0, 1, 2], None, None]

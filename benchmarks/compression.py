@@ -2,15 +2,15 @@
 
 python benchmarks/compression.py [--model fast] [--pruned FILE ...] [--pairs DIR ...] [--size 1280x720] [-o FOLDER]
 
-The model is measured as it is, in int8 and with 25 % and 50 % of its channels pruned, on every engine and in every
-precision that it can be run in here; then once more held to the arithmetic of a processor without AVX-512, bf16 and
-VNNI (`AVX2`). Where there are no --pruned checkpoints, which were taught after they were pruned, the pruned models are
-made here and gain little or nothing: their rows show size and speed alone.
+The model is measured as it ships and with 25 % and 50 % of its channels pruned, on every engine and in every precision
+that it can be run in here, int8 where it comes in that; then once more held to the arithmetic of a processor without
+AVX-512, bf16 and VNNI (`AVX2`). Where there are no --pruned checkpoints, which were taught after they were pruned, the
+pruned models are made here and gain little or nothing: their rows show size and speed alone.
 
 Columns: bytes on disk, GMAC per frame of --size, median ms per frame of --size (restorer alone; all models of a run
 restore the same frame in turn, so that what else the machine does meets them all), and gain in dB on clips that are
-blurred here from photographs of scikit-image (without and with sensor noise), and on each --pairs. Int8 takes its
-ranges from other clips. Writes compression.json, compression.md and compression.svg.
+blurred here from photographs of scikit-image (without and with sensor noise), and on each --pairs. Writes
+compression.json, compression.md and compression.svg.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from html import escape
@@ -41,7 +41,7 @@ from vdeblur.backends.graphs import is_graph, load_graph
 from vdeblur.backends.pytorch import choose_precision
 from vdeblur.errors import UsageError
 from vdeblur.jobs.moving import moving_frames
-from vdeblur.loading import ModelOptions, export_model, load_restorer, quantise_model, weights_of
+from vdeblur.loading import ModelOptions, load_restorer, weights_of
 from vdeblur.models import build
 from vdeblur.models.anatomy import dissect
 from vdeblur.pipeline import restored
@@ -59,7 +59,6 @@ SETS = {
     "clean": SynthConfig(1, CLIPS, CLIP_FRAMES, SIDE),
     "noisy": SynthConfig(2, CLIPS, CLIP_FRAMES, SIDE, noise=True),
 }
-RANGES = SynthConfig(3, CLIPS, CLIP_FRAMES, SIDE)
 SHARES = (0.25, 0.5)
 PRECISIONS = ("fp32", "bf16", "int8")
 ARITHMETICS = {"own": {}, "AVX2": {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}}
@@ -89,23 +88,18 @@ def write_photographs(folder: Path) -> Path:
     return folder
 
 
-def make_sets(folder: Path) -> dict[str, Path]:
-    """The clips to measure, and those for int8's ranges under the name "ranges"."""
+def make_sets(folder: Path, sets: Mapping[str, SynthConfig]) -> dict[str, Path]:
+    """Folders of clips that are blurred here."""
     photographs = write_photographs(folder / "photographs")
-    for name, config in {**SETS, "ranges": RANGES}.items():
+    for name, config in sets.items():
         for _ in synthesise(photographs, folder / name, config, "photographs"):
             pass
-    return {name: folder / name for name in (*SETS, "ranges")}
+    return {name: folder / name for name in sets}
 
 
-def make_models(model: str, pruned: list[str], ranges: Path, folder: Path) -> dict[str, str]:
+def make_models(model: str, pruned: list[str], folder: Path) -> dict[str, str]:
     """Name -> what `load_restorer` takes."""
     models = {model: model}
-    with suppress(UsageError):  # where NNCF or OpenVINO is not installed there is no int8
-        export_model(model, folder / "fp32")
-        clips = ((clip.name, read_frames(clip.blur)) for clip in find_clips(ranges))
-        quantise_model(str(folder / "fp32"), clips, folder / "int8")
-        models[f"{model}, int8"] = str(folder / "int8")
     for share in SHARES if not pruned else ():
         smaller = prune(load(*weights_of(model)), share)
         path = folder / f"pruned{share:.0%}.safetensors".replace("%", "")
@@ -118,22 +112,25 @@ def make_models(model: str, pruned: list[str], ranges: Path, folder: Path) -> di
 
 def restorers_of(name: str, model: str, arithmetic: str, size: tuple[int, int]) -> Iterator[tuple[Row, Restorer]]:
     """Every engine and precision that runs a model here."""
-    path, _ = weights_of(model)
-    if is_graph(path):
-        graph = load_graph(path)
-        kind, config, files = graph.kind, graph.config, [path / name for name in graph.graphs_sha256]
-    else:
-        checkpoint = load(path)
-        kind, config, files = checkpoint.kind, checkpoint.config, [path]
-    facts = sum(file.stat().st_size for file in files), dissect(build(kind, config), size).gmac
     has_bf16 = choose_precision("auto", "cpu") == "bf16"
     for engine in installed_engines():
         if engine == "onnx" and arithmetic != "own":
             continue
         for precision in PRECISIONS if has_bf16 else ("fp32", "int8"):
             with suppress(UsageError):  # not this model, or not on this processor
-                options = ModelOptions(model, "cpu", precision, tile=0, engine=engine)
-                yield Row(name, arithmetic, engine, precision, *facts), load_restorer(options)
+                restorer = load_restorer(ModelOptions(model, "cpu", precision, tile=0, engine=engine))
+                yield Row(name, arithmetic, engine, precision, *bytes_and_gmac(model, precision, size)), restorer
+
+
+def bytes_and_gmac(model: str, precision: str, size: tuple[int, int]) -> tuple[int, float]:
+    path, _ = weights_of(model, precision)
+    if is_graph(path):
+        graph = load_graph(path)
+        kind, config, files = graph.kind, graph.config, [path / name for name in graph.graphs_sha256]
+    else:
+        checkpoint = load(path)
+        kind, config, files = checkpoint.kind, checkpoint.config, [path]
+    return sum(file.stat().st_size for file in files), dissect(build(kind, config), size).gmac
 
 
 def measure(models: dict[str, str], sets: dict[str, Path], arithmetic: str, size: tuple[int, int]) -> list[Row]:
@@ -236,8 +233,8 @@ def main() -> None:
         return
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        sets = make_sets(Path(folder))
-        models = make_models(given.model, given.pruned, sets.pop("ranges"), Path(folder))
+        models = make_models(given.model, given.pruned, Path(folder))
+        sets = make_sets(Path(folder), SETS)
         sets |= {Path(pairs).name: Path(pairs) for pairs in given.pairs}
         for arithmetic, environment in ARITHMETICS.items():
             task = json.dumps([models, {name: str(pairs) for name, pairs in sets.items()}, arithmetic])

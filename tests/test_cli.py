@@ -422,7 +422,7 @@ def test_models_lists_what_is_published() -> None:
 
     found = json.loads(run("models", "--json").stdout)
     assert [model["name"] for model in found] == [model.name for model in published()]
-    assert all(set(model) == {"name", "kind", "params", "gmac_720p", "sha256", "default_on"} for model in found)
+    assert all(set(model) == {"name", "kind", "params", "gmac_720p", "sha256", "default_on", "int8"} for model in found)
     assert all(model["name"] in run("models").stdout for model in found)
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.commands import ROOT, run
+from support.commands import run, run_without_torch
 from support.exported import exported, saved
 from support.in_memory import picture, restored_by
 from support.networks import difference, tiny
@@ -38,22 +35,6 @@ LEAST_DB_BELOW_THE_CHANGE = 12
 MOST_DB_LOST = 0.1
 """Of a clip's gain, by int8."""
 LAYOUTS = [Layout("yuv", 8, (1, 1)), Layout("yuv", 10, (1, 0)), Layout("rgb", 8, alpha=True), Layout("gray", 16)]
-
-NO_TORCH = """
-import sys
-from importlib.abc import MetaPathFinder
-
-class NoTorch(MetaPathFinder):
-    def find_spec(self, name, path, target=None):
-        if name.partition(".")[0] in ("torch", "safetensors"):
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-sys.meta_path.insert(0, NoTorch())
-from importlib import util
-find = util.find_spec
-util.find_spec = lambda name, package=None: None if name == "torch" else find(name, package)
-"""
-"""What a script begins with to run as if torch were not installed."""
 
 
 def on(engine: str, kind: str, precision: str = "fp32", **settings: Any) -> NetworkRestorer:
@@ -105,19 +86,14 @@ def test_the_command_line_restores_without_torch(tmp_path: Path) -> None:
     """In a process in which torch and safetensors cannot be imported, to the bytes that this process gets."""
     clip = footage(tmp_path / "in.mkv")
     words = [str(clip), "-m", str(exported("convlstm")), "--engine", "onnx", "--codec", "ffv1", "-q", "-o"]
-    code = f"{NO_TORCH}\nfrom vdeblur.cli import main\nmain()"
-    command = [sys.executable, "-c", code, *words, str(tmp_path / "without.mkv")]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    done = run_without_torch(*words, tmp_path / "without.mkv")
     assert (done.returncode, done.stderr) == (0, "")
     assert run(*words, str(tmp_path / "with.mkv")).exit_code == 0
     without, with_torch = (packets(str(tmp_path / f"{name}.mkv"), "video") for name in ("without", "with"))
     assert [data for _, data in without] == [data for _, data in with_torch]
     assert without
 
-    command[command.index("-m") + 1] = "fast"
-    command[command.index("--engine") + 1] = "auto"
-    done = subprocess.run([*command, "-y"], capture_output=True, text=True, env=environment, check=False)
+    done = run_without_torch(clip, "-m", "fast", "-o", tmp_path / "without.mkv", "-y")
     assert done.returncode == UsageError.exit_code
     assert done.stderr.startswith("vdeblur: error: the torch engine is not installed: pip install torch")
 
@@ -156,7 +132,7 @@ def test_an_engine_that_is_not_there_names_its_extra(monkeypatch: pytest.MonkeyP
     with pytest.raises(UsageError, match=r"openvino engine is not installed: pip install 'vdeblur\[openvino\]'"):
         load_restorer(ModelOptions("fast", engine="openvino"))
     assert choice.choose_graph_engine("auto") == "onnx"
-    with pytest.raises(UsageError, match=r"exported in int8 runs on openvino, not installed: .*\[openvino\]"):
+    with pytest.raises(UsageError, match=r"models in int8 run on openvino, not installed: .*\[openvino\]"):
         choice.choose_graph_engine("auto", precision="int8")
     monkeypatch.setitem(engines.PACKAGES, "onnx", "a_package_that_nobody_has")
     with pytest.raises(UsageError, match=r"not installed: pip install 'vdeblur\[onnx\]'"):
@@ -166,7 +142,7 @@ def test_an_engine_that_is_not_there_names_its_extra(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"engine": "torch"}, "the torch engine does not run models exported in fp32; choose openvino or onnx"),
+        ({"engine": "torch"}, "the torch engine does not run exported models; choose openvino or onnx"),
         ({"engine": "onnx", "device": "cuda:0"}, "computed on the processor"),
         ({"engine": "onnx", "precision": "bf16"}, "computes this model in fp32, not in bf16"),
         ({"engine": "onnx", "precision": "int8"}, "`vdeblur compress` makes a model in int8 of it"),
@@ -176,11 +152,6 @@ def test_an_engine_that_is_not_there_names_its_extra(monkeypatch: pytest.MonkeyP
 def test_what_an_engine_cannot_do_is_said_with_what_can(options: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         load_restorer(ModelOptions(str(exported("cnn")), **options))
-
-
-def test_torch_names_the_engines_that_compute_in_int8() -> None:
-    with pytest.raises(UsageError, match="torch does not support int8"):
-        load_restorer(ModelOptions("fast", precision="int8", engine="torch"))
 
 
 def test_a_checkpoint_is_exported_once_for_an_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,9 +263,9 @@ def test_int8_says_what_it_was_made_from_and_which_engine_runs_it(in_int8: Path,
     small, large = (sum(file.stat().st_size for file in path.iterdir()) for path in (folder, in_int8 / "fp32"))
     assert small < large / 2
     assert load_restorer(str(folder)).precision == "int8"
-    with pytest.raises(UsageError, match="onnx engine does not run models exported in int8; choose openvino"):
+    with pytest.raises(UsageError, match="onnx engine does not run models in int8; choose openvino"):
         load_restorer(ModelOptions(str(folder), engine="onnx"))
-    with pytest.raises(UsageError, match="torch engine does not run models exported in int8; choose openvino"):
+    with pytest.raises(UsageError, match="torch engine does not run models in int8; choose openvino"):
         load_restorer(ModelOptions(str(folder), engine="torch"))
     with pytest.raises(UsageError, match="the openvino engine computes this model here in int8, not fp32"):
         load_restorer(ModelOptions(str(folder), precision="fp32"))

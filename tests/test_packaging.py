@@ -49,6 +49,11 @@ def test_the_wheel_holds_every_module_and_the_weights(wheel: Path) -> None:
             weights = archive.read(f"vdeblur/weights/{entry['file']}")
             assert hashlib.sha256(weights).hexdigest() == entry["sha256"]
             assert f"vdeblur/weights/{Path(entry['file']).stem}.toml" in names
+            if entry["int8"]:
+                folder = f"vdeblur/weights/{entry['int8']['folder']}"
+                graph = json.loads(archive.read(f"{folder}/manifest.json"))
+                for name, sha256 in graph["graphs_sha256"].items():
+                    assert hashlib.sha256(archive.read(f"{folder}/{name}")).hexdigest() == sha256
     assert not [name for name in names if name.startswith(("tests", "benchmarks"))]
 
 

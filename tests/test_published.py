@@ -37,9 +37,19 @@ FLAT = {
 }
 
 
-@pytest.fixture(scope="module", params=[model.name for model in published()])
+MODELS = [
+    *(pytest.param(ModelOptions(m.name, "cpu"), id=m.name) for m in published()),
+    *(
+        pytest.param(ModelOptions(m.name, "cpu", "int8"), id=f"{m.name}-int8", marks=pytest.mark.needs("openvino"))
+        for m in published()
+        if m.int8
+    ),
+]
+
+
+@pytest.fixture(scope="module", params=MODELS)
 def restorer(request: pytest.FixtureRequest) -> Restorer:
-    return load_restorer(ModelOptions(request.param, "cpu"))
+    return load_restorer(request.param)
 
 
 def frame(planes: tuple[NDArray[np.uint8], ...], index: int) -> Frame:

@@ -36,17 +36,18 @@ def choose_graph_engine(wanted: str, device: str = "auto", precision: str = "fp3
 
     Raises UsageError.
     """
+    models = "exported models" if precision == "fp32" else f"models in {precision}"
     if device not in ("auto", "cpu"):
-        raise UsageError(f"exported models are computed on the processor, not on {device}")
+        raise UsageError(f"{models} are computed on the processor, not on {device}")
     known = GRAPH_ENGINES[precision]
     names = " or ".join(known)
+    missing = "" if any(map(is_installed, known)) else f", not installed: {remedy(known[-1])}"
     if wanted == "auto":
-        found = next(filter(is_installed, known), None)
-        if found is None:
-            raise UsageError(f"a model exported in {precision} runs on {names}, not installed: {remedy(known[-1])}")
-        return found
+        if missing:
+            raise UsageError(f"{models} run on {names}{missing}")
+        return next(filter(is_installed, known))
     if wanted in PACKAGES and wanted not in known:
-        raise UsageError(f"the {wanted} engine does not run models exported in {precision}; choose {names}")
+        raise UsageError(f"the {wanted} engine does not run {models}; choose {names}{missing}")
     require(wanted)
     return wanted
 

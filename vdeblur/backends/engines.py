@@ -104,7 +104,7 @@ def require(engine: str) -> None:
     if engine not in PACKAGES:
         raise UsageError(f"unknown engine {engine!r}; choose auto, {', '.join(PACKAGES)}")
     if not is_installed(engine):
-        instead = ", or use a model that `vdeblur export` wrote" if engine == "torch" else ""
+        instead = ", or use int8 or a model that `vdeblur export` wrote" if engine == "torch" else ""
         raise UsageError(f"the {engine} engine is not installed: {remedy(engine)}{instead}")
 
 

@@ -18,12 +18,12 @@ class GraphEngine:
     device = "cpu"
     bytes_per_value = 4
 
-    def __init__(self, folder: str | Path, engine: str, precision: str = "auto") -> None:
-        """`folder` holds what `vdeblur export` wrote.
+    def __init__(self, folder: str | Path, engine: str, precision: str = "auto", sha256: str | None = None) -> None:
+        """`folder` holds what `vdeblur export` or `compress` wrote; `sha256` is its graphs' hash, if known.
 
         Raises ModelError for a folder that cannot be trusted, UsageError for an engine or precision not to be had.
         """
-        self.graph = load_graph(folder)
+        self.graph = load_graph(folder, sha256)
         self.name = engine
         self.past, self.future = self.graph.past, self.graph.future
         self.uses_motion, self.reach = self.graph.uses_motion, self.graph.reach

@@ -99,13 +99,14 @@ def save_manifest(folder: Path, graph: Graph) -> None:
     write_json(folder / MANIFEST, asdict(graph))
 
 
-def load_graph(folder: str | Path) -> Graph:
+def load_graph(folder: str | Path, sha256: str | None = None) -> Graph:
     """The manifest of an exported model, once its graphs have been found to be what was exported.
 
-    Raises ModelError for a folder that is damaged, altered, or of a version that this one does not read.
+    `sha256` is the hash of a published model's graphs. Raises ModelError for a folder that is damaged, altered, or of a
+    version that this one does not read.
     """
     folder = Path(folder)
-    again = "export it again with `vdeblur export`"
+    again = "install vdeblur again" if sha256 else "export it again with `vdeblur export`"
     try:
         entries = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         found = entries["format"]
@@ -118,8 +119,10 @@ def load_graph(folder: str | Path) -> Graph:
         actual = hashes_of(folder, graph.precision)
     except (KeyError, InputError) as error:
         raise ModelError(f"{folder}: is not whole ({error}); {again}") from error
-    for name, sha256 in actual.items():
-        if sha256 != graph.graphs_sha256.get(name):
+    for name, found in actual.items():
+        if found != graph.graphs_sha256.get(name):
             raise ModelError(f"{folder / name}: is not what was exported (its SHA-256 differs); {again}")
+    if sha256 not in (None, graph.sha256):
+        raise ModelError(f"{folder}: is not what was published (its SHA-256 differs); {again}")
     encode, compute = graph.reach
     return replace(graph, reach=(encode, compute))

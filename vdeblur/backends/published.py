@@ -14,6 +14,30 @@ UNMEASURED_WARM_UP = 48
 
 
 @dataclass(frozen=True)
+class Quantised:
+    """A published model in int8 as well: what it was made from, and what that costs. `benchmarks/publish_int8.py`."""
+
+    folder: str
+    """Of its graphs, beside the checkpoint."""
+    sha256: str
+    """Of its graphs together."""
+    weights_sha256: str
+    """Of the checkpoint it was made from."""
+    calibration: list[str]
+    """Clips that its ranges were taken from."""
+    calibration_frames: int
+    made_by: dict[str, str]
+    """Versions of what made it."""
+    lost_db: dict[str, float]
+    """Set of clips -> PSNR lost against fp32; negative where it won."""
+
+    @property
+    def path(self) -> Path:
+        """Where its folder lies."""
+        return weights_folder() / self.folder
+
+
+@dataclass(frozen=True)
 class PublishedModel:
     """One entry of `weights/manifest.json`."""
 
@@ -40,10 +64,17 @@ class PublishedModel:
     views: int = 1
     """Symmetric views that it averages unless told otherwise; `gmac_720p` counts them."""
 
+    int8: Quantised | None = None
+    """The same weights in int8, where they come in it."""
+
     @property
     def path(self) -> Path:
         """Where its safetensors file lies."""
         return weights_folder() / self.file
+
+    def comes_in(self, precision: str) -> bool:
+        """Whether it can be had in this precision; in floating point every model can."""
+        return precision != "int8" or self.int8 is not None
 
 
 def weights_folder() -> Path:
@@ -56,6 +87,11 @@ def published() -> list[PublishedModel]:
     """All published models; ModelError where the manifest is missing or damaged."""
     manifest = weights_folder() / "manifest.json"
     try:
-        return [PublishedModel(**entry) for entry in json.loads(manifest.read_text(encoding="utf-8"))]
+        return [_model(entry) for entry in json.loads(manifest.read_text(encoding="utf-8"))]
     except (OSError, ValueError, TypeError) as error:
         raise ModelError(f"{manifest}: the list of models cannot be read ({error}); install vdeblur again") from error
+
+
+def _model(entry: dict[str, Any]) -> PublishedModel:
+    int8 = entry.get("int8")
+    return PublishedModel(**entry | {"int8": Quantised(**int8) if int8 else None})

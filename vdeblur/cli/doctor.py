@@ -38,7 +38,7 @@ class Diagnosis:
     encoders: dict[str, bool]
     """Whether encoding a few frames produced packets."""
     weights: dict[str, bool]
-    """Whether each published file has the hash in the manifest."""
+    """Whether each published model, and each in int8, has the hash in the manifest."""
     display: bool
     """Whether the live window can be shown."""
     no_display: str
@@ -107,17 +107,26 @@ def _engines(models: Iterable[str]) -> dict[str, str]:
 
 
 def _check_weights() -> tuple[dict[str, bool], list[str]]:
+    from ..backends.graphs import load_graph
     from ..backends.published import published
     from ..files import file_sha256
 
-    intact, problems = {}, []
     try:
-        for model in published():
-            intact[model.name] = model.path.is_file() and file_sha256(model.path) == model.sha256
-            if not intact[model.name]:
-                problems.append(f"{model.path}: missing or altered; reinstall vdeblur")
+        models = published()
     except ModelError as error:
-        problems.append(str(error))
+        return {}, [str(error)]
+    intact, problems = {}, []
+    for model in models:
+        intact[model.name] = model.path.is_file() and file_sha256(model.path) == model.sha256
+        if not intact[model.name]:
+            problems.append(f"{model.path}: missing or altered; reinstall vdeblur")
+        if model.int8:
+            try:
+                load_graph(model.int8.path, model.int8.sha256)
+                intact[f"{model.name} in int8"] = True
+            except ModelError as error:
+                intact[f"{model.name} in int8"] = False
+                problems.append(str(error))
     return intact, problems
 
 
@@ -137,7 +146,7 @@ def to_text(diagnosis: Diagnosis) -> str:
     lines.append(f"encoders        {' '.join(works)}")
     lines.append(f"  unavailable   {' '.join(fails)}")
     lines += [
-        f"weights {name:<8}{'intact' if good else 'MISSING OR ALTERED'}" for name, good in diagnosis.weights.items()
+        f"weights {name:<16}{'intact' if good else 'MISSING OR ALTERED'}" for name, good in diagnosis.weights.items()
     ]
     missing = f"none: {diagnosis.no_display}; only the window of `vdeblur live` needs one"
     lines.append(f"display         {'present' if diagnosis.display else missing}")

@@ -61,15 +61,15 @@ def bench_command(
     """Measure frames per second on this machine, by frame size, model and engine.
 
     "fps" covers everything from decoding to encoding; "alone" is the model by itself. From then on --engine auto uses
-    the fastest engine of each model.
+    the fastest engine of each model; int8, which changes more than the last bit, is only used with --precision int8.
     """
     from ..backends.choice import machine
     from ..backends.published import published
-    from ..jobs.speed import SIZES, measure_all, to_text
+    from ..jobs.speed import SIZES, measure_all, to_text, with_int8
     from ..loading import ModelOptions
 
     names = model or [entry.name for entry in published()]
-    wanted = [ModelOptions(name, device, precision) for name in names]
+    wanted = with_int8([ModelOptions(name, device, precision) for name in names], engine)
 
     def report(speed: object) -> None:
         log.info("%s", speed)

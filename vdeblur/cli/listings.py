@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 import click
 
@@ -63,6 +64,7 @@ def info_command(path: str | None, blur: bool, model: str | None, drawing: str |
 def _describe_network(model: str, target: str | None, as_json: bool) -> None:
     """Print the layers of a model's network, and draw them if `target` names a file."""
     from ..backends.checkpoints import load
+    from ..backends.published import published
     from ..loading import weights_of
     from ..models.anatomy import dissect, to_json, to_text
     from ..quality.network_plot import write_drawing
@@ -71,10 +73,14 @@ def _describe_network(model: str, target: str | None, as_json: bool) -> None:
     if model in MADE:
         raise ModelError(f"{model} is not a network; `vdeblur models` lists the networks")
     anatomy = dissect(load(*weights_of(model)).network())
+    int8 = next((entry.int8 for entry in published() if entry.name == model), None)
     if as_json:
-        say_json(to_json(anatomy))
+        say_json(to_json(anatomy) | {"int8": int8 and asdict(int8)})
     else:
         click.echo(to_text(anatomy))
+        if int8:
+            lost = ", ".join(f"{db:.3f} dB on {name}" for name, db in int8.lost_db.items())
+            click.echo(f"in int8 (--precision int8) it loses {lost}")
     if target is not None:
         write_drawing(anatomy, model, target)
         say(f"{target}: written")
@@ -86,17 +92,18 @@ def models_command(as_json: bool) -> None:
     """List the models that come with vdeblur."""
     from ..backends.published import published
 
-    keys = ("name", "kind", "params", "gmac_720p", "sha256", "default_on")
-    found = [{key: getattr(model, key) for key in keys} for model in published()]
+    keys = ("name", "kind", "params", "gmac_720p", "sha256", "default_on", "int8")
+    found = published()
     if as_json:
-        say_json(found)
+        say_json([{key: asdict(model)[key] for key in keys} for model in found])
         return
-    click.echo(f"{'name':<12}{'kind':<10}{'parameters':>12}{'GMAC at 720p':>14}  sha256")
+    click.echo(f"{'name':<12}{'kind':<10}{'parameters':>12}{'GMAC at 720p':>14}  {'sha256':<14}--precision")
     for model in found:
-        places = " and ".join({"cpu": "a CPU", "gpu": "a GPU"}[place] for place in model["default_on"].split())
+        places = " and ".join({"cpu": "a CPU", "gpu": "a GPU"}[place] for place in model.default_on.split())
+        sizes = f"{model.params:>12,}{model.gmac_720p:>14.1f}"
+        precisions = "fp32 bf16 fp16" + (" int8" if model.int8 else "")
         mark = f"  (default on {places})" if places else ""
-        sizes = f"{model['params']:>12,}{model['gmac_720p']:>14.1f}"
-        click.echo(f"{model['name']:<12}{model['kind']:<10}{sizes}  {model['sha256'][:12]}{mark}")
+        click.echo(f"{model.name:<12}{model.kind:<10}{sizes}  {model.sha256[:12]:<14}{precisions:<19}{mark}".rstrip())
 
 
 @command("doctor")

@@ -41,7 +41,13 @@ model = model_option(
 device = model_option(
     "-d", "--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda, cuda:0 or mps."
 )
-precision = model_option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True)
+precision = model_option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default="auto",
+    show_default=True,
+    help="auto is bf16 or fp16 where it is fast, else fp32; int8 is faster and needs the openvino engine.",
+)
 engine = model_option(
     "--engine",
     type=click.Choice(ENGINES),

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, replace
 from fractions import Fraction
 from typing import Any
 
 from ..backends.graphs import is_graph, load_graph
-from ..backends.published import published
 from ..errors import ModelError
 from ..files import file_sha256
-from ..loading import ModelOptions, unknown_model
+from ..loading import ModelOptions, weights_of
 from ..media.image_files import images_of
 from ..media.options import SinkOptions, SourceOptions
 from ..restorers.made import MADE
@@ -23,21 +21,19 @@ from .job import Job
 def model_identity(model: ModelOptions) -> str:
     """Identifies a model regardless of its name: the hash of its weights, or a name and a version.
 
-    Raises ModelError for an unknown model.
+    Raises ModelError for an unknown model, UsageError for one that does not come in the precision.
     """
     name = model.named().name or ""
     if name in MADE:
         return f"{name} {MADE[name].version}"
-    known = {model.name: model.sha256 for model in published()}
-    if name in known:
-        return known[name]
-    if is_graph(name):
-        return load_graph(name).sha256
-    if not name.endswith(".safetensors"):
-        raise unknown_model(name)
-    if not os.path.isfile(name):
+    path, sha256 = weights_of(name, model.precision)
+    if sha256 is not None:
+        return sha256
+    if is_graph(path):
+        return load_graph(path).sha256
+    if not path.is_file():
         raise ModelError(f"{name}: no such model file; `vdeblur models` lists those that come with vdeblur")
-    return file_sha256(name)
+    return file_sha256(path)
 
 
 def input_sha256(path: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from ..backends.choice import keep_fastest
 from ..backends.engines import GRAPH_ENGINES, installed_engines
 from ..backends.graphs import is_graph, load_graph
+from ..backends.published import published
 from ..errors import UsageError
 from ..frames import Color, Frame, StreamInfo
 from ..loading import ModelOptions, load_restorer
@@ -96,32 +97,47 @@ def measure_all(
 ) -> list[Speed]:
     """Measure each model at each (width, height) on each engine, by default all installed ones, in about `seconds`.
 
-    The fastest engine of each model, at the largest size, is stored for the engine "auto". Raises what `load_restorer`
-    raises.
+    The fastest engine of each model in the precision "auto", at the largest size, is stored for the engine "auto".
+    Raises what `load_restorer` raises.
     """
-    runs = [(model, engine) for model in models for engine in _engines_of(model, engines)]
+    runs = [replace(model, engine=engine) for model in models for engine in _engines_of(model, engines)]
     share = seconds / max(len(runs) * len(sizes), 1)
-    speeds: list[Speed] = []
+    speeds: list[tuple[ModelOptions, Speed]] = []
     with tempfile.TemporaryDirectory() as folder:
         for size in sorted(sizes):
             path = _write_clip(size, Path(folder))
-            for model, engine in runs:
-                speeds.append(_measure(replace(model, engine=engine), path, share))
-                report(speeds[-1])
+            for run in runs:
+                speeds.append((run, _measure(run, path, share)))
+                report(speeds[-1][1])
+    rivals = [speed for run, speed in speeds if run.precision == "auto"]
     fastest: dict[str, Speed] = {}
-    for speed in speeds:  # larger sizes come last and take precedence
+    for speed in rivals:  # larger sizes come last and take precedence
         best = fastest.get(speed.model)
         if best is None or best.size != speed.size or best.model_fps < speed.model_fps:
             fastest[speed.model] = speed
-    if len({engine for _, engine in runs}) > 1 and all(model.precision == "auto" for model in models):
+    if len({speed.engine for speed in rivals}) > 1:
         keep_fastest({name: speed.engine for name, speed in fastest.items()})
-    return speeds
+    return [speed for _, speed in speeds]
+
+
+def with_int8(models: Sequence[ModelOptions], engines: Sequence[str] = ()) -> list[ModelOptions]:
+    """These models, each followed by itself in int8 if it comes in that and one of `engines` computes it here."""
+    able = set(GRAPH_ENGINES["int8"]) & set(engines or installed_engines()) & set(installed_engines())
+    known = {model.name for model in published() if model.int8 and able}
+    found = []
+    for model in models:
+        is_open = model.precision == "auto" and model.device in ("auto", "cpu")
+        found += [model, replace(model, precision="int8")] if is_open and model.name in known else [model]
+    return found
 
 
 def _engines_of(model: ModelOptions, wanted: Sequence[str]) -> list[str]:
     name = model.name or ""
     known = installed_engines()
-    if is_graph(name):
+    if model.precision == "int8":
+        known = [engine for engine in GRAPH_ENGINES["int8"] if engine in known]
+        wanted = [engine for engine in wanted if engine in known] or wanted
+    elif is_graph(name):
         known = [engine for engine in GRAPH_ENGINES[load_graph(name).precision] if engine in known]
     elif model.device not in ("auto", "cpu"):
         known = ["torch"]

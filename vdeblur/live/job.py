@@ -92,7 +92,8 @@ def run_live(job: LiveJob, on_stats: Callable[[Stats], None] | None = None) -> t
         try:
             live.start()
             if job.window:
-                names = tuple(dict.fromkeys([*(model.name for model in published()), rungs[0].step.model, "unsharp"]))
+                known = (model.name for model in published() if model.comes_in(job.model.precision))
+                names = tuple(dict.fromkeys([*known, rungs[0].step.model, "unsharp"]))
                 look = live_window.Look(job.view, shows_help=is_first_run())
                 window = live_window.LiveWindow(live, look, names, load, on_stats=on_stats, screen=screen_size())
                 window.run(job.seconds)

@@ -48,7 +48,7 @@ def ladder(options: ModelOptions, *, fixed: bool = False) -> list[Rung]:
     the first rung only. Raises what `load_restorer` raises.
     """
     model = options.named().name or ""
-    known = {entry.name: entry for entry in published()}
+    known = {entry.name: entry for entry in published() if entry.comes_in(options.precision)}
     if model not in known:  # the work of a filter or of a user's file is unknown
         known = {}
     light = LIGHT_MODEL if LIGHT_MODEL in known else model

@@ -86,7 +86,7 @@ class Choices:
 
         Takes seconds if the device must be detected. Raises what `ModelOptions.named` raises.
         """
-        networks = {entry.name: "Networks" for entry in published()}
+        networks = {entry.name: "Networks" for entry in published() if entry.comes_in(options.precision)}
         known = networks | dict.fromkeys(CLASSICAL, "Classical filters")
         first = options.named().name or ""
         return cls({first: known.get(first, "Custom models")} | known, first)

@@ -1,0 +1,99 @@
+"""Publish a model in int8: make it from the weights that ship, measure what that costs, and write it into the manifest.
+
+python benchmarks/publish_int8.py [NAME] [--clip PATH ...] [--pairs DIR ...]
+
+Needs `pip install '.[compress,test]'`; some minutes. NAME is a published model ("fast"); every published model of the
+same weights comes in int8 afterwards. Ranges are taken from clips that are blurred here from photographs of
+scikit-image, always the same ones, and from each --clip of blurred footage. What is lost is measured on two other such
+sets (without and with sensor noise) and on each --pairs. Nothing is published that loses MOST_LOST_DB on any of them.
+Run it after every `benchmarks/publish.py`: a test compares the weights it was made from with those that ship.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, replace
+from itertools import islice
+from pathlib import Path
+
+from compression import CLIP_FRAMES, CLIPS, SETS, SIDE, gain_db, make_sets
+
+from vdeblur.backends.graphs import Graph
+from vdeblur.backends.published import PublishedModel, Quantised, published, weights_folder
+from vdeblur.frames import Frame
+from vdeblur.loading import ModelOptions, export_model, load_restorer, quantise_model
+from vdeblur.media.sources import open_source
+from vdeblur.quality.pairs import find_clips, read_frames
+from vdeblur.training.synth import SynthConfig
+
+RANGES = SynthConfig(3, CLIPS, CLIP_FRAMES, SIDE)
+FOOTAGE_FRAMES = 24
+"""Taken of each --clip."""
+MOST_LOST_DB = 0.03
+
+
+def clips_of(ranges: Path, footage: list[str]) -> Iterator[tuple[str, Iterable[Frame]]]:
+    for clip in find_clips(ranges):
+        yield f"scikit-image photographs, blurred: clip {clip.name} of seed {RANGES.seed}", read_frames(clip.blur)
+    for path in footage:
+        with open_source(path) as source:
+            yield Path(path).name, islice(source, FOOTAGE_FRAMES)
+
+
+def lost_db(model: PublishedModel, folder: Path, sets: dict[str, Path]) -> dict[str, float]:
+    """PSNR lost against fp32, by set."""
+    fp32 = load_restorer(ModelOptions(model.name, "cpu", "fp32", engine="torch"))
+    int8 = load_restorer(ModelOptions(str(folder), views=model.views))
+    return {name: round(gain_db(fp32, pairs) - gain_db(int8, pairs), 4) for name, pairs in sets.items()}
+
+
+def entry_of(graph: Graph, folder: str, lost: dict[str, float]) -> Quantised:
+    return Quantised(
+        folder=folder,
+        sha256=graph.sha256,
+        weights_sha256=graph.weights_sha256,
+        calibration=graph.provenance["calibration"],
+        calibration_frames=graph.provenance["calibration_frames"],
+        made_by=graph.made_by,
+        lost_db=lost,
+    )
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("name", nargs="?", default="fast")
+    arguments.add_argument("--clip", action="append", default=[], metavar="PATH", help="blurred footage for ranges")
+    arguments.add_argument("--pairs", action="append", default=[], metavar="DIR", help="scored by its name")
+    given = arguments.parse_args()
+
+    models = published()
+    weights = next(model.sha256 for model in models if model.name == given.name)
+    with tempfile.TemporaryDirectory() as temporary:
+        sets = make_sets(Path(temporary), SETS | {"ranges": RANGES})
+        clips = clips_of(sets.pop("ranges"), given.clip)
+        sets |= {Path(pairs).name: Path(pairs) for pairs in given.pairs}
+        made = Path(temporary) / "int8"
+        export_model(given.name, Path(temporary) / "fp32")
+        graph = quantise_model(str(Path(temporary) / "fp32"), clips, made)
+        entries = {}
+        for model in (model for model in models if model.sha256 == weights):
+            entries[model.name] = entry_of(graph, f"{given.name}-int8", lost_db(model, made, sets))
+            print(model.name, json.dumps(entries[model.name].lost_db), flush=True)
+        worst = max(lost for entry in entries.values() for lost in entry.lost_db.values())
+        if worst >= MOST_LOST_DB:
+            sys.exit(f"not published: int8 loses {worst:.3f} dB, and {MOST_LOST_DB} is too much")
+        folder = weights_folder() / f"{given.name}-int8"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(made, folder)
+    published_now = [replace(model, int8=entries.get(model.name, model.int8)) for model in models]
+    manifest = weights_folder() / "manifest.json"
+    manifest.write_text(json.dumps([asdict(model) for model in published_now], indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""The published int8: made from the weights that ship, refused where it was changed, run by OpenVINO alone, and true.
+
+What it promises of its frames: against fp32 its error stays LEAST_DB_BELOW_THE_CHANGE below what the model changes, and
+a clip gains what it gains in fp32 within MOST_DB_LOST. Single samples may differ by more than a level.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from make_golden import GAINS, gains, restored_clip
+from support.commands import run, run_without_torch
+from support.in_memory import picture, restored_by
+from support.networks import difference
+from support.shaken import luma_psnr, shaken_clip
+from support.videos import footage, packets
+from vdeblur.backends import engines, published
+from vdeblur.backends.graphs import files_of, hashes_of, load_graph
+from vdeblur.errors import ModelError, UsageError
+from vdeblur.jobs.fingerprints import model_identity
+from vdeblur.jobs.speed import with_int8
+from vdeblur.live.stream import ladder
+from vdeblur.loading import ModelOptions, load_restorer
+from vdeblur.serve.choices import Choices
+from vdeblur.windows import windows
+
+MODELS = published.published()
+INT8 = ModelOptions("fast", "cpu", "int8")
+LEAST_DB_BELOW_THE_CHANGE = 12
+MOST_DB_LOST = 0.05
+"""By one clip of ten small frames."""
+MOST_DB_LOST_ON_A_SET = 0.03
+
+needs_openvino = pytest.mark.needs("openvino")
+each_model = pytest.mark.parametrize("model", [model.name for model in MODELS if model.int8])
+
+
+def test_it_is_of_the_weights_that_ship() -> None:
+    """Otherwise: `python benchmarks/publish_int8.py`."""
+    in_int8 = {model.name: (model, model.int8) for model in MODELS if model.int8}
+    assert {"fast", "quality"} <= in_int8.keys()
+    for model, int8 in in_int8.values():
+        graph = load_graph(int8.path, int8.sha256)
+        assert int8.weights_sha256 == graph.weights_sha256 == model.sha256
+        assert (graph.precision, graph.kind, graph.config) == ("int8", model.kind, model.config)
+        assert int8.calibration == graph.provenance["calibration"]
+        assert {"nncf", "openvino"} <= int8.made_by.keys()
+        assert int8.lost_db
+        assert max(int8.lost_db.values()) < MOST_DB_LOST_ON_A_SET
+    folders = {path.name for path in published.weights_folder().glob("*-int8")}
+    assert folders == {int8.folder for _, int8 in in_int8.values()}
+
+
+@needs_openvino
+@pytest.mark.arithmetic
+@each_model
+def test_it_restores_as_fp32_does(model: str) -> None:
+    blurred = shaken_clip(0)[0]
+    fp32, int8 = restored_clip(model, 0), restored_clip(model, 0, "int8")
+    assert difference(fp32, int8) > 0
+    assert luma_psnr(int8, fp32) > luma_psnr(blurred, fp32) + LEAST_DB_BELOW_THE_CHANGE
+
+
+@needs_openvino
+@pytest.mark.arithmetic
+@each_model
+def test_every_clip_gains_what_it_gains_in_fp32(model: str) -> None:
+    golden = json.loads(GAINS.read_text(encoding="utf-8"))[model]["gains_db"]
+    assert gains(model, "int8") == pytest.approx(golden, abs=MOST_DB_LOST)
+
+
+@needs_openvino
+def test_streams_do_not_touch_and_repeat_to_the_byte() -> None:
+    restorer = load_restorer(INT8)
+    clips = [[picture(100 * stream + i, (40, 24)) for i in range(5)] for stream in range(2)]
+    alone = [restored_by(restorer, clip) for clip in clips]
+    states: list[Any] = [None, None]
+    for moment in zip(*(windows(clip, restorer.past, restorer.future) for clip in clips), strict=True):
+        for stream, window in enumerate(moment):
+            frame, states[stream] = restorer.restore(window, states[stream])
+            expected = next(f for f in alone[stream] if f.pts == frame.pts)
+            assert difference([frame], [expected]) == 0
+
+
+@needs_openvino
+@pytest.mark.parametrize("size", [(1, 1), (17, 3), (640, 8), (5, 200)])
+def test_it_takes_any_size(size: tuple[int, int]) -> None:
+    frames = [picture(i, size) for i in range(3)]
+    assert [frame.size for frame in restored_by(load_restorer(INT8), frames)] == [size] * 3
+
+
+@needs_openvino
+def test_tiled_equals_untiled() -> None:
+    untiled, tiled = (load_restorer(ModelOptions("fast", "cpu", "int8", tile=tile)) for tile in (0, 64))
+    frames = [picture(i, (150, 72)) for i in range(4)]
+    assert difference(restored_by(tiled, frames), restored_by(untiled, frames)) <= 1
+
+
+@needs_openvino
+def test_it_needs_no_torch(tmp_path: Path) -> None:
+    clip = footage(tmp_path / "in.mkv")
+    words = (clip, "--precision", "int8", "--codec", "ffv1", "-q", "-o")
+    done = run_without_torch(*words, tmp_path / "without.mkv")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert run(*words, tmp_path / "with.mkv").exit_code == 0
+    without, with_torch = (packets(str(tmp_path / f"{name}.mkv"), "video") for name in ("without", "with"))
+    assert [data for _, data in without] == [data for _, data in with_torch]
+    assert without
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"engine": "torch"}, "the torch engine does not run models in int8; choose openvino"),
+        ({"engine": "onnx"}, "the onnx engine does not run models in int8; choose openvino"),
+        ({"device": "cuda:0"}, "models in int8 are computed on the processor, not on cuda:0"),
+        ({"name": "cnn"}, "cnn does not come in int8, but fast and quality do; `vdeblur compress` makes others"),
+        ({"name": "my.safetensors"}, r"my\.safetensors does not come in int8"),
+    ],
+)
+def test_what_cannot_be_done_is_said_with_what_can(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        load_restorer(ModelOptions(**{"name": "fast", "precision": "int8"} | options))
+
+
+def test_the_missing_engine_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(engines.PACKAGES, "openvino", "a_package_that_nobody_has")
+    for engine, said in {
+        "auto": "run on openvino",
+        "torch": "choose openvino",
+        "openvino": "openvino engine is",
+    }.items():
+        with pytest.raises(UsageError, match=rf"{said}.* not installed: pip install 'vdeblur\[openvino\]'"):
+            load_restorer(ModelOptions("fast", "auto", "int8", engine=engine))
+    assert with_int8([ModelOptions("fast")]) == [ModelOptions("fast")]
+
+
+@pytest.mark.parametrize("name", files_of("int8"))
+def test_what_was_changed_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the folder's own manifest was changed along with it."""
+    folder = copied_weights(tmp_path, monkeypatch) / "fast-int8"
+    with (folder / name).open("ab") as file:
+        file.write(b" ")
+    with pytest.raises(ModelError, match=rf"{name}: is not what was exported .*; install vdeblur again"):
+        load_restorer(INT8)
+    entries = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(entries | {"graphs_sha256": hashes_of(folder, "int8")}))
+    with pytest.raises(ModelError, match=r"fast-int8: is not what was published .*; install vdeblur again"):
+        load_restorer(INT8)
+
+
+def test_doctor_names_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree(copied_weights(tmp_path, monkeypatch) / "fast-int8")
+    found = json.loads(run("doctor", "--json").stdout)
+    assert found["weights"] == {
+        "fast": True,
+        "fast in int8": False,
+        "cnn": True,
+        "quality": True,
+        "quality in int8": False,
+    }
+    assert any("fast-int8" in problem and "install vdeblur again" in problem for problem in found["problems"])
+
+
+def copied_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in the place of that of the published weights."""
+    folder = tmp_path / "weights"
+    shutil.copytree(published.weights_folder(), folder, ignore=shutil.ignore_patterns("training"))
+    monkeypatch.setattr(published, "weights_folder", lambda: folder)
+    return folder
+
+
+def test_a_job_knows_the_precision_it_was_begun_in() -> None:
+    fp32, int8 = (model_identity(ModelOptions("fast", precision=precision)) for precision in ("fp32", "int8"))
+    assert fp32 != int8
+
+
+@needs_openvino
+def test_live_serve_and_bench_offer_what_comes_in_it() -> None:
+    assert {rung.step.model for rung in ladder(INT8)} == {"fast"}
+    assert {rung.restorer.precision for rung in ladder(INT8)} == {"int8"}
+    offered = Choices.of(INT8).models
+    assert "fast" in offered
+    assert "cnn" not in offered
+    models = [ModelOptions("fast"), ModelOptions("cnn"), ModelOptions("fast", precision="fp32")]
+    assert [(m.name, m.precision) for m in with_int8(models)] == [
+        ("fast", "auto"),
+        ("fast", "int8"),
+        ("cnn", "auto"),
+        ("fast", "fp32"),
+    ]
+    assert with_int8(models, ["torch"]) == models

@@ -21,6 +21,10 @@ from .tiles import Array
 MOTION_SCALE = 1 / 16
 """Flow times this is what the recurrent network is shown of it."""
 
+TOGETHER = 4
+"""Planes that are warped at once: as many as OpenCV has one way for, and it reads each place once."""
+UNUSED: Any = None
+"""OpenCV's second map where the first holds x and y; its types do not know that it may be None."""
 
 LEGAL = (0.0, 1.0)
 """What luma can be; that of a restored frame, which goes into the state, is kept within it."""
@@ -116,7 +120,9 @@ class Recurrent:
         """The next state, with the frame as it is now restored."""
         residual, h, c = computed
         carry = self._carry
-        restored = np.clip(centre.frame[:, :4] + carry * residual[:, :4], *LEGAL)
+        restored = carry * residual[:, :4]
+        restored += centre.frame[:, :4]
+        np.clip(restored, *LEGAL, out=restored)
         return RecurrentState(carry * h, carry * c, centre.features[-1], restored)
 
 
@@ -139,23 +145,28 @@ def _stack_difference(frame: Samples, flow: Flow | None, centre: Samples, into: 
     luma = _unfolded(frame)
     if flow is not None:
         height, width = luma.shape
-        fine = cv2.resize(_pairs(flow), (width, height), interpolation=cv2.INTER_LINEAR)
-        (luma,) = _warped(luma[None], 2 * _array(np.moveaxis(fine, -1, 0)))
-    luma = luma - centre
+        fine = _array(cv2.resize(_pairs(flow), (width, height), interpolation=cv2.INTER_LINEAR))
+        fine *= 2
+        (luma,) = _warped(luma[None], fine)
+    luma -= centre
     for phase, (y, x) in enumerate(PHASES):
         for channel, (dy, dx) in enumerate(PHASES):
             into[4 * phase + channel] = luma[2 * y + dy :: 4, 2 * x + dx :: 4]
 
 
-def _warped(planes: Samples, flow: Flow) -> Samples:
-    """Planes (n, h, w) sampled at each place plus flow, bilinearly, edges repeated."""
-    x, y = flow + _places(*flow.shape[1:])
-    moved = [cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for plane in planes]
-    return _array(np.stack(moved))
+def _warped(planes: Samples, flow: Samples) -> Samples:
+    """Planes (n, h, w) sampled at each place plus flow (h, w, 2), bilinearly, edges repeated."""
+    places = flow + _places(*flow.shape[:2])
+    moved = np.empty(planes.shape, np.float32)
+    for first in range(0, len(planes), TOGETHER):
+        some = cv2.merge(list(planes[first : first + TOGETHER]))
+        some = cv2.remap(some, places, UNUSED, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        cv2.split(some, list(moved[first : first + TOGETHER]))
+    return moved
 
 
 def _moved(x: Samples, step: Flow | None) -> Samples:
-    return x if step is None else _warped(x[0], step)[None]
+    return x if step is None else _warped(x[0], _pairs(step))[None]
 
 
 def _quarter(flow: Flow) -> Flow:
@@ -175,7 +186,7 @@ def _array(x: Any) -> Samples:
 
 
 @lru_cache(maxsize=8)
-def _places(height: int, width: int) -> Flow:
-    """The x and y of every sample."""
+def _places(height: int, width: int) -> Samples:
+    """The x and y of every sample, (h, w, 2)."""
     columns, rows = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
-    return np.stack(np.broadcast_arrays(columns, rows[:, None]))
+    return np.stack(np.broadcast_arrays(columns, rows[:, None]), axis=-1)

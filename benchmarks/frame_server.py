@@ -24,7 +24,7 @@ from vdeblur.loading import ModelOptions, load_restorer
 from vdeblur.pipeline import restored
 from vdeblur.restorers.timed import Timed
 from vdeblur.scenes import SceneCuts
-from vdeblur.vapoursynth import Deblur, Samples, layout_of
+from vdeblur.vapoursynth import Deblur, FrameConverter, layout_of
 
 WARM_UP_FRAMES = 5
 
@@ -64,7 +64,7 @@ def main() -> None:
 
 def loop(clip: vs.VideoNode, model: str) -> float:
     """Frames per second of the model alone."""
-    samples = Samples(layout_of(clip), is_float=False)
+    samples = FrameConverter(layout_of(clip), is_float=False)
     frames = [samples.read(clip.get_frame(number), number) for number in range(min(len(clip), 120))]
     timed = Timed(load_restorer(ModelOptions(model)))
     for _ in restored(frames, timed, SceneCuts()):

@@ -30,7 +30,8 @@ from vdeblur.backends.published import published
 from vdeblur.backends.pytorch import STATE_FROM, TorchRestorer
 from vdeblur.frames import Frame
 from vdeblur.jobs.moving import moving_frames
-from vdeblur.models import Encoded, Motion, StreamNetwork
+from vdeblur.models import StreamNetwork
+from vdeblur.recurrence import Encoded, Motion
 from vdeblur.windows import windows
 
 ROUNDS, WARM_UP = 20, 3

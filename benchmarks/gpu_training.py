@@ -19,7 +19,8 @@ from typing import Any
 
 import torch
 
-from vdeblur.models import Motion, StreamNetwork
+from vdeblur.models import StreamNetwork
+from vdeblur.recurrence import Motion
 from vdeblur.training.recipe import read_recipe
 from vdeblur.training.train import train
 

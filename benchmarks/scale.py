@@ -28,7 +28,7 @@ from media import make_clip
 
 from vdeblur.batch.collect import collect
 from vdeblur.batch.journal import Entry, Journal
-from vdeblur.batch.scheduler import Batch, BatchOptions
+from vdeblur.batch.scheduler import BatchOptions, BatchRun
 from vdeblur.batch.units import Unit, run_unit
 from vdeblur.batch.workers import Executor, Workers
 from vdeblur.files import file_sha256
@@ -151,7 +151,7 @@ def in_batch(clip: Path, folder: Path, settings: Job, jobs: int) -> tuple[float,
             out = str(folder / f"out{jobs}-{number}")
             items = collect([str(clip)], out)
             start = time.perf_counter()
-            batch = Batch(items, settings, out, BatchOptions(min_free_bytes=0, cutting=CUTTING))
+            batch = BatchRun(items, settings, out, BatchOptions(min_free_bytes=0, cutting=CUTTING))
             opening = time.perf_counter() - start
             batch.run(workers)
             assert batch.failures == 0

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from support.networks import tiny
-from vdeblur.backends.aligning import Encoded, Motion, aligner_of
-from vdeblur.backends.flow import Flow
+from vdeblur.backends.aligning import aligner_of
+from vdeblur.backends.flow import FlowPlanes
 from vdeblur.models import MODELS
-from vdeblur.models import Motion as NetworkMotion
+from vdeblur.recurrence import Encoded, Motion
 
 pytestmark = pytest.mark.arithmetic
 
@@ -20,14 +20,14 @@ SIZES = [(32, 48), (16, 16), (48, 8)]
 """Of folded frames."""
 
 
-def smooth_flow(rng: np.random.Generator, height: int, width: int) -> Flow:
+def smooth_flow(rng: np.random.Generator, height: int, width: int) -> FlowPlanes:
     """Some samples far, past the edges too."""
     coarse = torch.from_numpy(rng.normal(0, 4, (1, 2, 3, 3)).astype(np.float32))
     fine = torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")
     return fine[0].numpy()
 
 
-def of_network(flow: Flow | None, size: tuple[int, int]) -> torch.Tensor:
+def of_network(flow: FlowPlanes | None, size: tuple[int, int]) -> torch.Tensor:
     return torch.zeros(1, 2, *size) if flow is None else torch.from_numpy(flow[None])
 
 
@@ -42,7 +42,7 @@ def test_it_is_what_the_network_does(kind: str, size: tuple[int, int]) -> None:
     ours: Any = None
     with torch.inference_mode():
         encoded = [network.encoded(torch.from_numpy(frame)) for frame in clip]
-    in_numpy = [Encoded(frame.frame.numpy(), [x.numpy() for x in frame.features]) for frame in encoded]
+    in_numpy = [Encoded(frame.frame.numpy(), tuple(x.numpy() for x in frame.features)) for frame in encoded]
     for moment, centre in enumerate(encoded):
         motion = Motion(
             smooth_flow(rng, *size) if moment else None, smooth_flow(rng, *size) if moment + 1 < len(clip) else None
@@ -52,7 +52,7 @@ def test_it_is_what_the_network_does(kind: str, size: tuple[int, int]) -> None:
             expected = network.align(
                 centre,
                 None if is_last else encoded[moment + 1],
-                NetworkMotion(*(of_network(flow, size) for flow in motion)),
+                Motion(*(of_network(flow, size) for flow in motion)),
                 theirs,
             )
             computed = network.compute(*expected)
@@ -72,12 +72,12 @@ def test_without_motion_nothing_moves() -> None:
     aligner = aligner_of(True, {"hidden": 4, "carry": 1.0})
     rng = np.random.default_rng(1)
     centre, before = (
-        Encoded(frame, [*rng.random((3, 1, 4, 4, 6), np.float32)])
+        Encoded(frame, (*rng.random((3, 1, 4, 4, 6), np.float32),))
         for frame in rng.random((2, 1, 6, 16, 24), np.float32)
     )
     computed = [np.zeros_like(before.frame), *rng.random((2, 1, 4, 4, 6), np.float32)]
     state = aligner.remember(before, computed)
-    beside, motion, _, _, past, future, h, c = aligned = aligner.align(centre, None, Motion(), state)
+    beside, motion, _, _, past, future, h, c = aligned = aligner.align(centre, None, Motion(None, None), state)
     assert not motion.any()
     np.testing.assert_array_equal(h, state.h)
     np.testing.assert_array_equal(c, state.c)

@@ -13,9 +13,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from support.commands import run
 from support.networks import tiny
 from vdeblur.backends.published import published
-from vdeblur.models import MODELS, Motion
+from vdeblur.models import MODELS
 from vdeblur.models.anatomy import dissect
 from vdeblur.quality.network_plot import network_svg
+from vdeblur.recurrence import Motion
 
 
 @pytest.mark.parametrize("kind", MODELS)

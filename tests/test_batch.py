@@ -29,7 +29,7 @@ from vdeblur.batch.collect import collect
 from vdeblur.batch.journal import Journal
 from vdeblur.batch.progress import BatchBars, BatchLines
 from vdeblur.batch.report import to_html
-from vdeblur.batch.scheduler import Batch, BatchOptions
+from vdeblur.batch.scheduler import BatchOptions, BatchRun
 from vdeblur.batch.units import Restore, Whole, run_unit
 from vdeblur.batch.workers import WorkerDied, Workers
 from vdeblur.errors import InputError, OutputError, UsageError
@@ -197,7 +197,7 @@ def test_processes_do_what_one_does_and_one_that_is_killed_costs_its_unit(folder
     workers = Workers(run_unit, 2, "cpu")
     killed: list[int] = []
 
-    def kill(batch: Batch) -> None:
+    def kill(batch: BatchRun) -> None:
         if not killed and any(task.done_frames for task in batch.tasks) and (pids := workers.pids()):
             os.kill(pids[0], signal.SIGKILL)
             killed.append(pids[0])
@@ -224,11 +224,11 @@ def test_a_worker_that_is_killed_leaves_nothing_of_a_short_file(
     footage(made / "short.mp4", frames=700)
     out.mkdir()
     (out / ".vdeblur-0123456789ab.part").touch()  # another job's
-    batch = Batch(collect([str(made)], str(out)), JOB, str(out), replace(OPTIONS, cutting=Cutting()))
+    batch = BatchRun(collect([str(made)], str(out)), JOB, str(out), replace(OPTIONS, cutting=Cutting()))
     workers = Workers(run_unit, 1, "cpu")
     killed: list[int] = []
 
-    def kill(_: Batch) -> None:
+    def kill(_: BatchRun) -> None:
         if not killed and list((out / ".short.mp4.vdeblur").glob("*.part")):
             killed.extend(workers.pids())
             os.kill(killed[0], signal.SIGKILL)

@@ -16,7 +16,7 @@ from support.batches import JOB, OPTIONS, SETTINGS, Here, batch_command, batch_o
 from support.commands import ROOT
 from support.videos import count_frames, footage
 from vdeblur.batch.collect import collect
-from vdeblur.batch.scheduler import Batch
+from vdeblur.batch.scheduler import BatchRun
 from vdeblur.errors import UsageError
 from vdeblur.jobs.job import Job
 from vdeblur.jobs.whole import restore_whole
@@ -103,7 +103,7 @@ def test_the_journal_knows_pictures_by_their_content(folder: Path) -> None:
 
 def test_pictures_become_a_film_where_the_template_says_so(folder: Path) -> None:
     out = folder.parent / "out"
-    batch = Batch(collect([str(folder / "shot.v1")], str(out), name="{stem}.mkv"), JOB, str(out), OPTIONS)
+    batch = BatchRun(collect([str(folder / "shot.v1")], str(out), name="{stem}.mkv"), JOB, str(out), OPTIONS)
     batch.run(Here())
     assert count_frames(out / "shot.v1.mkv") == 12
 

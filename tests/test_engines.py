@@ -17,7 +17,7 @@ from support.shaken import luma_psnr, shaken_clip
 from support.videos import footage, packets
 from vdeblur.backends import choice, engines
 from vdeblur.backends.graph_engine import GraphEngine
-from vdeblur.backends.graphs import PARTS, files_of, graph_file, load_graph
+from vdeblur.backends.graphs import PARTS, file_names, graph_file, load_graph
 from vdeblur.backends.network_restorer import NetworkRestorer
 from vdeblur.backends.pytorch import TorchRestorer
 from vdeblur.errors import InputError, ModelError, OutputError, UsageError
@@ -126,7 +126,7 @@ def test_a_graph_that_was_changed_or_is_of_another_version_is_refused(tmp_path: 
 
 
 def test_an_engine_that_is_not_there_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(engines.PACKAGES, "openvino", "a_package_that_nobody_has")
+    monkeypatch.setitem(engines.ENGINES, "openvino", "a_package_that_nobody_has")
     with pytest.raises(UsageError, match=r"openvino engine is not installed: pip install 'vdeblur\[openvino\]'"):
         load_restorer(ModelOptions(str(exported("cnn")), engine="openvino"))
     with pytest.raises(UsageError, match=r"openvino engine is not installed: pip install 'vdeblur\[openvino\]'"):
@@ -134,7 +134,7 @@ def test_an_engine_that_is_not_there_names_its_extra(monkeypatch: pytest.MonkeyP
     assert choice.choose_graph_engine("auto") == "onnx"
     with pytest.raises(UsageError, match=r"models in int8 run on openvino, not installed: .*\[openvino\]"):
         choice.choose_graph_engine("auto", precision="int8")
-    monkeypatch.setitem(engines.PACKAGES, "onnx", "a_package_that_nobody_has")
+    monkeypatch.setitem(engines.ENGINES, "onnx", "a_package_that_nobody_has")
     with pytest.raises(UsageError, match=r"not installed: pip install 'vdeblur\[onnx\]'"):
         load_restorer(str(exported("cnn")))
 
@@ -277,7 +277,7 @@ def test_int8_says_what_it_was_made_from_and_which_engine_runs_it(in_int8: Path,
 
 
 @pytest.mark.needs("nncf")
-@pytest.mark.parametrize("name", files_of("int8"))
+@pytest.mark.parametrize("name", file_names("int8"))
 def test_int8_that_was_changed_is_refused(in_int8: Path, tmp_path: Path, name: str) -> None:
     shutil.copytree(in_int8 / "int8", tmp_path / "changed")
     with (tmp_path / "changed" / name).open("ab") as file:

@@ -15,7 +15,6 @@ from support.explained import copying, scribble, smeared, write_frames, write_mo
 from support.networks import tiny
 from support.videos import footage
 from vdeblur.errors import InputError, UsageError
-from vdeblur.models import Motion
 from vdeblur.quality.explain.attribution import attribute
 from vdeblur.quality.explain.calibration import calibrate
 from vdeblur.quality.explain.certainty import beyond_evidence, calibrated, luma, rank_correlation
@@ -24,6 +23,7 @@ from vdeblur.quality.explain.motion import UNKNOWN_SHARE
 from vdeblur.quality.explain.reach import History, Moment
 from vdeblur.quality.explain.sources import AFTER, BEFORE, SOURCES, STATE, THIS
 from vdeblur.quality.explain.steps import NetworkSteps
+from vdeblur.recurrence import Motion
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from support.commands import run
 from support.videos import footage
 from vdeblur.frames import Color
-from vdeblur.media.probe_text import long_color_text
+from vdeblur.media.color_names import long_color_text
 
 
 def tagged(

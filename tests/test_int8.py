@@ -20,7 +20,7 @@ from support.networks import difference
 from support.shaken import luma_psnr, shaken_clip
 from support.videos import footage, packets
 from vdeblur.backends import engines, published
-from vdeblur.backends.graphs import files_of, hashes_of, load_graph
+from vdeblur.backends.graphs import file_names, hashes_of, load_graph
 from vdeblur.errors import ModelError, UsageError
 from vdeblur.jobs.fingerprints import model_identity
 from vdeblur.jobs.speed import with_int8
@@ -129,7 +129,7 @@ def test_what_cannot_be_done_is_said_with_what_can(options: dict[str, Any], said
 
 
 def test_the_missing_engine_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(engines.PACKAGES, "openvino", "a_package_that_nobody_has")
+    monkeypatch.setitem(engines.ENGINES, "openvino", "a_package_that_nobody_has")
     for engine, said in {
         "auto": "run on openvino",
         "torch": "choose openvino",
@@ -140,7 +140,7 @@ def test_the_missing_engine_is_named_with_its_extra(monkeypatch: pytest.MonkeyPa
     assert with_int8([ModelOptions("fast")]) == [ModelOptions("fast")]
 
 
-@pytest.mark.parametrize("name", files_of("int8"))
+@pytest.mark.parametrize("name", file_names("int8"))
 def test_what_was_changed_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the folder's own manifest was changed along with it."""
     folder = copied_weights(tmp_path, monkeypatch) / "fast-int8"

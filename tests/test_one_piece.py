@@ -13,7 +13,7 @@ from support.commands import run
 from support.videos import Recipe, decoded, frames, largest_difference, packets, shift_stamps, write
 from vdeblur.batch.collect import collect
 from vdeblur.batch.report import to_json
-from vdeblur.batch.scheduler import Batch, BatchOptions
+from vdeblur.batch.scheduler import BatchOptions, BatchRun
 from vdeblur.batch.units import Restore
 from vdeblur.frames import Frame
 from vdeblur.jobs.job import Job
@@ -101,7 +101,7 @@ def test_a_batch_goes_on_in_one_piece(tmp_path: Path, numbers: Sequence[int], se
     path = forged(tmp_path / "in", numbers, seconds)
     out = tmp_path / "out"
     job = Job("", None, ModelOptions("unsharp"), sink=SinkOptions(codec="ffv1"))
-    batch = Batch(collect([str(path)], str(out), name="{stem}.mkv"), job, str(out), BatchOptions(min_free_bytes=0))
+    batch = BatchRun(collect([str(path)], str(out), name="{stem}.mkv"), job, str(out), BatchOptions(min_free_bytes=0))
     executor = Here()
     batch.run(executor)
     units = [unit.index for unit in executor.units if isinstance(unit, Restore)]

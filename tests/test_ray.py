@@ -17,7 +17,7 @@ from support import videos
 from support.batches import JOB, OPTIONS, Here
 from support.videos import decoded, footage, largest_difference
 from vdeblur.batch.collect import collect
-from vdeblur.batch.scheduler import Batch
+from vdeblur.batch.scheduler import BatchRun
 
 pytestmark = [pytest.mark.needs("ray"), pytest.mark.filterwarnings("ignore")]  # its own, from its start to its end
 
@@ -61,8 +61,8 @@ def test_a_killed_actor_a_lost_node_and_a_corrupt_file_cost_nothing_else(
     videos.write(made / "long.mkv", videos.Recipe(videos.frames(120, size=(320, 240)), options={"g": "11"}))
     (made / "07.mp4").write_bytes(b"corrupt" * 50)
 
-    def batch(out: str) -> Batch:
-        return Batch(collect([str(made)], str(tmp_path / out)), JOB, str(tmp_path / out), OPTIONS)
+    def batch(out: str) -> BatchRun:
+        return BatchRun(collect([str(made)], str(tmp_path / out)), JOB, str(tmp_path / out), OPTIONS)
 
     alone = batch("alone")
     alone.run(Here())
@@ -72,7 +72,7 @@ def test_a_killed_actor_a_lost_node_and_a_corrupt_file_cost_nothing_else(
     victims = executor.pids()
     events: list[str] = []
 
-    def disturb(run: Batch) -> None:
+    def disturb(run: BatchRun) -> None:
         over = sum(task.is_over for task in run.tasks)
         if not events and (busy := [pid for pid in victims if works_on_a_segment(pid)]):
             events.append("an actor")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from vdeblur.training.camera import FRAME_HEIGHT, Camera, Path, similarity
+from vdeblur.training.camera import FRAME_HEIGHT, CameraMotion, Trajectory, similarity_transform
 from vdeblur.training.light import Light, compress, sensor_noise
 from vdeblur.training.render import render, render_on_device
 from vdeblur.training.scene import COUNTS, TEXELS, Layer, Scene, SceneConfig, draw_scene, own_path
@@ -129,7 +129,7 @@ def test_still_scenes_and_sharp_ones_are_their_own_truth() -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_a_camera_moves_as_far_as_asked_for(seed: int) -> None:
-    camera = Camera.draw(np.random.default_rng(seed), 10, 6.0, unsteady=bool(seed % 2))
+    camera = CameraMotion.draw(np.random.default_rng(seed), 10, 6.0, unsteady=bool(seed % 2))
     times = np.linspace(-5, 5, 400)
     seen = camera.homography(times, np.array([0, 0, 1.0])) @ np.array([0, 0, 1.0])
     track = seen[:, :2] / seen[:, 2:]
@@ -139,7 +139,7 @@ def test_a_camera_moves_as_far_as_asked_for(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_homographies_are_projections_of_the_plane(seed: int) -> None:
     """Points of a plane, projected by a pinhole camera before and after it moved, in float64."""
-    camera = Camera.draw(np.random.default_rng(seed), 10, 5.0, unsteady=False)
+    camera = CameraMotion.draw(np.random.default_rng(seed), 10, 5.0, unsteady=False)
     plane = np.array([0.3, -0.2, 1.4])
     time = np.array(2.0)
     x, y, z, *shift = camera.path.at(time)
@@ -155,7 +155,9 @@ def test_homographies_are_projections_of_the_plane(seed: int) -> None:
 
 
 def test_near_planes_move_more_than_far_ones() -> None:
-    camera = Camera(Path.draw(np.random.default_rng(1), np.array([0, 0, 0, 1e-3, 0, 0]), False), 800.0, (0.0, 0.0))
+    camera = CameraMotion(
+        Trajectory.draw(np.random.default_rng(1), np.array([0, 0, 0, 1e-3, 0, 0]), False), 800.0, (0.0, 0.0)
+    )
     times = np.linspace(-3, 3, 50)
     far, near = (
         np.ptp((camera.homography(times, np.array([0, 0, q])) @ np.array([0, 0, 1.0]))[:, 0]) for q in (1.0, 3.0)
@@ -178,7 +180,7 @@ def test_an_inverse_motion_undoes_the_motion() -> None:
     turn = zoom * np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
     for point in ((1.0, 5.0), (-4.0, 0.5)):
         there = turn @ point + motion[:2]
-        np.testing.assert_allclose((similarity(motion) @ [*there, 1])[:2], point, atol=1e-9)
+        np.testing.assert_allclose((similarity_transform(motion) @ [*there, 1])[:2], point, atol=1e-9)
 
 
 def test_sub_frames_are_as_many_as_the_motion_asks_for() -> None:

@@ -115,3 +115,24 @@ def test_only_the_command_line_prints_and_exits() -> None:
         or (isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.exit")
     ]
     assert not wrong
+
+
+def test_a_name_is_defined_once() -> None:
+    """Classes, type aliases and type variables; constants and functions are named for their module."""
+    homes: dict[str, list[str]] = {}
+    for module, (_, tree) in trees().items():
+        for name in {name for node in tree.body for name in defined(node) if re.search("^[A-Z].*[a-z]|^[A-Z]$", name)}:
+            homes.setdefault(name, []).append(module)
+    assert not {name: modules for name, modules in homes.items() if len(modules) > 1}
+
+
+def defined(node: ast.stmt) -> Iterator[str]:
+    """The names that a top-level statement defines, those within branches included."""
+    if isinstance(node, ast.ClassDef):
+        yield node.name
+    elif isinstance(node, ast.Assign | ast.AnnAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        yield from (target.id for target in targets if isinstance(target, ast.Name))
+    elif isinstance(node, ast.If | ast.Try):
+        for part in (*node.body, *node.orelse):
+            yield from defined(part)

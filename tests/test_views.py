@@ -14,14 +14,15 @@ from support.commands import run
 from support.in_memory import picture, restored_by
 from support.networks import CONFIGS, difference, tiny
 from support.videos import footage, packets
-from vdeblur.backends.aligning import Encoded, Motion, Recurrent
-from vdeblur.backends.flow import Flow, flow_between, half_luma
+from vdeblur.backends.aligning import Recurrent
+from vdeblur.backends.flow import FlowPlanes, flow_between, half_luma
 from vdeblur.backends.folding import Samples, fold, unfold
 from vdeblur.backends.memory import bytes_needed
 from vdeblur.backends.pytorch import TorchRestorer
 from vdeblur.backends.symmetries import SYMMETRIES, turn, turn_flow, undo
 from vdeblur.frames import Frame
 from vdeblur.models.ladder import depth_to_space
+from vdeblur.recurrence import Encoded, Motion
 
 pytestmark = pytest.mark.arithmetic
 
@@ -57,10 +58,10 @@ def test_turned_flow_leads_from_the_same_thing_to_the_same_thing(symmetry: int) 
     np.testing.assert_allclose(moved, turn(warped(folded, flow), symmetry), atol=1e-4)
 
 
-def warped(folded: Samples, flow: Flow) -> Samples:
+def warped(folded: Samples, flow: FlowPlanes) -> Samples:
     """Luma of a folded frame, sampled along flow."""
     features = np.zeros((1, 4, 3, 5), np.float32)
-    frame = Encoded(folded, [features] * 3)
+    frame = Encoded(folded, (features,) * 3)
     beside = Recurrent(8, 1.0).align(frame, frame, Motion(None, flow), None)[0]
     moved = np.zeros_like(folded)
     moved[:, :4] = folded[:, :4] + depth_to_space(torch.from_numpy(beside[:, 16:])).numpy()
@@ -91,7 +92,7 @@ def test_views_are_the_mean_by_hand_along_a_stream(kind: str) -> None:
         flows = [flow_between(lumas[i], lumas[j]) if j in range(4) and j != i else None for j in (i - 1, i + 1)]
         residuals = []
         for place, view in enumerate(views):
-            here, *after = [Encoded(x, engine.encode([x])) for x in (turn(y, view) for y in seen[i : i + 2])]
+            here, *after = [Encoded(x, tuple(engine.encode([x]))) for x in (turn(y, view) for y in seen[i : i + 2])]
             ahead = after[0] if after else None
             motion = Motion(*(None if flow is None else turn_flow(flow, view) for flow in flows))
             computed = engine.compute(engine.align(here, ahead, motion, states[place]))

@@ -14,7 +14,7 @@ from support.batches import JOB, OPTIONS, Here, write_sequence
 from support.videos import count_frames, footage
 from vdeblur.batch.journal import stat_of
 from vdeblur.batch.request import Request
-from vdeblur.batch.scheduler import Batch
+from vdeblur.batch.scheduler import BatchRun
 from vdeblur.batch.units import Prepare
 from vdeblur.batch.watching import Settling, watch
 from vdeblur.errors import UsageError
@@ -26,13 +26,13 @@ class Enough(Exception):
     """What was awaited has come."""
 
 
-def watched(folder: Path, ready: Callable[[Batch], bool], executor: Here) -> Batch:
+def watched(folder: Path, ready: Callable[[BatchRun], bool], executor: Here) -> BatchRun:
     """Watch a folder until `ready`; each unit's input must have its last size when it is restored."""
     request = Request((str(folder),), str(folder.parent / "out"), JOB, OPTIONS, recursive=True)
-    batch = Batch([], JOB, str(request.output), OPTIONS)
+    batch = BatchRun([], JOB, str(request.output), OPTIONS)
     deadline = time.monotonic() + 60
 
-    def look(batch: Batch) -> None:
+    def look(batch: BatchRun) -> None:
         if ready(batch):
             raise Enough
         assert time.monotonic() < deadline
@@ -42,7 +42,7 @@ def watched(folder: Path, ready: Callable[[Batch], bool], executor: Here) -> Bat
     return batch
 
 
-def all_done(count: int) -> Callable[[Batch], bool]:
+def all_done(count: int) -> Callable[[BatchRun], bool]:
     return lambda batch: sum(task.status == "done" for task in batch.tasks) == count
 
 
@@ -83,7 +83,7 @@ def test_a_copy_that_stalls_is_taken_again_when_it_is_whole(tmp_path: Path) -> N
     (made / "a.mp4").write_bytes(whole[: len(whole) // 2])
     seen: list[str] = []
 
-    def ready(batch: Batch) -> bool:
+    def ready(batch: BatchRun) -> bool:
         seen.extend(task.status for task in batch.tasks)
         if "failed" in seen and len(whole) > (made / "a.mp4").stat().st_size:
             (made / "a.mp4").write_bytes(whole)
@@ -120,4 +120,4 @@ def test_what_cannot_be_watched_is_said(tmp_path: Path) -> None:
         (Request((str(tmp_path),), str(tmp_path / "out"), JOB, OPTIONS, name="{index}{suffix}"), "{index}"),
     ):
         with pytest.raises(UsageError, match=wrong):
-            watch(Batch([], JOB, str(request.output), OPTIONS), request, Here(), lambda _: None)
+            watch(BatchRun([], JOB, str(request.output), OPTIONS), request, Here(), lambda _: None)

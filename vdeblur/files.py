@@ -1,4 +1,4 @@
-"""Atomic writing of files and folders, and hashes of files."""
+"""Atomic writing of files and folders, hashes of files, and the order of their names."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import sys
@@ -112,3 +113,9 @@ def file_sha256(path: str | Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def natural_order(name: str) -> list[tuple[int, int, str]]:
+    """A sort key that puts frame10 after frame9."""
+    parts = re.split(r"(\d+)", name)
+    return [(int(part), len(part), "") if part.isdigit() else (-1, 0, part) for part in parts]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Plane = NDArray[np.uint8] | NDArray[np.uint16]
+Image: TypeAlias = NDArray[np.uint8]
+"""An 8-bit image outside the pipeline, (height, width, channels)."""
 
 MATRIX_RGB, MATRIX_BT709, MATRIX_UNSPECIFIED = 0, 1, 2
 MATRIX_BT470BG, MATRIX_SMPTE170M, MATRIX_BT2020_NCL = 5, 6, 9

@@ -81,7 +81,7 @@ def deblurred(
     layout = layout_of(clip)
     if strength != 1:
         restorer = Blended(restorer, strength)
-    samples = Samples(layout, is_float=clip.format.sample_type == vs.FLOAT)
+    samples = FrameConverter(layout, is_float=clip.format.sample_type == vs.FLOAT)
     last = len(clip) - 1
     requested: dict[int, vs.VideoFrame] = {}
 
@@ -149,7 +149,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Samples:
+class FrameConverter:
     """Converts frames of VapourSynth to ours and back.
 
     Integers are used without a copy. Floats, 0..1 or for chroma -0.5..0.5, are quantised to 65536 steps, and the change

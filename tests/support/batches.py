@@ -13,7 +13,7 @@ from click.testing import Result
 
 from support import commands
 from vdeblur.batch.collect import collect
-from vdeblur.batch.scheduler import Batch, BatchOptions
+from vdeblur.batch.scheduler import BatchOptions, BatchRun
 from vdeblur.batch.units import run_unit
 from vdeblur.jobs.job import Job
 from vdeblur.jobs.plan import Cutting
@@ -53,12 +53,12 @@ class Here:
         pass
 
 
-def batch_of(folder: Path, options: BatchOptions = OPTIONS, job: Job = JOB) -> Batch:
+def batch_of(folder: Path, options: BatchOptions = OPTIONS, job: Job = JOB) -> BatchRun:
     out = folder.parent / "out"
-    return Batch(collect([str(folder)], str(out), recursive=True), job, str(out), options)
+    return BatchRun(collect([str(folder)], str(out), recursive=True), job, str(out), options)
 
 
-def statuses(batch: Batch) -> dict[str, str]:
+def statuses(batch: BatchRun) -> dict[str, str]:
     return {Path(task.item.input).name: task.status for task in batch.tasks}
 
 

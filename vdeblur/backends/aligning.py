@@ -9,54 +9,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 
-from .flow import Flow
+from ..recurrence import LUMA_RANGE, MOTION_SCALE, Encoded, Motion, RecurrentState
+from .flow import FlowPlanes
 from .folding import PHASES, Samples
 from .tiles import Array
-
-MOTION_SCALE = 1 / 16
-"""Flow times this is what the recurrent network is shown of it."""
 
 TOGETHER = 4
 """Planes that are warped at once: as many as OpenCV has one way for, and it reads each place once."""
 UNUSED: Any = None
 """OpenCV's second map where the first holds x and y; its types do not know that it may be None."""
 
-LEGAL = (0.0, 1.0)
-"""What luma can be; that of a restored frame, which goes into the state, is kept within it."""
-
-
-class Motion(NamedTuple):
-    """Optical flow from the centre to its neighbours; None where there is no neighbour."""
-
-    to_past: Flow | None = None
-    to_future: Flow | None = None
-
-
-class Encoded(NamedTuple):
-    """A frame and what the network's `encode` made of it."""
-
-    frame: Array
-    """(1, 6, h, w)."""
-    features: Sequence[Array]
-    """What is not warped may be an engine's own kind of array: it goes through as it is."""
-
 
 class Aligner(Protocol):
     """The way of one kind of network from features, flow and state to `compute`, and from there to the next state."""
 
-    def align(self, centre: Encoded, future: Encoded | None, motion: Motion, state: Any) -> tuple[Array, ...]:
+    def align(
+        self, centre: Encoded[Array], future: Encoded[Array] | None, motion: Motion[FlowPlanes | None], state: Any
+    ) -> tuple[Array, ...]:
         """The centre and the frame after it, flow and state -> what `compute` takes.
 
         `state` None is the start of a scene, `future` None its end or a live stream.
         """
         ...
 
-    def remember(self, centre: Encoded, computed: Sequence[Samples]) -> Any:
+    def remember(self, centre: Encoded[Array], computed: Sequence[Samples]) -> Any:
         """The state for the next frame, from the centre and what `compute` gave, of which the residual is the first."""
         ...
 
@@ -64,24 +45,14 @@ class Aligner(Protocol):
 class Single:
     """The per-frame network: the centre alone."""
 
-    def align(self, centre: Encoded, future: Encoded | None, motion: Motion, state: None) -> tuple[Array, ...]:
+    def align(
+        self, centre: Encoded[Array], future: Encoded[Array] | None, motion: Motion[FlowPlanes | None], state: None
+    ) -> tuple[Array, ...]:
         """The centre's features."""
         return tuple(centre.features)
 
-    def remember(self, centre: Encoded, computed: Sequence[Samples]) -> None:
+    def remember(self, centre: Encoded[Array], computed: Sequence[Samples]) -> None:
         """Nothing."""
-
-
-class RecurrentState(NamedTuple):
-    """What goes from one frame to the next."""
-
-    h: Samples
-    """(1, hidden, h/4, w/4)."""
-    c: Samples
-    neighbour: Samples
-    """Features of the frame for the one after it, (1, neighbour, h/4, w/4)."""
-    restored: Samples
-    """Luma of the frame as it was restored, (1, 4, h, w)."""
 
 
 class Recurrent:
@@ -92,7 +63,11 @@ class Recurrent:
         self._hidden, self._carry = hidden, np.float32(carry)
 
     def align(
-        self, centre: Encoded, future: Encoded | None, motion: Motion, state: RecurrentState | None
+        self,
+        centre: Encoded[Array],
+        future: Encoded[Array] | None,
+        motion: Motion[FlowPlanes | None],
+        state: RecurrentState[Samples] | None,
     ) -> tuple[Array, ...]:
         """The parts of `vdeblur.models.convlstm.Aligned`."""
         skip, deep, own = centre.features
@@ -116,13 +91,13 @@ class Recurrent:
         after = _moved(future.features[-1], steps[1]) if future else own
         return beside, shown, skip, deep, past, after, h, c
 
-    def remember(self, centre: Encoded, computed: Sequence[Samples]) -> RecurrentState:
+    def remember(self, centre: Encoded[Array], computed: Sequence[Samples]) -> RecurrentState[Samples]:
         """The next state, with the frame as it is now restored."""
         residual, h, c = computed
         carry = self._carry
         restored = carry * residual[:, :4]
         restored += centre.frame[:, :4]
-        np.clip(restored, *LEGAL, out=restored)
+        np.clip(restored, *LUMA_RANGE, out=restored)
         return RecurrentState(carry * h, carry * c, centre.features[-1], restored)
 
 
@@ -140,7 +115,7 @@ def _unfolded(frame: Samples) -> Samples:
     return luma
 
 
-def _stack_difference(frame: Samples, flow: Flow | None, centre: Samples, into: Samples) -> None:
+def _stack_difference(frame: Samples, flow: FlowPlanes | None, centre: Samples, into: Samples) -> None:
     """Luma of a neighbour (4 or more, h, w), at the centre's places, less the centre's; folded to (16, h/2, w/2)."""
     luma = _unfolded(frame)
     if flow is not None:
@@ -165,18 +140,18 @@ def _warped(planes: Samples, flow: Samples) -> Samples:
     return moved
 
 
-def _moved(x: Samples, step: Flow | None) -> Samples:
+def _moved(x: Samples, step: FlowPlanes | None) -> Samples:
     return x if step is None else _warped(x[0], _pairs(step))[None]
 
 
-def _quarter(flow: Flow) -> Flow:
+def _quarter(flow: FlowPlanes) -> FlowPlanes:
     """Flow of a frame at half scale, in samples of 1/8 scale."""
     _, height, width = flow.shape
     coarse = cv2.resize(_pairs(flow), (width // 4, height // 4), interpolation=cv2.INTER_AREA)
     return np.moveaxis(coarse, -1, 0) * np.float32(1 / 4)
 
 
-def _pairs(flow: Flow) -> Samples:
+def _pairs(flow: FlowPlanes) -> Samples:
     """(2, h, w) -> (h, w, 2), as OpenCV has it."""
     return np.ascontiguousarray(flow.transpose(1, 2, 0))
 

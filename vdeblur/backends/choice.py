@@ -13,7 +13,7 @@ from ..errors import UsageError
 from ..files import write_json
 from ..version import __version__
 from .cache import cache_folder
-from .engines import GRAPH_ENGINES, PACKAGES, is_installed, remedy, require
+from .engines import ENGINES, GRAPH_ENGINES, is_installed, remedy, require
 
 
 def choose_engine(wanted: str, model: str, device: str, precision: str) -> str:
@@ -46,7 +46,7 @@ def choose_graph_engine(wanted: str, device: str = "auto", precision: str = "fp3
         if missing:
             raise UsageError(f"{models} run on {names}{missing}")
         return next(filter(is_installed, known))
-    if wanted in PACKAGES and wanted not in known:
+    if wanted in ENGINES and wanted not in known:
         raise UsageError(f"the {wanted} engine does not run {models}; choose {names}{missing}")
     require(wanted)
     return wanted
@@ -54,7 +54,7 @@ def choose_graph_engine(wanted: str, device: str = "auto", precision: str = "fp3
 
 def machine() -> dict[str, Any]:
     """By what it is known that a measured choice still holds: processor, threads, and versions."""
-    versions = {engine: metadata.version(package) for engine, package in PACKAGES.items() if is_installed(engine)}
+    versions = {engine: metadata.version(package) for engine, package in ENGINES.items() if is_installed(engine)}
     return {"processor": _processor(), "threads": threads(), "vdeblur": __version__, "engines": versions}
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import ModelError, UsageError
-from .aligning import Encoded, Motion
+from ..recurrence import Encoded, Motion
+from .flow import FlowPlanes
 from .folding import Samples
 from .graphs import Graph, graph_file
 from .tiles import Array
@@ -39,7 +40,9 @@ class Engine(Protocol):
         """One frame (1, 6, h, w) -> its features."""
         ...
 
-    def align(self, centre: Encoded, future: Encoded | None, motion: Motion, state: Any) -> Sequence[Array]:
+    def align(
+        self, centre: Encoded[Array], future: Encoded[Array] | None, motion: Motion[FlowPlanes | None], state: Any
+    ) -> Sequence[Array]:
         """The centre and the frame after it, flow and state -> what `compute` takes; see `aligning.Aligner`."""
         ...
 
@@ -47,7 +50,7 @@ class Engine(Protocol):
         """The residual first, then what `remember` makes the next state of."""
         ...
 
-    def remember(self, centre: Encoded, computed: Sequence[Array]) -> Any:
+    def remember(self, centre: Encoded[Array], computed: Sequence[Array]) -> Any:
         """The state for the next frame."""
         ...
 
@@ -77,7 +80,7 @@ class Session(Protocol):
         ...
 
 
-PACKAGES = {"torch": "torch", "onnx": "onnxruntime", "openvino": "openvino"}
+ENGINES = {"torch": "torch", "onnx": "onnxruntime", "openvino": "openvino"}
 """Engine -> the package that it needs. Each but torch's is the extra of the engine's name."""
 
 GRAPH_ENGINES = {"fp32": ("openvino", "onnx"), "int8": ("openvino",)}
@@ -86,12 +89,12 @@ GRAPH_ENGINES = {"fp32": ("openvino", "onnx"), "int8": ("openvino",)}
 
 def is_installed(engine: str) -> bool:
     """Whether the engine's package is there; it is not loaded."""
-    return find_spec(PACKAGES[engine]) is not None
+    return find_spec(ENGINES[engine]) is not None
 
 
 def installed_engines() -> list[str]:
     """The engines that could be used here."""
-    return [engine for engine in PACKAGES if is_installed(engine)]
+    return [engine for engine in ENGINES if is_installed(engine)]
 
 
 def remedy(engine: str) -> str:
@@ -101,8 +104,8 @@ def remedy(engine: str) -> str:
 
 def require(engine: str) -> None:
     """Raise UsageError for an engine that is unknown or not installed."""
-    if engine not in PACKAGES:
-        raise UsageError(f"unknown engine {engine!r}; choose auto, {', '.join(PACKAGES)}")
+    if engine not in ENGINES:
+        raise UsageError(f"unknown engine {engine!r}; choose auto, {', '.join(ENGINES)}")
     if not is_installed(engine):
         instead = ", or use int8 or a model that `vdeblur export` wrote" if engine == "torch" else ""
         raise UsageError(f"the {engine} engine is not installed: {remedy(engine)}{instead}")

@@ -5,13 +5,14 @@ DIS (Kroeger et al. 2016) as OpenCV has it: no training, some milliseconds a fra
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 
-from ..flow import dis
+from ..flow import Luma, dis
 
-Luma = NDArray[np.uint8]
-Flow = NDArray[np.float32]
+FlowPlanes: TypeAlias = NDArray[np.float32]
 """(2, height, width): x and y, in samples, from a place in one frame to the same thing in the other."""
 SMALLEST = 16
 """Samples a side that DIS's patches need; smaller frames count as still."""
@@ -23,7 +24,7 @@ def half_luma(folded: NDArray[np.float32]) -> Luma:
     return np.asarray(np.rint(luma * 255).clip(0, 255).astype(np.uint8))
 
 
-def flow_between(one: Luma, two: Luma) -> Flow:
+def flow_between(one: Luma, two: Luma) -> FlowPlanes:
     """Flow from `one` to `two`, both (height, width)."""
     if min(one.shape) < SMALLEST:
         return np.zeros((2, *one.shape), np.float32)

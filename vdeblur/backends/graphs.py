@@ -65,7 +65,7 @@ class Graph:
     @property
     def sha256(self) -> str:
         """Of all its graphs together."""
-        hashes = [self.graphs_sha256[name] for name in files_of(self.precision)]
+        hashes = [self.graphs_sha256[name] for name in file_names(self.precision)]
         return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
     @property
@@ -79,14 +79,14 @@ def graph_file(folder: Path, part: str, precision: str = "fp32") -> Path:
     return folder / f"{part}{SUFFIXES[precision][0]}"
 
 
-def files_of(precision: str) -> list[str]:
+def file_names(precision: str) -> list[str]:
     """Names of all the files that hold the graphs of a model in this precision."""
     return [f"{part}{suffix}" for part in PARTS for suffix in SUFFIXES[precision]]
 
 
 def hashes_of(folder: Path, precision: str = "fp32") -> dict[str, str]:
     """SHA-256 of every file of the graphs in a folder, by its name."""
-    return {name: file_sha256(folder / name) for name in files_of(precision)}
+    return {name: file_sha256(folder / name) for name in file_names(precision)}
 
 
 def is_graph(path: str | Path) -> bool:

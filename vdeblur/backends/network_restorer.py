@@ -10,12 +10,13 @@ import cv2
 import numpy as np
 
 from ..errors import DeviceError
+from ..flow import Luma
 from ..frames import Frame
+from ..recurrence import Encoded, Motion
 from ..stages import stage
 from ..windows import Window
-from .aligning import Encoded, Motion
 from .engines import Engine
-from .flow import Flow, Luma, flow_between, half_luma
+from .flow import FlowPlanes, flow_between, half_luma
 from .folding import MULTIPLE, Samples, fold, unfold
 from .memory import MIN_TILE, choose_tile, is_out_of_memory
 from .symmetries import SYMMETRIES, turn, turn_flow, undo
@@ -24,14 +25,14 @@ from .tiles import Array, in_tiles
 log = logging.getLogger(__name__)
 
 
-class Seen(NamedTuple):
+class FoldedFrame(NamedTuple):
     """A frame as networks see it; made once, for all windows that hold the frame."""
 
     frame: Frame
     folded: Array
     """The engine's own, where it computes."""
     luma: Luma
-    views: dict[int, Encoded]
+    views: dict[int, Encoded[Array]]
     """Turned by a symmetry, and encoded; those that were asked for."""
 
 
@@ -40,9 +41,9 @@ class StreamState(NamedTuple):
 
     views: tuple[Any, ...]
     """The network's own state, one for each symmetric view."""
-    centre: Seen
+    centre: FoldedFrame
     """The frame that it is of."""
-    future: Seen
+    future: FoldedFrame
     """The frame after it, or itself."""
     device: str
     """Where its arrays are."""
@@ -105,7 +106,7 @@ class NetworkRestorer:
         known = (state.centre, state.future) if state else ()
         centre = self._see(window.centre, known)
         future = self._see(window.frames[window.past + 1], (centre, *known)) if self.future else centre
-        motion = Motion()
+        motion: Motion[FlowPlanes | None] = Motion(None, None)
         if self.engine.uses_motion:
             # To the frame that the state is of: it is not the one before the centre where some were left out.
             motion = Motion(_flow(centre, state.centre if state else centre), _flow(centre, future))
@@ -123,7 +124,13 @@ class NetworkRestorer:
         return unfold(window.centre, mean), StreamState(tuple(states), past, following, self.device)
 
     def _view(
-        self, symmetry: int, centre: Encoded, future: Encoded, motion: Motion, state: Any, tile: int
+        self,
+        symmetry: int,
+        centre: Encoded[Array],
+        future: Encoded[Array],
+        motion: Motion[FlowPlanes | None],
+        state: Any,
+        tile: int,
     ) -> tuple[Samples, Any]:
         """Residual of a view, turned back, and its next state."""
         moved = Motion(*(None if flow is None else turn_flow(flow, symmetry) for flow in motion))
@@ -134,21 +141,21 @@ class NetworkRestorer:
             residual = self.engine.fetch(computed[0])
         return undo(residual, symmetry), self.engine.remember(centre, computed)
 
-    def _encoded(self, frame: Seen, symmetry: int, tile: int) -> Encoded:
+    def _encoded(self, frame: FoldedFrame, symmetry: int, tile: int) -> Encoded[Array]:
         """A frame as this view has it, encoded once for all the windows that hold it."""
         if symmetry not in frame.views:
             here = turn(frame.folded, symmetry)
             with stage("network"):
                 features = in_tiles(self.engine.encode, [here], _cells(here), tile, self.engine.reach[0])
-            frame.views[symmetry] = Encoded(here, features)
+            frame.views[symmetry] = Encoded(here, tuple(features))
         return frame.views[symmetry]
 
-    def _see(self, frame: Frame, known: tuple[Seen, ...]) -> Seen:
+    def _see(self, frame: Frame, known: tuple[FoldedFrame, ...]) -> FoldedFrame:
         for seen in known:
             if seen.frame is frame:
                 return seen
         folded = fold(frame)
-        return Seen(frame, self.engine.load(folded), half_luma(folded), {})
+        return FoldedFrame(frame, self.engine.load(folded), half_luma(folded), {})
 
     def _tile_for(self, size: tuple[int, int]) -> int:
         if self._tile is not None:
@@ -199,7 +206,7 @@ def _cells(frame: Array) -> tuple[int, int]:
     return rows, columns
 
 
-def _flow(one: Seen, two: Seen) -> Flow | None:
+def _flow(one: FoldedFrame, two: FoldedFrame) -> FlowPlanes | None:
     if one is two:
         return None
     with stage("flow"):

@@ -11,13 +11,12 @@ import torch
 from torch import Tensor
 
 from ..errors import DeviceError, UsageError
-from ..models import Encoded as EncodedOnDevice
-from ..models import Motion as MotionOnDevice
 from ..models import StreamNetwork
 from ..models.cnn import CNN
 from ..models.convlstm import ConvLSTM
-from .aligning import Encoded, Motion, aligner_of
-from .flow import Flow
+from ..recurrence import Encoded, Motion
+from .aligning import aligner_of
+from .flow import FlowPlanes
 from .folding import Samples
 from .memory import features_of
 from .network_restorer import NetworkRestorer
@@ -76,14 +75,15 @@ class TorchEngine:
         return *features[:WARPED_FROM], *map(self.fetch, features[WARPED_FROM:])
 
     @torch.inference_mode()
-    def align(self, centre: Encoded, future: Encoded | None, motion: Motion, state: Any) -> Sequence[Array]:
+    def align(
+        self, centre: Encoded[Array], future: Encoded[Array] | None, motion: Motion[FlowPlanes | None], state: Any
+    ) -> Sequence[Array]:
         """See `StreamNetwork.align`; warps are done by OpenCV on a CPU and by the network on a GPU."""
         if self.device == "cpu" and self._aligner is not None:
             return self._aligner.align(centre, future, motion, state)
         height, width = centre.frame.shape[-2:]
-        flows = MotionOnDevice(*(self._flow(flow, height, width) for flow in motion)) if self.uses_motion else None
-        ahead = None if future is None else _on_device(future)
-        return self._network.align(_on_device(centre), ahead, flows, state)
+        flows = Motion(*(self._flow(flow, height, width) for flow in motion)) if self.uses_motion else None
+        return self._network.align(centre, future, flows, state)
 
     @torch.inference_mode()
     def compute(self, aligned: Sequence[Array]) -> Sequence[Array]:
@@ -93,11 +93,11 @@ class TorchEngine:
         return tuple(map(self.fetch, computed)) if self._in_numpy else computed
 
     @torch.inference_mode()
-    def remember(self, centre: Encoded, computed: Sequence[Array]) -> Any:
+    def remember(self, centre: Encoded[Array], computed: Sequence[Array]) -> Any:
         """See `StreamNetwork.remember`."""
         if self.device == "cpu" and self._aligner is not None:
             return self._aligner.remember(centre, computed)
-        return self._network.remember(_on_device(centre), tuple(computed))
+        return self._network.remember(centre, tuple(computed))
 
     def _input(self, x: Array, keep: bool = False) -> Tensor:
         """An array as the network takes it, in its precision unless it is to keep its own."""
@@ -118,14 +118,10 @@ class TorchEngine:
         """Compute on the processor from now on."""
         self._move("cpu", "auto")
 
-    def _flow(self, flow: Flow | None, height: int, width: int) -> Tensor:
+    def _flow(self, flow: FlowPlanes | None, height: int, width: int) -> Tensor:
         if flow is None:
             return torch.zeros(1, 2, height, width, device=self._device)
         return torch.from_numpy(np.ascontiguousarray(flow)).to(self._device)[None]
-
-
-def _on_device(encoded: Encoded) -> EncodedOnDevice:
-    return EncodedOnDevice(encoded.frame, tuple(encoded.features))
 
 
 class TorchRestorer(NetworkRestorer):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from ..jobs.trial import try_out
-from .scheduler import Batch
+from .scheduler import BatchRun
 from .task import pixels
 from .workers import devices_for
 
 
-def estimate_seconds(batch: Batch, jobs: int) -> float | None:
+def estimate_seconds(batch: BatchRun, jobs: int) -> float | None:
     """Estimated wall clock seconds for all waiting tasks with `jobs` workers; None if there are none or it is unknown.
 
     Raises what `restore_whole` raises, if a trial is needed.

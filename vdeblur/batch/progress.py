@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..progress import UPDATE_SECONDS, clock
-from .scheduler import Batch
+from .scheduler import BatchRun
 from .task import Task, pixels
 
 
@@ -20,7 +20,7 @@ class BatchProgress(Protocol):
 
     def __exit__(self, *_: object) -> None: ...
 
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: BatchRun) -> None:
         """Show the current state."""
         ...
 
@@ -32,7 +32,7 @@ class TimeLeft:
         self._start = time.perf_counter()
         self._first: float | None = None
 
-    def __call__(self, batch: Batch) -> tuple[float, float | None]:
+    def __call__(self, batch: BatchRun) -> tuple[float, float | None]:
         """(share 0..1, seconds left or None)."""
         whole = sum(pixels(task) for task in batch.tasks if task.status not in ("skipped", "foreign", "failed"))
         done = sum(pixels(task) * share_of(task) for task in batch.tasks if task.status not in ("skipped", "failed"))
@@ -59,7 +59,7 @@ class NoBatchProgress:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: BatchRun) -> None:
         """Show nothing."""
 
 
@@ -70,7 +70,7 @@ class BatchLines:
         self._write = write
         self._pace = TimeLeft()
         self._due = 0.0
-        self._batch: Batch | None = None
+        self._batch: BatchRun | None = None
 
     def __enter__(self) -> BatchLines:
         return self
@@ -79,14 +79,14 @@ class BatchLines:
         if self._batch is not None:
             self._line(self._batch)
 
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: BatchRun) -> None:
         """Write a line when one is due."""
         self._batch = batch
         if time.perf_counter() >= self._due:
             self._due = time.perf_counter() + UPDATE_SECONDS
             self._line(batch)
 
-    def _line(self, batch: Batch) -> None:
+    def _line(self, batch: BatchRun) -> None:
         share, left = self._pace(batch)
         line = {
             "files": len(batch.tasks),
@@ -130,7 +130,7 @@ class BatchBars:
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
 
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: BatchRun) -> None:
         """Update the bars, at most every UPDATE_SECONDS since it iterates over all files."""
         if time.perf_counter() < self._due:
             return

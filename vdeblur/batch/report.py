@@ -11,8 +11,8 @@ from ..files import write_json, write_text
 from ..media.image_files import bytes_of
 from ..progress import size_text
 from .collect import Item
-from .scheduler import Batch
-from .task import Status, Task
+from .scheduler import BatchRun
+from .task import Task, TaskStatus
 
 STATUS = {
     "done": "restored",
@@ -31,7 +31,7 @@ class FileReport(TypedDict):
 
     input: str
     output: str
-    status: Status
+    status: TaskStatus
     frames: int | None
     fps: float | None
     segments: int | None
@@ -79,7 +79,7 @@ def file_report(task: Task) -> FileReport:
     }
 
 
-def to_json(batch: Batch) -> Report:
+def to_json(batch: BatchRun) -> Report:
     """The whole report."""
     files = [file_report(task) for task in batch.tasks]
     counts = {status: sum(task.status == status for task in batch.tasks) for status in STATUS}
@@ -91,7 +91,7 @@ def to_json(batch: Batch) -> Report:
     }
 
 
-def to_text(batch: Batch) -> str:
+def to_text(batch: BatchRun) -> str:
     """A table of the files that need attention, and a line of totals."""
     told = [task for task in batch.tasks if task.status not in ("done", "skipped")]
     width = max((len(STATUS[task.status]) for task in told), default=0)
@@ -115,7 +115,7 @@ def notes_of(task: Task) -> list[str]:
     return [note.removeprefix(f"{task.item.input}: ") for note in (task.error, *task.notes) if note]
 
 
-def write_reports(batch: Batch) -> None:
+def write_reports(batch: BatchRun) -> None:
     """Write report.json and report.html into the output folder. Raises OutputError if that fails."""
     try:
         write_json(batch.folder / "report.json", to_json(batch))
@@ -124,7 +124,7 @@ def write_reports(batch: Batch) -> None:
         raise OutputError(f"{batch.folder}: cannot write the report: {error.strerror}") from error
 
 
-def to_html(batch: Batch) -> str:
+def to_html(batch: BatchRun) -> str:
     """One self-contained HTML page."""
     rows = "".join(_row(batch, task) for task in batch.tasks)
     head = "".join(f"<th>{name}</th>" for name in COLUMNS)
@@ -150,7 +150,7 @@ is smeared, before and after, as a mean over sampled frames.</p>
 """
 
 
-def _row(batch: Batch, task: Task) -> str:
+def _row(batch: BatchRun, task: Task) -> str:
     result = task.result
     pair = task.thumbnails or (None, None)
     images = "".join(

@@ -14,7 +14,7 @@ from ..signals import Stopped, StopSignals
 from .progress import BatchProgress
 from .report import STATUS, notes_of, to_json, to_text, write_reports
 from .request import Request
-from .scheduler import Batch
+from .scheduler import BatchRun
 from .watching import watch
 from .workers import Executor
 
@@ -36,7 +36,7 @@ def run_batch(
     Raises Stopped after a signal, once running units have ended and the reports are written.
     """
     waits = request.watch and not dry_run
-    batch = Batch([] if waits else request.items(), request.settings, request.folder, request.options)
+    batch = BatchRun([] if waits else request.items(), request.settings, request.folder, request.options)
     if dry_run:
         write(json.dumps(_plan(batch, request)) if as_json else _plan_text(batch, request))
         return EXIT_OK
@@ -45,7 +45,7 @@ def run_batch(
     try:
         with progress as shown:
 
-            def on_progress(batch: Batch) -> None:
+            def on_progress(batch: BatchRun) -> None:
                 stop.check()
                 shown.update(batch)
 
@@ -73,7 +73,9 @@ def run_batch(
     return EXIT_DAMAGED_INPUT if any(task.status == "damaged" for task in batch.tasks) else EXIT_OK
 
 
-def _finish(batch: Batch, executor: Executor, shown: BatchProgress, error: Stopped, say: Callable[[str], None]) -> None:
+def _finish(
+    batch: BatchRun, executor: Executor, shown: BatchProgress, error: Stopped, say: Callable[[str], None]
+) -> None:
     """After Ctrl-C wait for running segments, unless it is pressed again; SIGTERM stops at once."""
     if error.signum != signal.SIGINT:
         return
@@ -92,7 +94,7 @@ def _finish(batch: Batch, executor: Executor, shown: BatchProgress, error: Stopp
             signal.signal(signum, handler)
 
 
-def _plan(batch: Batch, request: Request) -> dict[str, object]:
+def _plan(batch: BatchRun, request: Request) -> dict[str, object]:
     """What a run would do, for --dry-run."""
     from .estimate import estimate_seconds
 
@@ -109,7 +111,7 @@ def _plan(batch: Batch, request: Request) -> dict[str, object]:
     }
 
 
-def _plan_text(batch: Batch, request: Request) -> str:
+def _plan_text(batch: BatchRun, request: Request) -> str:
     """One line per file, in columns, and a line of totals."""
     plan = _plan(batch, request)
     words = STATUS | {"waiting": "to restore"}

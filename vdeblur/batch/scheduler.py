@@ -54,7 +54,7 @@ class BatchOptions:
     cutting: Cutting = DEFAULT_CUTTING
 
 
-class Batch:
+class BatchRun:
     """Files to restore, their journal, and the queue of remaining work."""
 
     def __init__(self, items: Sequence[Item], settings: Job, output_folder: str, options: BatchOptions) -> None:
@@ -123,7 +123,7 @@ class Batch:
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 
-    def run(self, executor: Executor, on_progress: Callable[[Batch], None] = lambda _: None) -> None:
+    def run(self, executor: Executor, on_progress: Callable[[BatchRun], None] = lambda _: None) -> None:
         """Restore all waiting tasks. Raises OutputError when the disk is full.
 
         `signals.Stopped` passes through; running units are then left to `finish` or `executor.stop`.
@@ -149,7 +149,7 @@ class Batch:
         finally:
             self.seconds += time.perf_counter() - start
 
-    def finish(self, executor: Executor, on_progress: Callable[[Batch], None] = lambda _: None) -> None:
+    def finish(self, executor: Executor, on_progress: Callable[[BatchRun], None] = lambda _: None) -> None:
         """After a signal: let running units end and start no others."""
         self._stopping = True
         self._loop(executor, on_progress)
@@ -164,7 +164,7 @@ class Batch:
         if isinstance(unit, Whole):
             JobFolder.remove_at(folder_of(task.item.output))
 
-    def _loop(self, executor: Executor, on_progress: Callable[[Batch], None]) -> None:
+    def _loop(self, executor: Executor, on_progress: Callable[[BatchRun], None]) -> None:
         while self._running or (self._queue and not self._stopping):
             while len(self._running) < executor.width and not self._stopping and (work := self._queue.take()):
                 self._check_disk(0)

@@ -10,7 +10,7 @@ from ..jobs.job import Job
 from .collect import Item
 from .journal import FileFigures
 
-Status = Literal["waiting", "running", "done", "damaged", "passed", "failed", "skipped", "foreign"]
+TaskStatus = Literal["waiting", "running", "done", "damaged", "passed", "failed", "skipped", "foreign"]
 
 
 @dataclass(slots=True)
@@ -19,7 +19,7 @@ class Task:
 
     item: Item
     job: Job
-    status: Status = "waiting"
+    status: TaskStatus = "waiting"
     info: StreamInfo | None = None
     frames: int = 0
     """First from the header, later counted from the packets."""

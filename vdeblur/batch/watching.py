@@ -12,7 +12,7 @@ from .collect import Item
 from .journal import Stat, stat_of
 from .report import write_reports
 from .request import Request
-from .scheduler import Batch
+from .scheduler import BatchRun
 from .workers import Executor
 
 SETTLED_SECONDS = 3.0
@@ -40,10 +40,10 @@ class Settling:
 
 
 def watch(
-    batch: Batch,
+    batch: BatchRun,
     request: Request,
     executor: Executor,
-    on_progress: Callable[[Batch], None],
+    on_progress: Callable[[BatchRun], None],
     settling: Settling | None = None,
 ) -> None:
     """Restore files that appear in the folders of a request, until `on_progress` raises.

@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 
 from ..backends.choice import fastest_engine
-from ..backends.engines import PACKAGES as ENGINES
-from ..backends.engines import is_installed, remedy
+from ..backends.engines import ENGINES, is_installed, remedy
 from ..cores import threads
 from ..errors import ModelError
 from ..live.display import window_problem

@@ -6,19 +6,19 @@ import time
 from threading import Condition
 from typing import Generic, TypeVar
 
-T = TypeVar("T")
+Kept = TypeVar("Kept")
 
 
-class Newest(Generic[T]):
+class Newest(Generic[Kept]):
     """A slot for one item between two threads: `put` replaces an item that has not been taken."""
 
     def __init__(self) -> None:
-        self._item: T | None = None
+        self._item: Kept | None = None
         self._ended = False
         self._error: BaseException | None = None
         self._changed = Condition()
 
-    def put(self, item: T) -> bool:
+    def put(self, item: Kept) -> bool:
         """Put an item; True if it replaced an older one."""
         with self._changed:
             dropped = self._item is not None
@@ -26,7 +26,7 @@ class Newest(Generic[T]):
             self._changed.notify_all()
             return dropped
 
-    def take(self, timeout: float | None = None) -> T | None:
+    def take(self, timeout: float | None = None) -> Kept | None:
         """Wait for an item; None after `timeout` seconds or at the end. Raises the producer's error."""
         until = None if timeout is None else time.perf_counter() + timeout
         with self._changed:

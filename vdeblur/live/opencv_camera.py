@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cv2.typing import MatLike
 
 RGB = Layout("rgb", 8)
-SRGB = Color(primaries=1, transfer=13, matrix=0, full_range=True)
+SRGB_TAGS = Color(primaries=1, transfer=13, matrix=0, full_range=True)
 MISSES = 30
 """Consecutive failed reads after which the camera counts as gone."""
 
@@ -54,7 +54,12 @@ class OpenCVCamera(Closing):
         rate = self._camera.get(cv2.CAP_PROP_FPS)
         height, width = image.shape[:2]
         self.info = StreamInfo(
-            width, height, RGB, SRGB, CLOCK, frame_rate=Fraction(rate).limit_denominator(1001) if rate > 0 else None
+            width,
+            height,
+            RGB,
+            SRGB_TAGS,
+            CLOCK,
+            frame_rate=Fraction(rate).limit_denominator(1001) if rate > 0 else None,
         )
 
     def __iter__(self) -> Iterator[Frame]:
@@ -71,7 +76,7 @@ class OpenCVCamera(Closing):
                     continue
                 misses = 0
                 last = max(round((time.perf_counter() - start) / CLOCK), last + 1)
-                yield Frame(_rgb(image), RGB, SRGB, last, CLOCK)
+                yield Frame(_rgb(image), RGB, SRGB_TAGS, last, CLOCK)
         finally:
             self._camera.release()
 

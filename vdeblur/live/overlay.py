@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from ..frames import Image
 from .meter import Stats
 
-Image = NDArray[np.uint8]
 """(height, width, 3), B, G, R."""
 
 SILENT_SECONDS = 1.5

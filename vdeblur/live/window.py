@@ -15,10 +15,11 @@ from typing import Literal, cast
 import cv2
 
 from ..errors import OutputError, VdeblurError
+from ..frames import Image
 from ..media.planes import convert, video_frame
 from ..restorers.blend import side_by_side_planes, split_planes
 from .meter import Stats
-from .overlay import HINT, Image, line_height, stats_lines, write_help, write_lines
+from .overlay import HINT, line_height, stats_lines, write_help, write_lines
 from .recording import open_recording
 from .session import REPORT_SECONDS, Live, ShownFrame
 from .stream import Rung

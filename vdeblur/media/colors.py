@@ -1,4 +1,4 @@
-"""Colour tags of decoded frames and streams, the tags to encode, and their names."""
+"""Colour tags of decoded frames and streams, and the tags to encode."""
 
 from __future__ import annotations
 
@@ -77,38 +77,3 @@ def coded_color(color: Color, pix_fmt: str, height: int) -> Color:
     if color.matrix == MATRIX_RGB:
         return Color(color.primaries, color.transfer, coding_of(color, height).matrix, False, color.chroma_location)
     return color
-
-
-_MATRICES = {0: "RGB", 1: "BT.709", 2: "untagged", 4: "FCC", 5: "BT.601", 6: "BT.601", 7: "SMPTE 240M", 8: "YCgCo"} | {
-    9: "BT.2020",
-    10: "BT.2020 constant luminance",
-    14: "ICtCp",
-}
-_PRIMARIES = {1: "BT.709", 2: "untagged", 4: "BT.470 M", 5: "BT.601 625", 6: "BT.601 525", 7: "SMPTE 240M"} | {
-    8: "film",
-    9: "BT.2020",
-    10: "XYZ",
-    11: "DCI-P3",
-    12: "Display P3",
-    22: "EBU 3213",
-}
-_TRANSFERS = {1: "BT.709", 2: "untagged", 4: "gamma 2.2", 5: "gamma 2.8", 6: "BT.601", 7: "SMPTE 240M", 8: "linear"} | {
-    13: "sRGB",
-    14: "BT.2020",
-    15: "BT.2020",
-    16: "PQ",
-    17: "ST 428",
-    18: "HLG",
-}
-
-
-def color_text(color: Color) -> str:
-    """The names of the tags: `BT.709 limited`, or if they differ `BT.2020 / Display P3 / PQ full`."""
-    names = (
-        _MATRICES.get(color.matrix, f"matrix {color.matrix}"),
-        _PRIMARIES.get(color.primaries, f"primaries {color.primaries}"),
-        _TRANSFERS.get(color.transfer, f"transfer {color.transfer}"),
-    )
-    extent = {None: "untagged range", False: "limited", True: "full"}[color.full_range]
-    named = names[0] if len({name.partition(" ")[0] for name in names}) == 1 else " / ".join(names)
-    return f"{named} {extent}"

@@ -13,7 +13,8 @@ import av
 import numpy as np
 
 from ..frames import Color, Frame, StreamInfo
-from .colors import Coding, coded_color, coding_of, color_text
+from .color_names import color_text
+from .colors import Coding, coded_color, coding_of
 from .planes import Decoded, encodable, native_format, planes_of, storage_of, video_frame, write_planes
 from .recolor import recolored
 

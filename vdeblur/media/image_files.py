@@ -9,6 +9,7 @@ from glob import escape, glob
 from itertools import pairwise
 from pathlib import Path
 
+from ..files import natural_order
 from .paths import IMAGE_SUFFIXES, is_image_input
 
 MANY_IMAGES = 4
@@ -45,7 +46,7 @@ def image_files(path: str) -> list[Path]:
         found = [f for f in given.parent.glob("*") if number.fullmatch(f.name)] if given.parent.is_dir() else []
     else:
         found = [Path(name) for name in glob(str(Path(escape(str(given.parent))) / given.name))]
-    return sorted((f for f in found if f.suffix.lower() in IMAGE_SUFFIXES), key=_natural)
+    return sorted((f for f in found if f.suffix.lower() in IMAGE_SUFFIXES), key=lambda file: natural_order(file.name))
 
 
 def missing_images(files: Sequence[Path]) -> str | None:
@@ -61,8 +62,3 @@ def missing_images(files: Sequence[Path]) -> str | None:
         return None
     count = (numbers[-1] - numbers[0]) // usual + 1 - len(numbers)
     return f"{count} of its numbers are missing, the first after {files[numbers.index(holes[0])].name}"
-
-
-def _natural(file: Path) -> list[tuple[int, int, str]]:
-    parts = re.split(r"(\d+)", file.name)
-    return [(int(part), len(part), "") if part.isdigit() else (-1, 0, part) for part in parts]

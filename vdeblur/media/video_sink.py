@@ -46,7 +46,7 @@ from .tags import cut_chapters, kept_tags, track_tags
 from .versions import REPLACE_INVALID_TAGS
 from .video_source import VideoSource
 
-T = TypeVar("T")
+Outcome = TypeVar("Outcome")
 
 PROBED = {*FORMATS.values(), *MORE_FORMATS.values()}
 """Formats that FFmpeg detects from the contents of a file."""
@@ -305,7 +305,7 @@ class VideoSink(Committing):
         if self._partial:
             self._partial.discard()
 
-    def _checked(self, action: Callable[[], T]) -> T:
+    def _checked(self, action: Callable[[], Outcome]) -> Outcome:
         """Run `action` and turn errors into OutputError; a closed pipe stays a BrokenPipeError."""
         try:
             return action()

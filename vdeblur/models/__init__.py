@@ -8,9 +8,9 @@ from typing import Any
 from .cnn import CNN
 from .convlstm import ConvLSTM, ConvLSTMConfig
 from .ladder import CELL, LadderConfig
-from .network import Encoded, Motion, StreamNetwork
+from .network import StreamNetwork
 
-__all__ = ["CELL", "MODELS", "Encoded", "Motion", "StreamNetwork", "build"]
+__all__ = ["CELL", "MODELS", "StreamNetwork", "build"]
 
 MODELS: dict[str, tuple[Callable[[Any], StreamNetwork], Callable[..., LadderConfig]]] = {
     "convlstm": (ConvLSTM, ConvLSTMConfig),

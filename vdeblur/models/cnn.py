@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from ..recurrence import Encoded, Motion
 from .ladder import Decoder, Encoder, LadderConfig, initialise
-from .network import Encoded, Motion, StreamNetwork
+from .network import StreamNetwork
 
 
 class CNN(StreamNetwork):
@@ -32,7 +33,9 @@ class CNN(StreamNetwork):
         skip, features = self.encoder(frame)
         return skip, features
 
-    def align(self, centre: Encoded, future: Encoded | None, motion: Motion | None, state: None) -> tuple[Tensor, ...]:
+    def align(
+        self, centre: Encoded[Tensor], future: Encoded[Tensor] | None, motion: Motion[Tensor] | None, state: None
+    ) -> tuple[Tensor, ...]:
         """The centre's features alone."""
         return centre.features
 
@@ -41,7 +44,7 @@ class CNN(StreamNetwork):
         skip, features = aligned
         return (self.decoder(features, skip),)
 
-    def remember(self, centre: Encoded, computed: tuple[Tensor, ...]) -> None:
+    def remember(self, centre: Encoded[Tensor], computed: tuple[Tensor, ...]) -> None:
         """Nothing."""
 
     def forward(

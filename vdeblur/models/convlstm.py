@@ -16,13 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..recurrence import LUMA_RANGE, MOTION_SCALE, Encoded, Motion, RecurrentState
 from .ladder import Decoder, Encoder, LadderConfig, activate, initialise, radius, space_to_depth, zero
-from .network import Encoded, Motion, StreamNetwork
-
-MOTION_SCALE = 1 / 16
-"""Flow in half-scale samples, times this, is of the order of one."""
-LEGAL = (0.0, 1.0)
-"""Bounds of luma: what is fed back cannot run away."""
+from .network import StreamNetwork
 
 
 @dataclass(frozen=True)
@@ -39,19 +35,6 @@ class ConvLSTMConfig(LadderConfig):
     retention: float = 0.8
     """Largest share of the cell that a step may keep, 0..1: the forget gate's ceiling. Under 1 what a frame left in
     the state is bound to fade, so that a run begun anywhere comes to the same frames after a while."""
-
-
-class RecurrentState(NamedTuple):
-    """What goes from one frame to the next."""
-
-    h: Tensor
-    """Hidden state, (n, hidden, h/4, w/4), float32."""
-    c: Tensor
-    """Cell state, of the same shape."""
-    neighbour: Tensor
-    """Features of the frame for the one after it, (n, neighbour, h/4, w/4)."""
-    restored: Tensor
-    """Luma of the frame as it was restored, its four phases, (n, 4, h, w)."""
 
 
 class Aligned(NamedTuple):
@@ -168,7 +151,11 @@ class ConvLSTM(StreamNetwork):
         return Features(skip, deep, activate(self.to_neighbour(deep)))
 
     def align(
-        self, centre: Encoded, future: Encoded | None, motion: Motion | None, state: RecurrentState | None
+        self,
+        centre: Encoded[Tensor],
+        future: Encoded[Tensor] | None,
+        motion: Motion[Tensor] | None,
+        state: RecurrentState[Tensor] | None,
     ) -> Aligned:
         """Warp all that the state and the future frame hold to the centre; see `StreamNetwork.align`."""
         frame = centre.frame
@@ -203,20 +190,20 @@ class ConvLSTM(StreamNetwork):
         h, c = self.cell.step(features, h, c)
         return self.decoder(features + self.recall(h.to(features.dtype)), skip + self.beside(beside)), h, c
 
-    def remember(self, centre: Encoded, computed: tuple[Tensor, ...]) -> RecurrentState:
+    def remember(self, centre: Encoded[Tensor], computed: tuple[Tensor, ...]) -> RecurrentState[Tensor]:
         """The next state, with the frame as it is now restored."""
         residual, h, c = computed
         carry = self.config.carry
-        restored = (centre.frame + carry * residual.to(centre.frame.dtype))[:, :4].clamp(*LEGAL)
+        restored = (centre.frame + carry * residual.to(centre.frame.dtype))[:, :4].clamp(*LUMA_RANGE)
         return RecurrentState(carry * h, carry * c, centre.features[-1], restored.detach())
 
     def forward(
         self,
         clip: Tensor,
         motion: Tensor | None = None,
-        state: RecurrentState | None = None,
+        state: RecurrentState[Tensor] | None = None,
         look_ahead: Tensor | None = None,
-    ) -> tuple[Tensor, RecurrentState]:
+    ) -> tuple[Tensor, RecurrentState[Tensor]]:
         """A whole clip, frame by frame; gradients flow through h and c, not through the restored frames."""
         n, t = clip.shape[:2]
         if motion is None:

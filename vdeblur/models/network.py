@@ -1,33 +1,14 @@
-"""StreamNetwork: what every network promises, and the tensors that go in and out of it."""
+"""StreamNetwork: the interface of every network."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from ..recurrence import Encoded, Motion
 from .ladder import Decoder, Encoder, LadderConfig
-
-
-class Motion(NamedTuple):
-    """Optical flow from the centre to its neighbours, in samples of the half-scale planes.
-
-    A sample at (x, y) of the centre is seen at (x, y) + flow in the neighbour. Zero where there is no neighbour.
-    """
-
-    to_past: Tensor
-    """(n, 2, h, w): x, then y."""
-    to_future: Tensor
-    """(n, 2, h, w)."""
-
-
-class Encoded(NamedTuple):
-    """A frame and what `StreamNetwork.encode` made of it."""
-
-    frame: Tensor
-    """(n, 6, h, w)."""
-    features: tuple[Tensor, ...]
 
 
 class StreamNetwork(nn.Module, ABC):
@@ -61,7 +42,9 @@ class StreamNetwork(nn.Module, ABC):
         """A frame (n, 6, h, w) -> its features."""
 
     @abstractmethod
-    def align(self, centre: Encoded, future: Encoded | None, motion: Motion | None, state: Any) -> tuple[Tensor, ...]:
+    def align(
+        self, centre: Encoded[Tensor], future: Encoded[Tensor] | None, motion: Motion[Tensor] | None, state: Any
+    ) -> tuple[Tensor, ...]:
         """The centre and the frame after it, flow and state -> what `compute` takes.
 
         `state` None is the start of a scene, `future` None its end or a live stream, `motion` None no motion.
@@ -72,17 +55,21 @@ class StreamNetwork(nn.Module, ABC):
         """Residual of the centre (n, 6, h, w), then what `remember` makes the next state of."""
 
     @abstractmethod
-    def remember(self, centre: Encoded, computed: tuple[Tensor, ...]) -> Any:
+    def remember(self, centre: Encoded[Tensor], computed: tuple[Tensor, ...]) -> Any:
         """The state for the next frame, from the centre and all that `compute` gave."""
 
     def restore(
-        self, centre: Encoded, future: Encoded | None = None, motion: Motion | None = None, state: Any = None
+        self,
+        centre: Encoded[Tensor],
+        future: Encoded[Tensor] | None = None,
+        motion: Motion[Tensor] | None = None,
+        state: Any = None,
     ) -> tuple[Tensor, Any]:
         """One frame -> its residual (n, 6, h, w), and the next state."""
         computed = self.compute(*self.align(centre, future, motion, state))
         return computed[0], self.remember(centre, computed)
 
-    def encoded(self, frame: Tensor) -> Encoded:
+    def encoded(self, frame: Tensor) -> Encoded[Tensor]:
         """A frame (n, 6, h, w) beside its features."""
         return Encoded(frame, self.encode(frame))
 

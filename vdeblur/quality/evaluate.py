@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ..errors import InputError
-from ..frames import Frame
+from ..frames import Frame, Image
 from ..pipeline import restored
 from ..restorer import Restorer, State, Wrapper
 from ..restorers.timed import Timed
 from ..windows import Window
-from .metrics import METRICS, Image
+from .metrics import METRICS
 from .pairs import ClipPair, find_clips, find_sharp_clips, read_frame, read_frames, rgb_image
 
 Series: TypeAlias = Mapping[str, Sequence[float]]

@@ -8,15 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..flow import optical_flow
-
-Image: TypeAlias = NDArray[np.uint8]
-"""(height, width, channels); RGB in evaluation."""
+from ..frames import Image
 
 
 def psnr(image: Image, reference: Image) -> float:

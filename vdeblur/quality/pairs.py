@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..frames import MATRIX_RGB, Color, Frame, Layout, Plane
-from .metrics import Image
+from ..files import natural_order
+from ..frames import MATRIX_RGB, Color, Frame, Image, Layout, Plane
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 EXPECTED = "expected CLIP/blur and CLIP/sharp with images of the same names, or a GoPro, REDS or BSD folder"
@@ -39,7 +38,7 @@ def find_clips(folder: str | Path) -> list[ClipPair]:
     clips = [_pair_up(name or root.name, blur, sharp) for name, blur, sharp in _pair_folders(root, "", SEARCH_DEPTH)]
     if not clips:
         raise InputError(f"{root}: no clips found; {EXPECTED}")
-    return sorted(clips, key=lambda clip: _natural(clip.name))
+    return sorted(clips, key=lambda clip: natural_order(clip.name))
 
 
 def find_sharp_clips(folder: str | Path) -> list[ClipPair]:
@@ -51,7 +50,7 @@ def find_sharp_clips(folder: str | Path) -> list[ClipPair]:
         clips.append(ClipPair(name or root.name, images, images))
     if not clips:
         raise InputError(f"{root}: no images found; {expected}")
-    return sorted(clips, key=lambda clip: _natural(clip.name))
+    return sorted(clips, key=lambda clip: natural_order(clip.name))
 
 
 def read_frame(path: Path, index: int) -> Frame:
@@ -102,11 +101,6 @@ def _existing(folder: str | Path, expected: str) -> Path:
     return root
 
 
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    """Sort key under which frame10 follows frame9."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.findall(r"\d+|\D+", name)]
-
-
 def _folders(folder: Path) -> dict[str, Path]:
     return {child.name: child for child in _children(folder) if child.is_dir()}
 
@@ -120,7 +114,7 @@ def _children(folder: Path) -> list[Path]:
         visible = [child for child in folder.iterdir() if not child.name.startswith(".")]
     except OSError as error:
         raise InputError(f"{folder}: cannot be listed ({error.strerror}); check its permissions") from error
-    return sorted(visible, key=lambda child: _natural(child.name))
+    return sorted(visible, key=lambda child: natural_order(child.name))
 
 
 def _pair_folders(folder: Path, name: str, depth: int) -> Iterator[tuple[str, Path, Path]]:

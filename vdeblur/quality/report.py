@@ -9,9 +9,10 @@ from pathlib import Path
 
 from ..errors import OutputError
 from ..files import write_text
+from ..frames import Image
 from . import plots
 from .evaluate import Evaluation, ExampleFrame
-from .metrics import METRICS, Image
+from .metrics import METRICS
 
 INPUT_ROW = "blurred input"
 

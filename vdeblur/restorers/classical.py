@@ -18,11 +18,11 @@ from ..frames import Frame
 from ..restorer import Restorer, State
 from ..windows import Window
 
-Luma: TypeAlias = NDArray[np.float32]
+FloatLuma: TypeAlias = NDArray[np.float32]
 """(height, width), 0..1 over the range of the sample codes."""
 
 
-def unsharp_mask(luma: Luma, sigma: float = 2.0, amount: float = 0.2) -> Luma:
+def unsharp_mask(luma: FloatLuma, sigma: float = 2.0, amount: float = 0.2) -> FloatLuma:
     """Add `amount` times the difference to a Gaussian blur of `sigma` pixels."""
     import cv2
 
@@ -30,7 +30,7 @@ def unsharp_mask(luma: Luma, sigma: float = 2.0, amount: float = 0.2) -> Luma:
     return np.asarray(luma + amount * (luma - smooth), np.float32)
 
 
-def nonlocal_means(luma: Luma, h: float = 1.0, template: int = 7, search: int = 21) -> Luma:
+def nonlocal_means(luma: FloatLuma, h: float = 1.0, template: int = 7, search: int = 21) -> FloatLuma:
     """Average similar patches (Buades, Coll and Morel, 2005): a denoiser, to show how much of a gain is noise.
 
     `h` is the filter strength in levels of 255 (more than 1 reduced PSNR on blur with little noise), `template` the
@@ -47,8 +47,13 @@ def nonlocal_means(luma: Luma, h: float = 1.0, template: int = 7, search: int = 
 
 
 def richardson_lucy(
-    previous: Luma, luma: Luma, following: Luma, exposure: float = 0.65, iterations: int = 3, max_taps: int = 33
-) -> Luma:
+    previous: FloatLuma,
+    luma: FloatLuma,
+    following: FloatLuma,
+    exposure: float = 0.65,
+    iterations: int = 3,
+    max_taps: int = 33,
+) -> FloatLuma:
     """Deconvolve each pixel's own motion (Richardson, 1972; Lucy, 1974): x <- x * H'(y / H(x)).
 
     H averages along the pixel's optical flow over the part of the frame's time that the shutter is open, `exposure`,
@@ -68,12 +73,12 @@ def richardson_lucy(
     return estimate
 
 
-def _flow(start: Luma, end: Luma) -> Flow:
+def _flow(start: FloatLuma, end: FloatLuma) -> Flow:
     first, second = (np.rint(np.clip(luma, 0, 1) * 255).astype(np.uint8)[..., None] for luma in (start, end))
     return optical_flow(first, second)
 
 
-def _smear(luma: Luma, motion: Flow, taps: int) -> Luma:
+def _smear(luma: FloatLuma, motion: Flow, taps: int) -> FloatLuma:
     """Average `taps` samples of `luma` along the motion of each pixel, from half of it behind to half of it ahead."""
     import cv2
 
@@ -92,7 +97,7 @@ class LumaFilter:
     """Restores luma with `filter_luma`, called with the lumas of the window; keeps colour, alpha and time."""
 
     name: str
-    filter_luma: Callable[..., Luma]
+    filter_luma: Callable[..., FloatLuma]
     past: int = 0
     future: int = 0
     device: str = "cpu"
@@ -111,7 +116,7 @@ class LumaFilter:
         return replace(frame, planes=(*planes, *frame.planes[coloured:])), state
 
 
-def _luma(frame: Frame) -> Luma:
+def _luma(frame: Frame) -> FloatLuma:
     luma = frame.planes[0].astype(np.float32)
     if frame.layout.model == "rgb":
         kr, kb = frame.color.luma_weights(frame.size[1])

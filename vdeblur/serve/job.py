@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from ..progress import Meter
 from .choices import Settings
 
-Status = Literal["uploading", "waiting", "restoring", "done", "failed"]
+JobStatus = Literal["uploading", "waiting", "restoring", "done", "failed"]
 
 MAX_NAME = 100
 """Longest name, in characters."""
@@ -38,7 +38,7 @@ class ServedJob:
     name: str
     """Name of the user's file, for display only."""
     settings: Settings
-    status: Status = "uploading"
+    status: JobStatus = "uploading"
     error: str = ""
     warnings: tuple[str, ...] = ()
     video: Video | None = None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import OutputError, VdeblurError, reason_of
-from ..frames import Frame, StreamInfo
+from ..frames import Frame, Image, StreamInfo
 from ..jobs.job import Job
 from ..jobs.restore import restore
 from ..jobs.wrapped import with_fallback
@@ -19,7 +19,7 @@ from ..restorer import Restorer
 from ..restorers.blend import Blended
 from .choices import Settings
 from .job import ServedJob
-from .stills import Image, Stills, image_of, jpeg
+from .stills import Stills, image_of, jpeg
 
 if TYPE_CHECKING:
     from .options import ServeOptions

@@ -9,10 +9,9 @@ from typing import cast
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..frames import Frame, StreamInfo
+from ..frames import Frame, Image, StreamInfo
 from ..jobs.most_blurred import most_blurred_frame
 from ..media.options import SourceOptions
 from ..media.planes import convert, video_frame
@@ -22,7 +21,6 @@ from ..restorer import Restorer
 from ..scenes import SceneCuts
 from .job import Video
 
-Image = NDArray[np.uint8]
 """(height, width, 3), B, G, R."""
 
 SAMPLES = 8

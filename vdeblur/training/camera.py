@@ -22,7 +22,7 @@ FRAME_HEIGHT = 720
 
 
 @dataclass(frozen=True)
-class Path:
+class Trajectory:
     """A smooth path of some coordinates: a drift plus a band-limited tremor.
 
     The tremor is a sum of sinusoids of 0.3 to 18 Hz (at 30 fps) whose velocities, not amplitudes, are of one order:
@@ -39,7 +39,7 @@ class Path:
     """Frequency, phase and depth with which time itself runs faster and slower; a depth of 0 is steady."""
 
     @staticmethod
-    def draw(rng: np.random.Generator, shares: NDArray[np.float64], unsteady: bool) -> Path:
+    def draw(rng: np.random.Generator, shares: NDArray[np.float64], unsteady: bool) -> Trajectory:
         """A path whose coordinates move as much as `shares` says, in units of their own, about once a frame."""
         count = len(shares)
         frequency = 2 * math.pi * np.exp(rng.uniform(np.log(0.01), np.log(0.6), (count, TERMS)))
@@ -49,7 +49,7 @@ class Path:
         drift = (1 - tremor) * rng.normal(size=count) * shares
         depth = float(rng.uniform(0.6, 1.0)) if unsteady else 0.0
         swell = 2 * math.pi * float(rng.uniform(0.06, 0.3)), float(rng.uniform(0, 2 * math.pi)), depth
-        return Path(frequency, rng.uniform(0, 2 * math.pi, (count, TERMS)), amplitude, drift, swell)
+        return Trajectory(frequency, rng.uniform(0, 2 * math.pi, (count, TERMS)), amplitude, drift, swell)
 
     def at(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
         """Times of any shape, in frames -> (..., coordinates)."""
@@ -59,23 +59,23 @@ class Path:
         wave = (self.amplitude * (np.sin(self.frequency * t + self.phase) - np.sin(self.phase))).sum(-1)
         return np.asarray(wave + self.drift * times[..., None])
 
-    def scaled(self, factor: float) -> Path:
+    def scaled(self, factor: float) -> Trajectory:
         """The same path, longer by `factor`."""
-        return Path(self.frequency, self.phase, self.amplitude * factor, self.drift * factor, self.swell)
+        return Trajectory(self.frequency, self.phase, self.amplitude * factor, self.drift * factor, self.swell)
 
 
 @dataclass(frozen=True)
-class Camera:
+class CameraMotion:
     """A path of rotation (x, y, z in radians) and translation (in depths of the plane with q = (0, 0, 1))."""
 
-    path: Path
+    path: Trajectory
     focal: float
     """px"""
     offset: tuple[float, float]
     """Where the clip's centre lies in the whole frame, px from the principal point."""
 
     @staticmethod
-    def draw(rng: np.random.Generator, frames: int, speed: float, unsteady: bool) -> Camera:
+    def draw(rng: np.random.Generator, frames: int, speed: float, unsteady: bool) -> CameraMotion:
         """A camera by which the clip's centre, at depth one, moves `speed` px per frame on average."""
         focal = float(FRAME_HEIGHT * np.exp(rng.uniform(np.log(0.8), np.log(2.5))))
         offset = float(rng.uniform(-480, 480)), float(rng.uniform(-240, 240))
@@ -85,12 +85,12 @@ class Camera:
         axis = rng.permutation([1.0, rng.uniform(0.2, 1.0)])
         shares[[0, 1]] *= axis
         shares[[3, 4]] *= axis[::-1]
-        camera = Camera(Path.draw(rng, shares, unsteady), focal, offset)
+        camera = CameraMotion(Trajectory.draw(rng, shares, unsteady), focal, offset)
         times = np.linspace(-frames / 2, frames / 2, frames * 8)
         seen = camera.homography(times, np.array([0.0, 0.0, 1.0])) @ np.array([0.0, 0.0, 1.0])
         track = seen[:, :2] / seen[:, 2:]
         length = float(np.linalg.norm(np.diff(track, axis=0), axis=1).sum()) / frames
-        return Camera(camera.path.scaled(speed / max(length, 1e-6)), focal, offset)
+        return CameraMotion(camera.path.scaled(speed / max(length, 1e-6)), focal, offset)
 
     def homography(self, times: NDArray[np.float64], plane: NDArray[np.float64]) -> Matrices:
         """Pixels about the clip's centre at each time -> where the plane q shows them at time 0, (..., 3, 3)."""
@@ -115,7 +115,7 @@ def _rotation(angles: NDArray[np.float64]) -> Matrices:
     return np.asarray(np.eye(3) + cross + cross @ cross / 2)
 
 
-def similarity(motion: NDArray[np.float64]) -> Matrices:
+def similarity_transform(motion: NDArray[np.float64]) -> Matrices:
     """x, y (px), roll (radians), log zoom (..., 4) -> the inverse motion, pixels to where they were before it."""
     zoom = np.exp(-motion[..., 3])
     a, b = zoom * np.cos(motion[..., 2]), zoom * np.sin(motion[..., 2])

@@ -15,7 +15,7 @@ from torch import Tensor
 from .camera import Matrices
 from .scene import TEXELS, Layer, Scene, SceneConfig
 
-Light = NDArray[np.float32]
+Radiance = NDArray[np.float32]
 FEWEST = 9
 """Sub-frames that every exposure has, however little moves in it."""
 
@@ -45,14 +45,14 @@ def render_on_cpu(scene: Scene, config: SceneConfig) -> tuple[Tensor, Tensor]:
     return _stacked(blurred), _stacked(sharp)
 
 
-def _lay_over(world: Light, seen: Light) -> None:
+def _lay_over(world: Radiance, seen: Radiance) -> None:
     """A layer (h, w, 4), premultiplied, over what lies behind it (h, w, 3)."""
     behind = 1 - seen[..., 3]
     cv2.multiply(world, cv2.merge([behind, behind, behind]), dst=world)
     cv2.add(world, cv2.cvtColor(seen, cv2.COLOR_BGRA2BGR), dst=world)  # the first three channels, whatever they are
 
 
-def _boxes(texture: Light, matrices: Matrices, size: int) -> NDArray[np.int64]:
+def _boxes(texture: Radiance, matrices: Matrices, size: int) -> NDArray[np.int64]:
     """Pixels of a clip that a layer may cover, (frames, count, 4): left, top, right and bottom, these two beyond it."""
     whole = np.broadcast_to(np.array([0, 0, size, size]), (*matrices.shape[:2], 4))
     if texture.shape[2] == 3:
@@ -70,7 +70,7 @@ def _boxes(texture: Light, matrices: Matrices, size: int) -> NDArray[np.int64]:
     return np.where(before[..., None], boxes, whole)
 
 
-def _texture(layer: Layer) -> Light:
+def _texture(layer: Layer) -> Radiance:
     return np.ascontiguousarray(layer.texture.permute(1, 2, 0).numpy())
 
 
@@ -97,8 +97,8 @@ def _strides(matrices: Matrices, size: int) -> NDArray[np.int64]:
 
 
 def _seen(
-    texture: Light, matrices: Matrices, place: tuple[int, int], box: tuple[int, int, int, int], border: int
-) -> Light:
+    texture: Radiance, matrices: Matrices, place: tuple[int, int], box: tuple[int, int, int, int], border: int
+) -> Radiance:
     x0, y0, x1, y1 = box
     matrix = matrices[place] @ np.array([[1, 0, x0], [0, 1, y0], [0, 0, 1.0]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -106,5 +106,5 @@ def _seen(
     return np.asarray(seen, np.float32)
 
 
-def _stacked(frames: list[Light]) -> Tensor:
+def _stacked(frames: list[Radiance]) -> Tensor:
     return torch.from_numpy(np.stack(frames).transpose(0, 3, 1, 2).copy())

@@ -10,10 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import InputError, UsageError
+from ..frames import Image
 from ..quality.pairs import SUFFIXES as IMAGE_SUFFIXES
 
 VIDEO_SUFFIXES = frozenset(
@@ -24,7 +24,6 @@ HELD_OUT = 20
 LONGEST_RUN = 120
 """Frames read of a video, from its beginning: 80 MB of 640x360."""
 
-Image = NDArray[np.uint8]
 """(height, width, 3), RGB."""
 
 

@@ -19,7 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..backends.flow import Flow, Luma, flow_between
+from ..backends.flow import FlowPlanes, flow_between
+from ..flow import Luma
 from ..models.convlstm import warp
 from .light import Light
 from .scene import SceneConfig
@@ -160,7 +161,7 @@ def _luma(frame: Tensor) -> Luma:
     return cv2.resize(gray, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
-def _flow(one: Luma, two: Luma) -> Flow:
+def _flow(one: Luma, two: Luma) -> FlowPlanes:
     """Flow (2, h, w) in px of the full size, from lumas of half of it, which is enough where little moves."""
     flow = flow_between(one, two).transpose(1, 2, 0)
     return np.ascontiguousarray(2 * cv2.resize(flow, None, fx=2, fy=2).transpose(2, 0, 1))

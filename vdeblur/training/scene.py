@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from .camera import FRAME_HEIGHT, Camera, Matrices, Path, similarity
+from .camera import FRAME_HEIGHT, CameraMotion, Matrices, Trajectory, similarity_transform
 from .light import Light
 from .shapes import draw_shape
 
@@ -84,15 +84,15 @@ def draw_scene(rng: np.random.Generator, photographs: Sequence[Tensor], light: L
     blur_px = float(np.exp(rng.uniform(*np.log(config.blur_px))))
     speed = 0.0 if static else blur_px / max(duty, 0.5 if identity else duty)
     unsteady = bool(rng.random() < config.unsteady)
-    camera = Camera.draw(rng, config.frames, speed, unsteady)
+    camera = CameraMotion.draw(rng, config.frames, speed, unsteady)
     count = _sub_frames(rng, speed * duty * (2 if unsteady else 1.5), config)
     read_out = float(rng.uniform(0, config.rolling_shutter)) * (rng.random() < 0.5)
     exposure = (np.arange(count) - (count - 1) / 2) / count * duty
     times = np.arange(config.frames)[:, None] - (config.frames - 1) / 2 + exposure  # 0 is the clip's middle
 
-    def look(plane: NDArray[np.float64], own: Path | None, to_texture: Matrices) -> tuple[Matrices, Matrices]:
+    def look(plane: NDArray[np.float64], own: Trajectory | None, to_texture: Matrices) -> tuple[Matrices, Matrices]:
         seen = camera.homography(times, plane)
-        seen = to_texture @ (similarity(own.at(times)) @ seen if own else seen)
+        seen = to_texture @ (similarity_transform(own.at(times)) @ seen if own else seen)
         if count == 1 or not read_out:
             return seen, np.zeros_like(seen)
         per_frame = np.gradient(seen, duty / count, axis=1)
@@ -127,10 +127,10 @@ def _sub_frames(rng: np.random.Generator, reach: float, config: SceneConfig) -> 
     return next((count for count in COUNTS[1:] if count >= reach), COUNTS[-1])
 
 
-def own_path(rng: np.random.Generator, frames: int, speed: float, unsteady: bool) -> Path:
+def own_path(rng: np.random.Generator, frames: int, speed: float, unsteady: bool) -> Trajectory:
     """A path of x, y (px), roll (radians) and log zoom that is `speed` px per frame long on average."""
     turn = rng.uniform(0, 1) / 100
-    path = Path.draw(rng, np.array([1.0, rng.uniform(0.3, 1.0), turn, turn]), unsteady)
+    path = Trajectory.draw(rng, np.array([1.0, rng.uniform(0.3, 1.0), turn, turn]), unsteady)
     track = path.at(np.linspace(-frames / 2, frames / 2, frames * 8))[:, :2]
     length = float(np.linalg.norm(np.diff(track, axis=0), axis=1).sum()) / frames
     return path.scaled(min(speed / max(length, 1e-6), 100.0))

@@ -21,10 +21,11 @@ from torch.nn import functional as F
 
 from ..backends.flow import flow_between
 from ..errors import InputError, OutputError, UsageError
+from ..frames import Image
 from ..quality.pairs import SUFFIXES as IMAGE_SUFFIXES
 from ..quality.pairs import find_sharp_clips, read_frames, rgb_image
 from .light import Light, sensor_noise
-from .material import VIDEO_SUFFIXES, Image, read_image, read_run, to_tensor
+from .material import VIDEO_SUFFIXES, read_image, read_run, to_tensor
 from .real_motion import between
 from .render import render
 from .scene import SceneConfig, draw_scene, own_path

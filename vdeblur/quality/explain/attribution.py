@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ...models.convlstm import Aligned
-from .sources import AFTER, BEFORE, SOURCES, STATE, THIS, Stream
+from .sources import AFTER, BEFORE, SOURCES, STATE, THIS, NetworkStream
 
 ANY_CHANGE = 0.05 / 255
 """Mean absolute residual of luma (0..1) below which a frame counts as unchanged, and there is nothing to share."""
@@ -102,7 +102,7 @@ class Check:
 
 
 def check(
-    stream: Stream,
+    stream: NetworkStream,
     aligned: tuple[Tensor, ...],
     alone: tuple[Tensor, ...],
     others: tuple[str, ...],
@@ -120,7 +120,7 @@ def check(
 
 
 def integrated_gradients(
-    stream: Stream, aligned: tuple[Tensor, ...], alone: tuple[Tensor, ...], towards: Tensor, steps: int = STEPS
+    stream: NetworkStream, aligned: tuple[Tensor, ...], alone: tuple[Tensor, ...], towards: Tensor, steps: int = STEPS
 ) -> dict[str, float]:
     """For each source beyond the frame: the integral, from `alone` to `aligned`, of d<luma, towards> along it.
 

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from ...backends.folding import fold
 from ...blurriness import blur_length
-from ...frames import MATRIX_RGB, Color, Frame, Layout
+from ...frames import MATRIX_RGB, Color, Frame, Image, Layout
 from ...windows import windows
 from ..pairs import find_clips, read_frames
 from .certainty import Calibration, calibrated, luma
-from .drawing import Picture
 from .findings import MotionCalibration
 from .known import KnownClip, shaken
 from .motion import Field, exposure_share, length
@@ -40,7 +39,7 @@ class Calibrations:
     motion: MotionCalibration | None
 
 
-def calibrate(steps: Callable[[], NetworkSteps], pictures: Sequence[Picture], pairs: str | None) -> Calibrations:
+def calibrate(steps: Callable[[], NetworkSteps], pictures: Sequence[Image], pairs: str | None) -> Calibrations:
     """Certainty on the `pairs` folder, else on `pictures` (RGB, sharp) shaken by known exposures; motion on the latter.
 
     `steps` makes a fresh run along a stream. Raises InputError where `pairs` holds none.
@@ -72,7 +71,7 @@ def calibrate(steps: Callable[[], NetworkSteps], pictures: Sequence[Picture], pa
     return Calibrations(said, _of_certainty(measured), motion)
 
 
-def rgb_frame(picture: Picture, index: int) -> Frame:
+def rgb_frame(picture: Image, index: int) -> Frame:
     """A frame of 8-bit RGB (height, width, 3)."""
     planes = tuple(np.ascontiguousarray(picture[..., channel]) for channel in range(3))
     color = Color(primaries=1, transfer=13, matrix=MATRIX_RGB, full_range=True)

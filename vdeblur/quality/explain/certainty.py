@@ -17,11 +17,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .drawing import Map
+
 VISIBLE = 2.0
 """8-bit levels of change in luma that can be told from none."""
 BINS = 10
-
-Map = NDArray[np.float32]
 
 
 def spread(residuals: Sequence[Tensor]) -> Map:

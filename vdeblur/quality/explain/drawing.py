@@ -8,12 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ...frames import Frame
+from ...frames import Frame, Image
 from .motion import Field, length
 from .sources import AFTER, BEFORE, STATE, THIS
 
-Picture = NDArray[np.uint8]
-"""(height, width, 3) RGB, or (height, width, 4) with alpha."""
 Map = NDArray[np.float32]
 
 COLOURS = {THIS: (10, 122, 191), BEFORE: (213, 94, 0), AFTER: (0, 158, 115), STATE: (184, 90, 148)}
@@ -23,21 +21,21 @@ WIDEST_FRAME, WIDEST_LAYER = 960, 480
 """Pixels; wider pictures are made smaller."""
 
 
-def rgb(frame: Frame) -> Picture:
+def rgb(frame: Frame) -> Image:
     """The frame as people see it, 8 bits."""
     from ...media.planes import video_frame
 
     return np.asarray(video_frame(frame).to_ndarray(format="rgb24"), np.uint8)
 
 
-def heat(values: Map, top: float) -> Picture:
+def heat(values: Map, top: float) -> Image:
     """Values of 0..top as a glow: nothing where they are 0, from purple to yellow above."""
     part = np.clip(values / top, 0, 1)
     glow = cv2.applyColorMap(np.rint(90 + part * 165).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
     return _with_alpha(np.asarray(glow, np.uint8), np.sqrt(part))
 
 
-def wheel(field: Field, top: float) -> Picture:
+def wheel(field: Field, top: float) -> Image:
     """Directions as hues, lengths of 0..top px as strength."""
     part = np.clip(length(field) / max(top, 1e-6), 0, 1)
     hue = np.mod(np.arctan2(field[..., 1], field[..., 0]) / np.pi * 90, 180)
@@ -46,7 +44,7 @@ def wheel(field: Field, top: float) -> Picture:
     return _with_alpha(np.asarray(colours, np.uint8), np.sqrt(part))
 
 
-def shares(parts: Mapping[str, Map], top: float) -> Picture:
+def shares(parts: Mapping[str, Map], top: float) -> Image:
     """Each pixel in the colours of the sources that weigh most in its change, as strong as that, of 0..top, is."""
     weights = {source: np.square(part) for source, part in parts.items()}
     whole = np.maximum(sum(weights.values()), 1e-12)
@@ -54,12 +52,12 @@ def shares(parts: Mapping[str, Map], top: float) -> Picture:
     return _with_alpha(np.rint(mixed).astype(np.uint8), np.sqrt(np.clip(sum(parts.values()) / top, 0, 1)))
 
 
-def marks(where: NDArray[np.bool_]) -> Picture:
+def marks(where: NDArray[np.bool_]) -> Image:
     """Red where marked."""
     return _with_alpha(np.broadcast_to(np.array(MARK, np.uint8), (*where.shape, 3)), where.astype(np.float32))
 
 
-def with_arrows(picture: Picture, arrows: list[list[float]]) -> Picture:
+def with_arrows(picture: Image, arrows: list[list[float]]) -> Image:
     """A copy with an arrow for each [x, y, dx, dy], in shares of the picture's width."""
     drawn = picture.copy()
     for x, y, dx, dy in arrows:
@@ -83,7 +81,7 @@ def arrows(field: Field, across: int = 16) -> list[list[float]]:
     return found
 
 
-def over(frame: Picture, layer: Picture) -> Picture:
+def over(frame: Image, layer: Image) -> Image:
     """The layer laid over the frame's grey, at the frame's size."""
     layer = np.asarray(cv2.resize(layer, frame.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
     grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)[..., None].astype(np.float32) * 0.7
@@ -91,7 +89,7 @@ def over(frame: Picture, layer: Picture) -> Picture:
     return np.rint(grey * (1 - alpha) + layer[..., :3] * alpha).astype(np.uint8)
 
 
-def at_most(picture: Picture, width: int) -> Picture:
+def at_most(picture: Image, width: int) -> Image:
     """The picture made smaller where it is wider."""
     if picture.shape[1] <= width:
         return picture
@@ -99,12 +97,12 @@ def at_most(picture: Picture, width: int) -> Picture:
     return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def webp(picture: Picture, quality: int = 85) -> bytes:
+def webp(picture: Image, quality: int = 85) -> bytes:
     """Encoded; alpha is kept."""
     order = [2, 1, 0, 3][: picture.shape[2]]
     _, encoded = cv2.imencode(".webp", np.ascontiguousarray(picture[..., order]), [cv2.IMWRITE_WEBP_QUALITY, quality])
     return encoded.tobytes()
 
 
-def _with_alpha(colours: Picture, alpha: Map) -> Picture:
+def _with_alpha(colours: Image, alpha: Map) -> Image:
     return np.concatenate([colours, np.rint(alpha * 255).astype(np.uint8)[..., None]], axis=2)

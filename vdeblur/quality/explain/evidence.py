@@ -18,11 +18,12 @@ from ...errors import InputError, OutputError, reason_of
 from ...files import write_json
 from ...frames import Frame
 from ...jobs.fingerprints import input_sha256
+from ...jobs.job import OnFrame
 from ...media.sources import open_source
 from ...version import __version__
 from .explanation import Explanation
 from .findings import FrameFacts
-from .run import MOST_SHOWN, OnFrame, explain
+from .run import MOST_SHOWN, explain
 from .steps import Step
 
 FORMAT = "vdeblur-evidence/1"

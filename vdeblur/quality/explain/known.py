@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.uint8]
-Flow = NDArray[np.float32]
+from ...flow import Flow
+from ...frames import Image
+
 Matrix = NDArray[np.float64]
 """(3, 3): pixels of a frame to pixels of the picture that it is a view of."""
 
@@ -28,15 +29,15 @@ LONGEST = 12.0
 class KnownClip:
     """Frames (height, width, 3) of uint8 RGB, blurred and as they were at the centre of the exposure."""
 
-    blurred: list[Picture]
-    sharp: list[Picture]
+    blurred: list[Image]
+    sharp: list[Image]
     motion: list[Flow]
     """(height, width, 2) each: where what a pixel shows went from the exposure's first moment to its last, px."""
     exposure: float
     """Share of the frame time."""
 
 
-def shaken(rng: np.random.Generator, picture: Picture, frames: int = FRAMES) -> KnownClip:
+def shaken(rng: np.random.Generator, picture: Image, frames: int = FRAMES) -> KnownClip:
     """The picture under a camera that pans, turns and zooms at a smoothly changing rate; cropped to what it sees."""
     height, width = picture.shape[:2]
     exposure = float(rng.uniform(0.4, 1.0))
@@ -82,19 +83,19 @@ def _seen(light: NDArray[np.float32], view: Matrix, size: tuple[int, int]) -> ND
     return np.asarray(cv2.warpAffine(light, view[:2], size, flags=flags, borderMode=cv2.BORDER_REFLECT), np.float32)
 
 
-def _light(picture: Picture) -> NDArray[np.float32]:
+def _light(picture: Image) -> NDArray[np.float32]:
     """8-bit sRGB to linear light (IEC 61966-2-1)."""
     code = picture.astype(np.float32) / 255
     return np.asarray(np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4), np.float32)
 
 
-def _code(light: NDArray[np.float32]) -> Picture:
+def _code(light: NDArray[np.float32]) -> Image:
     light = np.clip(light, 0, 1)
     code = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
     return np.asarray(np.rint(code * 255), np.uint8)
 
 
-def halved(pictures: Sequence[Picture]) -> list[Picture]:
+def halved(pictures: Sequence[Image]) -> list[Image]:
     """Each at half its size, by area."""
     return [
         np.asarray(cv2.resize(p, (p.shape[1] // 2, p.shape[0] // 2), interpolation=cv2.INTER_AREA), np.uint8)

@@ -8,7 +8,7 @@ from .sources import AFTER, BEFORE, STATE, THIS
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class PageLayer:
     """One map that can be laid over the frame."""
 
     name: str
@@ -26,15 +26,15 @@ CELL_SAYS = (
 )
 
 LAYERS = (
-    Layer(
+    PageLayer(
         "motion",
         "Motion",
         "The blur",
         "wheel",
         "Optical flow times the fitted exposure: where a pixel's content went while the shutter was open.",
     ),
-    Layer("change", "Change", "The answer", "none|24 levels", "How much luma was changed; not whether rightly so."),
-    Layer(
+    PageLayer("change", "Change", "The answer", "none|24 levels", "How much luma was changed; not whether rightly so."),
+    PageLayer(
         "sources",
         "Sources",
         "The answer",
@@ -42,28 +42,28 @@ LAYERS = (
         "Whose absence would have changed the answer: the colours of those that weigh most, as strong as the change.",
     ),
     *(
-        Layer(
+        PageLayer(
             source, source.capitalize(), "The answer", "none|24 levels", f"The part of the change owed to the {source}."
         )
         for source in (THIS, BEFORE, AFTER, STATE)
     ),
-    Layer(
+    PageLayer(
         "uncertainty",
         "Uncertainty",
         "Certainty",
         "none|12 levels",
         "Spread of the answers over turned and mirrored views: high is doubtful, low is no proof.",
     ),
-    Layer(
+    PageLayer(
         "beyond the evidence",
         "Beyond evidence",
         "Certainty",
         "mark",
         "Visible changes of less than twice their own spread: another view might not have made them.",
     ),
-    Layer("i", "Input gate i", "The cell", "0|1", CELL_SAYS),
-    Layer("f", "Forget gate f", "The cell", "0|1", CELL_SAYS),
-    Layer("o", "Output gate o", "The cell", "0|1", CELL_SAYS),
-    Layer("g", "Candidate |g|", "The cell", "0|1", CELL_SAYS),
-    Layer("c", "Cell |c|", "The cell", "0|1", CELL_SAYS),
+    PageLayer("i", "Input gate i", "The cell", "0|1", CELL_SAYS),
+    PageLayer("f", "Forget gate f", "The cell", "0|1", CELL_SAYS),
+    PageLayer("o", "Output gate o", "The cell", "0|1", CELL_SAYS),
+    PageLayer("g", "Candidate |g|", "The cell", "0|1", CELL_SAYS),
+    PageLayer("c", "Cell |c|", "The cell", "0|1", CELL_SAYS),
 )

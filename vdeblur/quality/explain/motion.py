@@ -17,8 +17,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
-from ...models import Motion
+from ...recurrence import Motion
 
 SHARE = (0.32, 0.48)
 """Slope and offset of the exposure's share over (length of the blur / length of the flow)."""
@@ -32,7 +33,7 @@ Field = NDArray[np.float32]
 """(height, width, 2): x and y, in px of the frame; one vector for every 2 x 2 pixels."""
 
 
-def velocity(motion: Motion, has_past: bool, has_future: bool) -> Field:
+def velocity(motion: Motion[Tensor], has_past: bool, has_future: bool) -> Field:
     """Pixels per frame time at each half-scale sample: central difference, or the one side that there is."""
     to_past, to_future = (x[0].permute(1, 2, 0).float().cpu().numpy() * 2 for x in motion)
     if has_past and has_future:

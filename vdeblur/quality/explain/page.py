@@ -19,7 +19,7 @@ from .. import plots
 from ..report import STYLE
 from . import drawing
 from .findings import Findings, Shown
-from .layers import LAYERS, Layer
+from .layers import LAYERS, PageLayer
 from .motion import length
 from .sources import SOURCES
 
@@ -83,7 +83,7 @@ keys, to compare before and after.</p>
 """
 
 
-def _data(explanation: Findings, layers: Sequence[Layer]) -> dict[str, Any]:
+def _data(explanation: Findings, layers: Sequence[PageLayer]) -> dict[str, Any]:
     index = {facts.frame: i for i, facts in enumerate(explanation.frames)}
     share = explanation.exposure_share or 0.0
     lengths = [float(np.quantile(length(s.velocity), 0.98)) for s in explanation.shown if s.velocity is not None]
@@ -123,15 +123,15 @@ def _frame(shown: Shown, index: int, share: float, top: float) -> dict[str, Any]
     }
 
 
-def _layers_there(explanation: Findings) -> list[Layer]:
+def _layers_there(explanation: Findings) -> list[PageLayer]:
     names = {name for shown in explanation.shown for name in shown.layers}
     if any(shown.velocity is not None for shown in explanation.shown):
         names.add("motion")
     return [layer for layer in LAYERS if layer.name in names]
 
 
-def _choices(layers: Sequence[Layer]) -> str:
-    groups: dict[str, list[Layer]] = {}
+def _choices(layers: Sequence[PageLayer]) -> str:
+    groups: dict[str, list[PageLayer]] = {}
     for layer in layers:
         groups.setdefault(layer.group, []).append(layer)
     rows = [
@@ -146,7 +146,7 @@ def _choices(layers: Sequence[Layer]) -> str:
     return f'<div role="radiogroup" aria-label="Layer over the frame">{"".join(rows)}</div>'
 
 
-def _legend(layer: Layer, top: float) -> str:
+def _legend(layer: PageLayer, top: float) -> str:
     if layer.legend == "wheel":
         key = f'<span class="wheel"></span><span>full colour is {top:.0f} px or more; arrows are to scale</span>'
     elif layer.legend == "sources":

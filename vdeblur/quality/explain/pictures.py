@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from ...errors import OutputError, reason_of
+from ...frames import Image
 from . import drawing
-from .drawing import Picture
 from .findings import Findings
 from .motion import length
 
@@ -39,7 +39,7 @@ def write_pictures(explanation: Findings, folder: str | Path) -> None:
         raise OutputError(f"{target}: cannot write the pictures ({reason_of(error)})") from error
 
 
-def _decoded(picture: bytes) -> Picture:
+def _decoded(picture: bytes) -> Image:
     """RGB, or RGB with alpha where there is one."""
     found = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_UNCHANGED)
     assert found is not None

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...models import CELL, Motion, StreamNetwork
-from ...models.convlstm import LEGAL, ConvLSTM
+from ...models import CELL, StreamNetwork
+from ...models.convlstm import ConvLSTM
+from ...recurrence import LUMA_RANGE, Motion
 
 FRAMES = 10
 """How many past frames are followed back."""
@@ -34,7 +35,7 @@ class Moment:
     centre: Tensor
     """(1, 6, h, w)."""
     future: Tensor | None
-    motion: Motion
+    motion: Motion[Tensor]
     state: Any
     """Before the step; None at the start of a scene."""
 
@@ -144,7 +145,7 @@ def _gradients(network: StreamNetwork, moments: Sequence[Moment], place: tuple[i
             computed = network.compute(*network.align(now, ahead, moment.motion, state))
             state = network.remember(now, computed)
             if isinstance(network, ConvLSTM):  # remember() lets no gradient through the restored frame
-                state = state._replace(restored=(centre + network.config.carry * computed[0])[:, :4].clamp(*LEGAL))
+                state = state._replace(restored=(centre + network.config.carry * computed[0])[:, :4].clamp(*LUMA_RANGE))
         row, column = place
         value = computed[0][0, :4, row, column].mean()
         leaves = [*frames, *([after] if after is not None else [])]

@@ -11,7 +11,8 @@ import numpy as np
 from ...backends.memory import is_out_of_memory
 from ...blurriness import blur_length
 from ...errors import DeviceError, InputError, UsageError
-from ...frames import Frame, StreamInfo
+from ...frames import Frame, Image
+from ...jobs.job import OnFrame
 from ...media.options import SourceOptions
 from ...media.sources import open_source
 from ...protocols import Source
@@ -21,7 +22,6 @@ from . import drawing
 from .attribution import Check
 from .calibration import CLIPS, calibrate
 from .certainty import beyond_evidence, luma
-from .drawing import Picture
 from .explanation import Explanation
 from .findings import FrameFacts, Shown
 from .known import halved
@@ -37,8 +37,6 @@ CONTEXT = 8
 """Frames before and after the one at `at` that are explained with it, so that the plots show what led to it."""
 CALIBRATION_SIZE = (400, 300)
 """Width and height that halved frames are cut to for calibration."""
-
-OnFrame = Callable[[StreamInfo, Frame], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +167,7 @@ class _Gathered:
         self._loaded, self._wanted, self._point, self._most_shown = loaded, wanted, point, most_shown
         self._steps = loaded.steps(views)
         self._stride = max(wanted.count // (2 * most_shown), 1)
-        self._pictures: list[tuple[float, Picture]] = []
+        self._pictures: list[tuple[float, Image]] = []
         self.frames: list[FrameFacts] = []
         self.shown: list[Shown] = []
         self.focus: int | None = None
@@ -236,7 +234,7 @@ class _Gathered:
             if self._point is not None:
                 self.reach = self._steps.reach(self._point)
 
-    def sharpest(self) -> list[Picture]:
+    def sharpest(self) -> list[Image]:
         """The least blurred of the pictures kept for calibration."""
         return [picture for _, picture in sorted(self._pictures, key=lambda entry: entry[0])[:CLIPS]]
 
@@ -286,7 +284,7 @@ def facts_of(step: Step, index: int, seconds: float) -> FrameFacts:
 
 
 def _shown(step: Step, facts: FrameFacts) -> Shown:
-    layers: dict[str, Picture] = {}
+    layers: dict[str, Image] = {}
     if step.change is not None:
         layers["change"] = drawing.heat(np.abs(step.change), CHANGE_TOP)
     if step.attribution is not None:
@@ -308,7 +306,7 @@ def _shown(step: Step, facts: FrameFacts) -> Shown:
     return Shown(facts, before, after, encoded, coarse)
 
 
-def _for_calibration(frame: Frame) -> Picture:
+def _for_calibration(frame: Frame) -> Image:
     """The middle of the frame at half its size, RGB."""
     (half,) = halved([drawing.rgb(frame)])
     width, height = (min(most, side) for most, side in zip(CALIBRATION_SIZE, half.shape[1::-1], strict=True))

@@ -13,15 +13,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...models import Encoded, Motion, StreamNetwork
+from ...models import StreamNetwork
 from ...models.convlstm import Aligned
+from ...recurrence import Encoded, Motion
 
 THIS, BEFORE, AFTER, STATE = SOURCES = ("this frame", "frame before", "frame after", "carried state")
 """The frame before is seen as it was restored, and by its features; the carried state is the cell's h and c. All are
 warped along flow."""
 
 
-class Stream:
+class NetworkStream:
     """A network along one stream of frames. `look` and `answer` change nothing; `go_on` carries the state along."""
 
     def __init__(self, network: StreamNetwork) -> None:
@@ -29,11 +30,13 @@ class Stream:
         self.state: Any = None
         """What the next step starts from."""
 
-    def look(self, centre: Encoded, future: Encoded | None, motion: Motion, is_scene_start: bool) -> tuple[Tensor, ...]:
+    def look(
+        self, centre: Encoded[Tensor], future: Encoded[Tensor] | None, motion: Motion[Tensor], is_scene_start: bool
+    ) -> tuple[Tensor, ...]:
         """All that the network computes the centre's residual from; see `StreamNetwork.align`."""
         return self.network.align(centre, future, motion, None if is_scene_start else self.state)
 
-    def alone(self, centre: Encoded) -> tuple[Tensor, ...]:
+    def alone(self, centre: Encoded[Tensor]) -> tuple[Tensor, ...]:
         """The same where there is nothing but the centre."""
         return self.network.align(centre, None, None, None)
 
@@ -41,7 +44,7 @@ class Stream:
         """The residual (n, 6, h, w), float32."""
         return self.network.compute(*aligned)[0].float()
 
-    def go_on(self, centre: Encoded, aligned: tuple[Tensor, ...]) -> Tensor:
+    def go_on(self, centre: Encoded[Tensor], aligned: tuple[Tensor, ...]) -> Tensor:
         """The residual, and its state carried to the next frame."""
         computed = self.network.compute(*aligned)
         self.state = self.network.remember(centre, computed)

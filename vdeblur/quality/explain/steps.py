@@ -7,25 +7,25 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from ...backends.flow import Luma, flow_between, half_luma
+from ...backends.flow import flow_between, half_luma
 from ...backends.folding import fold, unfold
 from ...backends.symmetries import SYMMETRIES, turn, turn_flow, undo
 from ...errors import NonFiniteResult
+from ...flow import Luma
 from ...frames import Frame
-from ...models import Encoded, Motion, StreamNetwork
+from ...models import StreamNetwork
+from ...recurrence import Encoded, Motion
 from ...restorer import Restorer, State
 from ...windows import Window
 from . import certainty
 from .attribution import Attribution, Check, attribute, check
 from .cell import CellAtWork, at_work, watched
+from .drawing import Map
 from .motion import Field, velocity
 from .reach import History, Moment, Reach
-from .sources import Stream, only, present
-
-Map = NDArray[np.float32]
+from .sources import NetworkStream, only, present
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,12 +46,12 @@ class Step:
     """Spread over the views, 8-bit levels of luma, (height, width)."""
 
 
-class Seen(NamedTuple):
+class FrameViews(NamedTuple):
     """A frame as the network and optical flow want it."""
 
     frame: Frame
     luma: Luma
-    views: list[Encoded]
+    views: list[Encoded[Tensor]]
     """For each symmetry."""
 
 
@@ -69,9 +69,9 @@ class NetworkSteps:
         self._device = device
         self._symmetries = SYMMETRIES[: max(views, averaged)]
         self._averaged = averaged
-        self._streams = [Stream(self._network) for _ in self._symmetries]
+        self._streams = [NetworkStream(self._network) for _ in self._symmetries]
         self._history = History()
-        self._seen: list[Seen] = []
+        self._seen: list[FrameViews] = []
         self._last: tuple[tuple[Tensor, ...], tuple[Tensor, ...], tuple[str, ...], Attribution] | None = None
 
     @torch.no_grad()
@@ -93,7 +93,7 @@ class NetworkSteps:
         try:
             restored = unfold(window.centre, mean.cpu().numpy())
         except NonFiniteResult:
-            self._streams = [Stream(self._network) for _ in self._symmetries]
+            self._streams = [NetworkStream(self._network) for _ in self._symmetries]
             return Step(window, window.centre, is_fallback=True)
         if not is_explained:
             return Step(window, restored)
@@ -120,19 +120,21 @@ class NetworkSteps:
         """What moved `point` of the last frame."""
         return self._history.reach(self._network, point)
 
-    def _view(self, k: int, now: Seen, after: Seen | None, motion: Motion, window: Window) -> Tensor:
+    def _view(
+        self, k: int, now: FrameViews, after: FrameViews | None, motion: Motion[Tensor], window: Window
+    ) -> Tensor:
         symmetry, stream = self._symmetries[k], self._streams[k]
         flow = Motion(*(turn_flow(x, symmetry) for x in motion))
         aligned = stream.look(now.views[k], after.views[k] if after else None, flow, window.is_scene_start)
         return undo(stream.go_on(now.views[k], aligned), symmetry)
 
-    def _see(self, frame: Frame) -> Seen:
+    def _see(self, frame: Frame) -> FrameViews:
         known = next((seen for seen in self._seen if seen.frame is frame), None)
         if known is None:
             planes = fold(frame)
             there = torch.from_numpy(planes).to(self._device)
             views = [self._network.encoded(_packed(turn(there, symmetry))) for symmetry in self._symmetries]
-            known = Seen(frame, half_luma(planes), views)
+            known = FrameViews(frame, half_luma(planes), views)
             self._seen = [*self._seen[-2:], known]
         return known
 
@@ -157,7 +159,7 @@ class FilterSteps:
         return Step(window, restored, change=change)
 
 
-def _flows(centre: Seen, *others: Seen) -> Motion:
+def _flows(centre: FrameViews, *others: FrameViews) -> Motion[Tensor]:
     """Flow from the centre to its neighbours, (1, 2, h, w) each; zero where the centre stands for one."""
     still = np.zeros((2, *centre.luma.shape), np.float32)
     flows = [still if other is centre else flow_between(centre.luma, other.luma) for other in others]

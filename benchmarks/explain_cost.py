@@ -50,7 +50,7 @@ def main() -> None:
                 pass
             seconds = time.perf_counter() - start
         start = time.perf_counter()
-        explanation = vdeblur.explain(str(clip), model, device=device)
+        explanation = vdeblur.explain(str(clip), model, vdeblur.ExplainOptions(device=device))
         explanation.write_page(Path(folder) / "page.html")
         taken = time.perf_counter() - start
         size = (Path(folder) / "page.html").stat().st_size

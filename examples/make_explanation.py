@@ -9,13 +9,13 @@ import sys
 
 import vdeblur
 
-FRAMES, POINT = (26, 38), (300, 180)
-"""Where the hand shakes most; the spoon."""
+OPTIONS = vdeblur.ExplainOptions(frames=(26, 38), point=(300, 180), device="cpu", most_shown=1)
+"""The frames where the hand shakes most; the spoon."""
 
 
 def main(model: str = "fast") -> None:
     """Three of the frames are shown, figures are of all."""
-    found = vdeblur.explain("examples/handheld.mp4", model, frames=FRAMES, point=POINT, device="cpu", most_shown=1)
+    found = vdeblur.explain("examples/handheld.mp4", model, OPTIONS)
     found.write_page("examples/handheld.explained.html")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import vdeblur
 from support.explained import copying, scribble, smeared, write_frames, write_model
 from support.networks import tiny
 from support.videos import footage
+from vdeblur import ExplainOptions
 from vdeblur.errors import InputError, UsageError
 from vdeblur.quality.explain.attribution import attribute
 from vdeblur.quality.explain.calibration import calibrate
@@ -39,7 +41,9 @@ def random(tmp_path: Path) -> str:
 def steps_of(path: str, model: str, **settings: Any) -> tuple[Any, list[Any], list[Any]]:
     """The explanation, what is known of each frame, and each frame's figures."""
     steps: list[Any] = []
-    found = vdeblur.explain(path, model, device="cpu", on_step=lambda step, facts: steps.append(step), **settings)
+    found = vdeblur.explain(
+        path, model, ExplainOptions(device="cpu", **settings), on_step=lambda step, facts: steps.append(step)
+    )
     return found, steps, found.frames
 
 
@@ -266,10 +270,10 @@ def test_one_frame_in_a_range_or_at_a_time_is_explained_as_in_the_whole(
 @pytest.mark.parametrize(
     ("settings", "error", "words"),
     [
-        ({"at": 99.0}, InputError, "nothing is shown at 99 s"),
-        ({"at": 0.3}, InputError, "nothing is shown at 0.3 s"),
+        ({"at": 99.0}, InputError, "no frame is shown at 99 s"),
+        ({"at": 0.3}, InputError, "no frame is shown at 0.3 s"),
         ({"frames": (7, 9)}, InputError, "no frame 7; it has 6"),
-        ({"point": (64, 0)}, InputError, "lies outside its frames of 64x48"),
+        ({"point": (64, 0)}, InputError, "is outside the frames of 64x48"),
         ({"at": 0.1, "frames": (0, 1)}, UsageError, "give one of them"),
         ({"frames": (3, 1)}, UsageError, "the first and the last"),
         ({"views": 9}, UsageError, "choose 1 to 8"),
@@ -281,7 +285,7 @@ def test_what_is_not_there_is_said_in_one_line(
 ) -> None:
     path = footage(tmp_path / "clip.mp4", frames=6)
     with pytest.raises(error, match=words) as caught:
-        vdeblur.explain(str(path), random, device="cpu", **({"views": 1} | settings))
+        vdeblur.explain(str(path), random, replace(ExplainOptions(device="cpu", views=1), **settings))
     assert "\n" not in str(caught.value)
 
 

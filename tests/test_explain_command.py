@@ -42,8 +42,8 @@ def test_a_page_pictures_and_figures(tmp_path: Path, clip: Path, model: str) -> 
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("--point", "64,10"), 3, "lies outside its frames of 64x48"),
-        (("--at", "0:09"), 3, "nothing is shown at 9 s"),
+        (("--point", "64,10"), 3, "is outside the frames of 64x48"),
+        (("--at", "0:09"), 3, "no frame is shown at 9 s"),
         (("--point", "here"), 2, "not a pixel such as 320,180"),
         (("--frames", "9-2"), 2, "not a range of frames"),
         (("--frames", "1-2", "--at", "0"), 2, "give one of them"),

@@ -27,7 +27,7 @@ async def press(page: Page, key: str) -> None:
 def test_the_page_shows_what_it_holds(tmp_path: Path) -> None:
     model = write_model(tmp_path / "random.safetensors", tiny("convlstm", residual=0.3))
     clip = footage(tmp_path / "a <b> clip.mp4", frames=12, size=(224, 200), cut_at=6)
-    found = vdeblur.explain(str(clip), model, device="cpu", views=2, point=(60, 60))
+    found = vdeblur.explain(str(clip), model, vdeblur.ExplainOptions(device="cpu", views=2, point=(60, 60)))
     page_file = tmp_path / "page.html"
     found.write_page(page_file)
 

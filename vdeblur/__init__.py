@@ -14,6 +14,7 @@ from .version import __version__ as __version__
 _HOME = {
     "Color": "frames",
     "DeviceError": "errors",
+    "ExplainOptions": "quality.explain",
     "Frame": "frames",
     "InputError": "errors",
     "Job": "jobs.job",
@@ -54,6 +55,7 @@ _HOME = {
 __all__ = [
     "Color",
     "DeviceError",
+    "ExplainOptions",
     "Frame",
     "InputError",
     "Job",
@@ -103,7 +105,7 @@ if TYPE_CHECKING:
     from .pipeline import Stream, restore_stream, restored
     from .protocols import Sink, Source
     from .quality.evaluate import evaluate
-    from .quality.explain import explain
+    from .quality.explain import ExplainOptions, explain
     from .random_access import RandomAccess
     from .restorer import Restorer
     from .restorers.made import register

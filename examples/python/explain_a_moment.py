@@ -13,7 +13,7 @@ import vdeblur
 def main(source: str, seconds: str, page: str) -> None:
     """Explain the frame shown at a time, and those about it, into a page with a few of them as images."""
     try:
-        found = vdeblur.explain(source, "fast", at=float(seconds), most_shown=3)
+        found = vdeblur.explain(source, "fast", vdeblur.ExplainOptions(at=float(seconds), most_shown=3))
         found.write_page(page)
     except vdeblur.VdeblurError as error:
         sys.exit(f"{type(error).__name__}: {error}")

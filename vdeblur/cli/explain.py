@@ -98,12 +98,21 @@ def explain_command(
         raise OutputError(f"{target}: already exists; -y replaces it, -o names another file")
     if evidence is not None and (at is not None or frames is not None):
         raise UsageError("--evidence covers all frames; leave out --at and --frames")
-    if evidence is not None and (point is not None or pairs is not None):
-        raise UsageError("--evidence cannot be combined with --point or --pairs")
 
-    from ..quality.explain import explain
+    from ..quality.explain import ExplainOptions, explain
     from ..quality.explain.evidence import evidence_path, write_evidence
 
+    settings = ExplainOptions(
+        at=at,
+        frames=frames,
+        point=point,
+        views=views,
+        device=device,
+        scene_cuts=scene_cuts == "auto",
+        exposure=exposure,
+        pairs=pairs,
+        most_shown=shown,
+    )
     stop: StopSignals = ctx.obj
     with progress_of(progress) as display:
 
@@ -112,33 +121,11 @@ def explain_command(
             display.update(info, frame)
 
         if evidence is not None:
-            found, written = write_evidence(
-                path,
-                evidence,
-                model,
-                views=views,
-                device=device,
-                scene_cuts=scene_cuts == "auto",
-                most_shown=shown,
-                on_frame=on_frame,
-            )
+            found, written = write_evidence(path, evidence, model, settings, on_frame=on_frame)
             agrees = "agrees" if written["agrees"] else "DOES NOT AGREE"
             say(f"{evidence_path(evidence)}: {evidence} {agrees} with {found.model}'s answer")
         else:
-            found = explain(
-                path,
-                model,
-                at=at,
-                frames=frames,
-                point=point,
-                views=views,
-                device=device,
-                scene_cuts=scene_cuts == "auto",
-                exposure=exposure,
-                pairs=pairs,
-                most_shown=shown,
-                on_frame=on_frame,
-            )
+            found = explain(path, model, settings, on_frame=on_frame)
     found.write_page(target)
     if images is not None:
         found.write_pictures(images)

@@ -61,11 +61,11 @@ def frame_jpeg(job: ServedJob, which: Which, seconds: float, settings: Settings,
 
 def explanation_page(job: ServedJob, seconds: float, settings: Settings, options: ServeOptions) -> Path:
     """The page of `vdeblur explain` for the frame at `seconds`. Raises what `quality.explain` raises."""
-    from ..quality.explain import explain  # loads torch
+    from ..quality.explain import ExplainOptions, explain  # loads torch
 
     path = job.folder / f"{_frame_name('after', seconds, settings)}.html"
     if not path.is_file():
-        found = explain(str(job.input), settings.model, at=seconds, device=options.model.device)
+        found = explain(str(job.input), settings.model, ExplainOptions(at=seconds, device=options.model.device))
         replace(found, input=job.name).write_page(path)
     return path
 

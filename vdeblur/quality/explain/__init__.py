@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from .explanation import Explanation
 from .findings import FrameFacts
+from .options import ExplainOptions
 from .run import explain
 
-__all__ = ["Explanation", "FrameFacts", "explain"]
+__all__ = ["ExplainOptions", "Explanation", "FrameFacts", "explain"]

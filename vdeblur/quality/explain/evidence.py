@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import InputError, OutputError, reason_of
+from ...errors import InputError, OutputError, UsageError, reason_of
 from ...files import write_json
 from ...frames import Frame
 from ...jobs.fingerprints import input_sha256
@@ -23,7 +23,8 @@ from ...media.sources import open_source
 from ...version import __version__
 from .explanation import Explanation
 from .findings import FrameFacts
-from .run import MOST_SHOWN, explain
+from .options import ExplainOptions
+from .run import DEFAULTS, explain
 from .steps import Step
 
 FORMAT = "vdeblur-evidence/1"
@@ -42,11 +43,8 @@ def write_evidence(
     input: str,
     restored: str,
     model: str | None = None,
+    options: ExplainOptions = DEFAULTS,
     *,
-    views: int = 4,
-    device: str = "auto",
-    scene_cuts: bool = True,
-    most_shown: int = MOST_SHOWN,
     on_frame: OnFrame | None = None,
 ) -> tuple[Explanation, dict[str, Any]]:
     """Explain `input`, compare with the file `restored` from it, and write the side-car beside that.
@@ -54,6 +52,8 @@ def write_evidence(
     Returns the explanation and what was written. Raises what `explain` raises, InputError where the restored file has
     other sizes or fewer frames, and OutputError where the side-car cannot be written.
     """
+    if options.at is not None or options.frames is not None:
+        raise UsageError("evidence covers all frames: give neither a time nor a range of frames")
     frames: list[dict[str, Any]] = []
     with open_source(restored) as output:
         theirs = iter(output)
@@ -61,20 +61,11 @@ def write_evidence(
         def note(step: Step, facts: FrameFacts) -> None:
             frames.append(_frame(step, facts, _next(theirs, restored, len(frames))))
 
-        explanation = explain(
-            input,
-            model,
-            views=views,
-            device=device,
-            scene_cuts=scene_cuts,
-            most_shown=most_shown,
-            on_frame=on_frame,
-            on_step=note,
-        )
+        explanation = explain(input, model, options, on_frame=on_frame, on_step=note)
         surplus = sum(1 for _ in theirs)
     if surplus:
         raise InputError(f"{restored}: has {surplus} frames more than {input}; it was not restored from it")
-    evidence = _of(explanation, input, restored, scene_cuts, frames)
+    evidence = _of(explanation, input, restored, options.scene_cuts, frames)
     target = evidence_path(restored)
     try:
         write_json(target, evidence)

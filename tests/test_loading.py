@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.commands import ROOT
 from support.in_memory import Identity, picture
 from support.networks import tiny
-from vdeblur.backends import checkpoints
+from vdeblur.backends import checkpoints, published
 from vdeblur.backends.pytorch import TorchRestorer
-from vdeblur.errors import ModelError
-from vdeblur.loading import PER_FRAME_MODEL, ModelOptions, SharedRestorer, load_per_frame, load_restorer
+from vdeblur.errors import DeviceError, ModelError
+from vdeblur.loading import (
+    PER_FRAME_MODEL,
+    ModelOptions,
+    SharedRestorer,
+    default_model,
+    load_per_frame,
+    load_restorer,
+)
 from vdeblur.pipeline import restored
 from vdeblur.restorer import Wrapper
 from vdeblur.restorers.fallback import WithFallback
@@ -104,3 +115,23 @@ def test_a_wrapper_says_where_the_inner_restorer_is_now() -> None:
     inner.device, inner.precision = "cpu", "fp32"
     assert (wrapped.name, wrapped.device, wrapped.precision) == ("identity", "cpu", "fp32")
     assert (wrapped.past, wrapped.future) == (1, 1)
+
+
+def test_the_default_model_is_named_without_loading_torch() -> None:
+    """As long as it is the same everywhere: an engine without torch need not wait for it."""
+    code = "import sys; from vdeblur.loading import default_model; default_model(); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_a_device_may_have_a_default_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = json.loads((published.weights_folder() / "manifest.json").read_text())
+    for entry in entries:
+        entry["default_on"] = {"fast": "gpu", "cnn": "cpu"}.get(entry["name"], "")
+    (tmp_path / "manifest.json").write_text(json.dumps(entries))
+    monkeypatch.setattr(published, "weights_folder", lambda: tmp_path)
+    assert default_model("cpu") == "cnn"
+    with pytest.raises(DeviceError):
+        default_model("cuda:99")
+    (tmp_path / "manifest.json").write_text("[]")
+    with pytest.raises(ModelError, match="no models are installed"):
+        default_model()

@@ -91,17 +91,17 @@ def load_per_frame(restorer: Restorer, *, look_ahead: bool = True, on_retreat: O
 def default_model(device: str = "auto") -> str:
     """The published default model for the kind of device.
 
-    Raises ModelError if there is none, DeviceError for an unavailable device.
+    Raises ModelError if there is none, DeviceError for an unavailable device where that decides.
     """
+    defaults = {place: model.name for model in published() for place in model.default_on.split()}
     place = "cpu"
-    if device != "cpu" and is_installed("torch"):  # slow to import, so only if needed
+    if len(set(defaults.values())) > 1 and device != "cpu" and is_installed("torch"):  # slow to import: only if needed
         from .backends.pytorch import choose_device
 
         place = "cpu" if choose_device(device) == "cpu" else "gpu"
-    for model in published():
-        if place in model.default_on.split():
-            return model.name
-    raise ModelError("no models are installed; reinstall vdeblur, or name a model file")
+    if place not in defaults:
+        raise ModelError("no models are installed; reinstall vdeblur, or name a model file")
+    return defaults[place]
 
 
 def warm_up_of(model: ModelOptions) -> int:

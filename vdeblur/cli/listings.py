@@ -79,8 +79,8 @@ def _describe_network(model: str, target: str | None, as_json: bool) -> None:
     else:
         click.echo(to_text(anatomy))
         if int8:
-            lost = ", ".join(f"{db:.3f} dB on {name}" for name, db in int8.lost_db.items())
-            click.echo(f"in int8 (--precision int8) it loses {lost}")
+            lost = ", ".join(f"{name} {db:.3f}" for name, db in int8.lost_db.items())
+            click.echo(f"dB lost in int8 (--precision int8): {lost}")
     if target is not None:
         write_drawing(anatomy, model, target)
         say(f"{target}: written")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
+from support.commands import run
 from support.networks import CONFIGS, tiny
-from vdeblur.backends.checkpoints import Checkpoint
+from support.train_runs import write_pictures
+from vdeblur.backends.checkpoints import Checkpoint, load, save
 from vdeblur.errors import UsageError
 from vdeblur.models import MODELS, build
 from vdeblur.training.pruning import groups, prune
@@ -55,3 +59,27 @@ def test_every_dimension_that_a_width_sets_is_found(kind: str) -> None:
 def test_a_share_is_between_none_and_all(share: float) -> None:
     with pytest.raises(UsageError, match="between 0 and 1"):
         prune(wide("cnn"), share)
+
+
+@KINDS
+def test_a_pruned_model_is_trained_on_from_what_was_left(tmp_path: Path, kind: str) -> None:
+    """By the command that `compress` names: with settings of its own, and weights that one small step hardly moves."""
+    whole = wide(kind)
+    model, pruned = tmp_path / "whole.safetensors", tmp_path / "pruned.safetensors"
+    save(model, whole.network(), kind, whole.tensors, whole.provenance)
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        f'kind = "{kind}"\nsteps = 1\nbatch = 1\nteacher = ["{model.as_posix()}"]\nteacher_views = 1\n'
+        "[learner]\nlearning_rate = 1e-9\nweight_decay = 0.0\n"
+        "[mix]\nfootage = 0\n[mix.scene]\nsize = 32\nframes = 2\nthings = 1\nplanes = 0\n"
+    )
+    assert run("compress", model, "--prune", "0.5", "-o", pruned).exit_code == 0
+    data = write_pictures(tmp_path / "pictures", 3, (80, 64))
+    words = ("--config", recipe, "--init", pruned, "--data", data, "--run", tmp_path / "run", "--renderers", "0")
+    done = run("train", *words, "--progress", "none")
+    assert done.exit_code == 0, done.output
+    before, after = load(pruned), load(tmp_path / "run" / "model.safetensors")
+    assert after.config == before.config
+    assert {width: after.config[width] for width in whole.config} == dict.fromkeys(whole.config, 8)
+    for name, weight in before.tensors.items():
+        torch.testing.assert_close(after.tensors[name].float(), weight.float(), atol=1e-3, rtol=1e-3)

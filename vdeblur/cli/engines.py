@@ -127,7 +127,7 @@ def compress_command(model: str, output: str, clip: tuple[str, ...], frames: int
         pruned = prune_checkpoint(load(*weights_of(model)), prune)
         save(output, pruned.network(), pruned.kind, pruned.tensors, pruned.provenance)
         sizes = ", ".join(f"{name} {pruned.config[name]}" for name in WIDTHS if name in pruned.config)
-        say(f"{output}: {sizes}; fine-tune it with vdeblur train --init {output}")
+        say(f"{output}: {sizes}; fine-tune it with vdeblur train --init {output} --data DIR")
         return
     if not clip:
         raise UsageError("int8 is calibrated on blurred footage; name some with --clip")

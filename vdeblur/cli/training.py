@@ -25,7 +25,11 @@ vdeblur input.mp4 -m fine-tuned/model.safetensors
 @option(
     "--run", "run_folder", metavar="DIR", default="run", show_default=True, help="Folder for checkpoint, log and plot."
 )
-@option("--init", metavar="MODEL", help="Initial weights: a name from `vdeblur models` or a file.")
+@option(
+    "--init",
+    metavar="MODEL",
+    help="Initial weights, and settings of the network if --config has none: a name or a file.",
+)
 @option("--steps", type=click.IntRange(1), help="Number of training steps.  [default: from --config]")
 @option("--seed", type=click.IntRange(0), help="Seed of all random choices.  [default: from --config]")
 @option("--max-minutes", type=click.FloatRange(0, min_open=True), help="Stop here; run the same command to resume.")
@@ -63,6 +67,7 @@ def train_command(
     from math import inf
     from pathlib import Path
 
+    from ..backends.checkpoints import load
     from ..backends.published import published
     from ..backends.pytorch import choose_device
     from ..training.log import to_text
@@ -74,6 +79,10 @@ def train_command(
     recipe = read_recipe(config, **{name: value for name, value in given.items() if value not in (None, ())})
     teacher = tuple(named.get(model, model) for model in recipe.teacher)
     recipe = replace(recipe, init=named.get(recipe.init, recipe.init), teacher=teacher)
+    if recipe.init and not recipe.model:  # no other network is asked for than the one to begin with
+        start = load(recipe.init)
+        if config is None or start.kind == recipe.kind:
+            recipe = replace(recipe, kind=start.kind, model=start.config)
 
     def report(line: dict[str, Any]) -> None:
         if progress == "json":

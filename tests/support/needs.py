@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -60,6 +61,7 @@ NEEDS = {
     "chromium": Need(lambda: chromium() is not None, "apt-get install chromium"),
     "cuda": Need(torch.cuda.is_available, "a GPU of NVIDIA and a build of torch with CUDA"),
     "ffmpeg": Need(lambda: shutil.which("ffmpeg") is not None, "apt-get install ffmpeg"),
+    "glibc": Need(lambda: platform.libc_ver()[0] == "glibc", "Linux with the GNU C library"),
     "linux": Need(lambda: sys.platform == "linux", "limits of processes, /proc and /dev as Linux has them"),
     "nncf": Need(lambda: find_spec("nncf") is not None, "pip install '.[compress]'"),
     "no-camera": Need(lambda: not list(Path("/dev").glob("video*")), "a machine without a camera"),

@@ -15,6 +15,7 @@ from ..frames import Frame
 from ..recurrence import Encoded, Motion
 from ..stages import stage
 from ..windows import Window
+from .allocation import keep_freed_memory
 from .engines import Engine
 from .flow import FlowPlanes, flow_between, half_luma
 from .folding import MULTIPLE, Samples, fold, unfold
@@ -71,6 +72,7 @@ class NetworkRestorer:
         `views` is how many symmetric views of a frame are averaged (self-ensemble, Lim et al. 2017), 1 to 8, at that
         many times the cost. `on_retreat` is told, in a few words, when memory does not do.
         """
+        keep_freed_memory()
         self.name = name if views == 1 else f"{name}, {views} views"
         self.engine = engine
         self.past = engine.past

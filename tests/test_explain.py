@@ -333,7 +333,7 @@ def test_pictures_are_kept_of_some_frames_and_figures_of_all(tmp_path: Path, ran
     assert len(facts) == 40
     assert 5 <= len(found.shown) <= 11
     assert found.focus in {shown.facts.frame for shown in found.shown}
-    found.write_pictures(tmp_path / "maps")
+    found.write_images(tmp_path / "maps")
     names = {file.name for file in (tmp_path / "maps").iterdir()}
     first = found.shown[0].facts.frame
     assert {f"{first:06}-{name}.png" for name in ("before", "after", "sources", "motion", "uncertainty", "f")} <= names

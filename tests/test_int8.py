@@ -118,7 +118,7 @@ def test_it_needs_no_torch(tmp_path: Path) -> None:
     [
         ({"engine": "torch"}, "the torch engine does not run models in int8; choose openvino"),
         ({"engine": "onnx"}, "the onnx engine does not run models in int8; choose openvino"),
-        ({"device": "cuda:0"}, "models in int8 are computed on the processor, not on cuda:0"),
+        ({"device": "cuda:0"}, "models in int8 run on the CPU, not on cuda:0"),
         ({"name": "cnn"}, "cnn does not come in int8, but fast and quality do; `vdeblur compress` makes others"),
         ({"name": "my.safetensors"}, r"my\.safetensors does not come in int8"),
     ],
@@ -146,11 +146,11 @@ def test_what_was_changed_is_refused(name: str, tmp_path: Path, monkeypatch: pyt
     folder = copied_weights(tmp_path, monkeypatch) / "fast-int8"
     with (folder / name).open("ab") as file:
         file.write(b" ")
-    with pytest.raises(ModelError, match=rf"{name}: is not what was exported .*; install vdeblur again"):
+    with pytest.raises(ModelError, match=rf"{name}: has been altered .*; reinstall vdeblur"):
         load_restorer(INT8)
     entries = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps(entries | {"graphs_sha256": hashes_of(folder, "int8")}))
-    with pytest.raises(ModelError, match=r"fast-int8: is not what was published .*; install vdeblur again"):
+    with pytest.raises(ModelError, match=r"fast-int8: has been altered .*; reinstall vdeblur"):
         load_restorer(INT8)
 
 
@@ -164,7 +164,7 @@ def test_doctor_names_what_is_missing(tmp_path: Path, monkeypatch: pytest.Monkey
         "quality": True,
         "quality in int8": False,
     }
-    assert any("fast-int8" in problem and "install vdeblur again" in problem for problem in found["problems"])
+    assert any("fast-int8" in problem and "reinstall vdeblur" in problem for problem in found["problems"])
 
 
 def copied_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

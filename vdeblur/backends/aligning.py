@@ -1,8 +1,8 @@
-"""What the networks' `align` and `remember` do, in NumPy and OpenCV: for engines that know only the graph between.
+"""The networks' `align` and `remember` in NumPy and OpenCV, for engines that run only `encode` and `compute`.
 
-Warping is what OpenCV is quick at and tensor engines are slow at: `grid_sample` on a 1280x720 frame takes as long as
-the whole network, `remap` a twentieth of it. A warp's coordinates need float32, which bf16 and int8 engines would not
-keep. So graphs hold `encode` and `compute` alone, and all that is of other frames is already where the centre shows it.
+OpenCV warps fast and tensor engines slowly: `grid_sample` on a 1280x720 frame takes as long as the whole network,
+`remap` a twentieth of that. Warping also needs float32 coordinates, which engines in bf16 or int8 would round. So it is
+not part of the exported graphs.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from .folding import PHASES, Samples
 from .tiles import Array
 
 TOGETHER = 4
-"""Planes that are warped at once: as many as OpenCV has one way for, and it reads each place once."""
+"""Planes to warp at once: the most for which OpenCV has a fast path. It reads each coordinate once for all of them."""
 UNUSED: Any = None
-"""OpenCV's second map where the first holds x and y; its types do not know that it may be None."""
+"""The second map of `cv2.remap`, not needed when the first holds x and y; its type stubs do not allow None."""
 
 
 class Aligner(Protocol):
-    """The way of one kind of network from features, flow and state to `compute`, and from there to the next state."""
+    """`align` and `remember` of one kind of network."""
 
     def align(
         self, centre: Encoded[Array], future: Encoded[Array] | None, motion: Motion[FlowPlanes | None], state: Any
     ) -> tuple[Array, ...]:
-        """The centre and the frame after it, flow and state -> what `compute` takes.
+        """The centre, the frame after it, flow and state -> the inputs of `compute`.
 
-        `state` None is the start of a scene, `future` None its end or a live stream.
+        `state` is None at the start of a scene, `future` at its end or in a live stream.
         """
         ...
 
     def remember(self, centre: Encoded[Array], computed: Sequence[Samples]) -> Any:
-        """The state for the next frame, from the centre and what `compute` gave, of which the residual is the first."""
+        """The state for the next frame, from the centre and the outputs of `compute`."""
         ...
 
 
 class Single:
-    """The per-frame network: the centre alone."""
+    """The per-frame network: only the centre."""
 
     def align(
         self, centre: Encoded[Array], future: Encoded[Array] | None, motion: Motion[FlowPlanes | None], state: None
@@ -52,11 +52,11 @@ class Single:
         return tuple(centre.features)
 
     def remember(self, centre: Encoded[Array], computed: Sequence[Samples]) -> None:
-        """Nothing."""
+        """None: there is no state."""
 
 
 class Recurrent:
-    """The ConvLSTM: the previous frame as restored, the future frame, features of both, h and c, all warped."""
+    """The ConvLSTM: warps the restored past frame, the future frame, the features of both, h and c."""
 
     def __init__(self, hidden: int, carry: float) -> None:
         """`hidden` channels each of h and c; `carry` is as in `ConvLSTMConfig`."""
@@ -69,7 +69,7 @@ class Recurrent:
         motion: Motion[FlowPlanes | None],
         state: RecurrentState[Samples] | None,
     ) -> tuple[Array, ...]:
-        """The parts of `vdeblur.models.convlstm.Aligned`."""
+        """The fields of `vdeblur.models.convlstm.Aligned`."""
         skip, deep, own = centre.features
         _, _, height, width = centre.frame.shape
         beside = np.zeros((1, 32, height // 2, width // 2), np.float32)
@@ -92,7 +92,7 @@ class Recurrent:
         return beside, shown, skip, deep, past, after, h, c
 
     def remember(self, centre: Encoded[Array], computed: Sequence[Samples]) -> RecurrentState[Samples]:
-        """The next state, with the frame as it is now restored."""
+        """The next state, with the restored frame."""
         residual, h, c = computed
         carry = self._carry
         restored = carry * residual[:, :4]
@@ -102,12 +102,12 @@ class Recurrent:
 
 
 def aligner_of(uses_motion: bool, config: Mapping[str, Any]) -> Aligner:
-    """The aligner of a network with this configuration: those that want motion are recurrent."""
+    """The aligner of a network with this configuration; networks that use motion are recurrent."""
     return Recurrent(config["hidden"], config["carry"]) if uses_motion else Single()
 
 
 def _unfolded(frame: Samples) -> Samples:
-    """Luma of a folded frame (4 or more, h, w) at its full size, (2 h, 2 w)."""
+    """Luma of a folded frame (4 or more, h, w) at full resolution, (2h, 2w)."""
     _, h, w = frame.shape
     luma = np.empty((2 * h, 2 * w), np.float32)
     for channel, (y, x) in enumerate(PHASES):
@@ -116,7 +116,7 @@ def _unfolded(frame: Samples) -> Samples:
 
 
 def _stack_difference(frame: Samples, flow: FlowPlanes | None, centre: Samples, into: Samples) -> None:
-    """Luma of a neighbour (4 or more, h, w), at the centre's places, less the centre's; folded to (16, h/2, w/2)."""
+    """Luma of a neighbour (4 or more, h, w), warped to the centre, minus the centre's; folded to (16, h/2, w/2)."""
     luma = _unfolded(frame)
     if flow is not None:
         height, width = luma.shape
@@ -130,7 +130,7 @@ def _stack_difference(frame: Samples, flow: FlowPlanes | None, centre: Samples, 
 
 
 def _warped(planes: Samples, flow: Samples) -> Samples:
-    """Planes (n, h, w) sampled at each place plus flow (h, w, 2), bilinearly, edges repeated."""
+    """Planes (n, h, w) sampled bilinearly at each position plus flow (h, w, 2), with repeated edges."""
     places = flow + _places(*flow.shape[:2])
     moved = np.empty(planes.shape, np.float32)
     for first in range(0, len(planes), TOGETHER):
@@ -145,14 +145,14 @@ def _moved(x: Samples, step: FlowPlanes | None) -> Samples:
 
 
 def _quarter(flow: FlowPlanes) -> FlowPlanes:
-    """Flow of a frame at half scale, in samples of 1/8 scale."""
+    """Flow at half scale -> flow at 1/8 scale, in its samples."""
     _, height, width = flow.shape
     coarse = cv2.resize(_pairs(flow), (width // 4, height // 4), interpolation=cv2.INTER_AREA)
     return np.moveaxis(coarse, -1, 0) * np.float32(1 / 4)
 
 
 def _pairs(flow: FlowPlanes) -> Samples:
-    """(2, h, w) -> (h, w, 2), as OpenCV has it."""
+    """(2, h, w) -> (h, w, 2), the layout of OpenCV."""
     return np.ascontiguousarray(flow.transpose(1, 2, 0))
 
 
@@ -162,6 +162,6 @@ def _array(x: Any) -> Samples:
 
 @lru_cache(maxsize=8)
 def _places(height: int, width: int) -> Samples:
-    """The x and y of every sample, (h, w, 2)."""
+    """Coordinates x, y of every sample, (h, w, 2)."""
     columns, rows = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
     return np.stack(np.broadcast_arrays(columns, rows[:, None]), axis=-1)

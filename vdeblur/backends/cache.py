@@ -1,4 +1,4 @@
-"""The cache folder: checkpoints exported once, for engines that run graphs."""
+"""The cache folder, which keeps checkpoints exported for engines that run graphs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def cache_folder() -> Path:
 
 
 def exported(name: str, path: Path, sha256: str) -> Path:
-    """The folder of a model's graph, which is exported now where it is not there yet, or not whole.
+    """The folder with a model's graphs, exported now if missing or damaged.
 
-    `path` and `sha256` are the checkpoint's. Raises what `export` raises.
+    `path` and `sha256` are those of the checkpoint. Raises the errors of `export`.
     """
     folder = cache_folder() / "graphs" / f"{Path(name).stem}-{sha256[:16]}-{__version__}"
     if is_graph(folder):

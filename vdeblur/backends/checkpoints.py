@@ -1,4 +1,4 @@
-"""Checkpoints: a network's weights with all that is needed to use them, as safetensors. Pickle is never read."""
+"""Checkpoints: weights with the configuration of their network, as safetensors. Pickle is never read."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ FORMAT = "vdeblur/1"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights of one network and where they come from."""
+    """Weights of a network and their provenance."""
 
     kind: str
     """A key of `vdeblur.models.MODELS`."""
     config: dict[str, Any]
-    """Keyword arguments of the kind's configuration."""
+    """Fields of the configuration of that kind."""
     tensors: dict[str, Tensor]
     provenance: dict[str, Any] = field(default_factory=dict)
-    """Free facts for people: data, steps, seed."""
+    """For people: data, steps, seed; any keys."""
 
     def network(self) -> StreamNetwork:
-        """The network with these weights, in evaluation mode; ModelError where they do not fit its kind."""
+        """The network with these weights, in evaluation mode. Raises ModelError if they do not fit its kind."""
         if self.kind not in MODELS:
-            raise ModelError(f"unknown kind of model {self.kind!r}; this version knows {', '.join(MODELS)}")
+            raise ModelError(f"unknown kind of model {self.kind!r}; this version supports {', '.join(MODELS)}")
         try:
             network = build(self.kind, self.config)
             network.load_state_dict(self.tensors)
         except (TypeError, RuntimeError) as error:
-            raise ModelError(f"the weights do not fit a {self.kind} of their own settings: {error}") from error
+            raise ModelError(f"the weights do not match their configuration ({self.kind}): {error}") from error
         return network.eval()
 
 
@@ -53,12 +53,14 @@ def save(
 
 
 def load(path: str | Path, sha256: str | None = None) -> Checkpoint:
-    """Read a checkpoint; ModelError where it is missing, altered (against `sha256`) or not one of ours."""
+    """Read a checkpoint. Raises ModelError if it is missing, altered (with another `sha256`) or not one of vdeblur."""
     path = Path(path)
     if not path.is_file():
         raise ModelError(f"{path}: no such model file; `vdeblur models` lists those that come with vdeblur")
     if sha256 is not None and file_sha256(path) != sha256:
-        raise ModelError(f"{path}: the file is not what was published (its SHA-256 differs); install vdeblur again")
+        raise ModelError(
+            f"{path}: the file has been altered (its SHA-256 differs from the published one); reinstall vdeblur"
+        )
     try:
         with safe_open(str(path), "pt") as file:
             header = file.metadata() or {}
@@ -68,11 +70,11 @@ def load(path: str | Path, sha256: str | None = None) -> Checkpoint:
     if header.get("format") != FORMAT:
         raise ModelError(f"{path}: not a vdeblur model (format {header.get('format')!r}, expected {FORMAT!r})")
     if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
-        raise ModelError(f"{path}: holds weights that are not finite numbers; take another copy")
+        raise ModelError(f"{path}: contains weights that are not finite; use another copy")
     try:
         config, provenance = json.loads(header["config"]), json.loads(header["provenance"])
         if not (isinstance(config, dict) and isinstance(provenance, dict)):
-            raise ValueError("config and provenance are tables")
+            raise ValueError("config and provenance must be objects")
         return Checkpoint(header["kind"], config, tensors, provenance)
     except (KeyError, ValueError) as error:
-        raise ModelError(f"{path}: its header is damaged ({error}); take another copy") from error
+        raise ModelError(f"{path}: its header is damaged ({error}); use another copy") from error

@@ -1,4 +1,4 @@
-"""Which engine a model runs on: the one that was asked for, or the one that was found to be the fastest here."""
+"""The choice of an engine: the requested one, or the fastest measured on this machine."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from .engines import ENGINES, GRAPH_ENGINES, is_installed, remedy, require
 
 
 def choose_engine(wanted: str, model: str, device: str, precision: str) -> str:
-    """The engine for a checkpoint; `device` and `precision` as they were asked for.
+    """The engine for a checkpoint, with `device` and `precision` as requested.
 
-    "auto" is what `vdeblur bench` measured to be the fastest here, and torch where it did not, where a GPU or a
-    precision is asked for. Raises UsageError for an engine that is unknown, not installed or not for this device.
+    "auto" is the fastest in the last `vdeblur bench` on this machine; without one, or if a GPU or a precision is
+    requested, it is torch. Raises UsageError for an engine that is unknown, not installed, or not for this device.
     """
     if wanted == "auto":
         is_open = device in ("auto", "cpu") and precision == "auto"
         wanted = (fastest_engine(model) if is_open else None) or "torch"
     require(wanted)
     if wanted != "torch" and device not in ("auto", "cpu"):
-        raise UsageError(f"the {wanted} engine computes on the processor, not on {device}; choose torch")
+        raise UsageError(f"the {wanted} engine runs on the CPU, not on {device}; choose torch")
     return wanted
 
 
@@ -38,7 +38,7 @@ def choose_graph_engine(wanted: str, device: str = "auto", precision: str = "fp3
     """
     models = "exported models" if precision == "fp32" else f"models in {precision}"
     if device not in ("auto", "cpu"):
-        raise UsageError(f"{models} are computed on the processor, not on {device}")
+        raise UsageError(f"{models} run on the CPU, not on {device}")
     known = GRAPH_ENGINES[precision]
     names = " or ".join(known)
     missing = "" if any(map(is_installed, known)) else f", not installed: {remedy(known[-1])}"
@@ -53,7 +53,7 @@ def choose_graph_engine(wanted: str, device: str = "auto", precision: str = "fp3
 
 
 def machine() -> dict[str, Any]:
-    """By what it is known that a measured choice still holds: processor, threads, and versions."""
+    """What a measured choice depends on: processor, threads and versions."""
     versions = {engine: metadata.version(package) for engine, package in ENGINES.items() if is_installed(engine)}
     return {"processor": _processor(), "threads": threads(), "vdeblur": __version__, "engines": versions}
 
@@ -67,7 +67,7 @@ def _processor() -> str:
 
 
 def fastest_engine(model: str) -> str | None:
-    """The engine that `vdeblur bench` found to be the fastest for a model on this machine; None where it did not."""
+    """The fastest engine for a model in the last `vdeblur bench` on this machine; None if it was not measured."""
     try:
         kept = json.loads(_choices().read_text(encoding="utf-8"))
         if kept["machine"] == machine():
@@ -79,7 +79,7 @@ def fastest_engine(model: str) -> str | None:
 
 
 def keep_fastest(fastest: dict[str, str]) -> None:
-    """Keep, for this machine as it is, the fastest engine of each model."""
+    """Store the fastest engine of each model on this machine."""
     _choices().parent.mkdir(parents=True, exist_ok=True)
     write_json(_choices(), {"machine": machine(), "fastest": fastest})
 

@@ -1,4 +1,4 @@
-"""Engines: what can run a network. torch runs checkpoints; the others run exported graphs, and need no torch."""
+"""Engines, which run networks: torch runs checkpoints; the others run exported graphs and do not need torch."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from .tiles import Array
 
 
 class Engine(Protocol):
-    """A network where it is computed, with arrays of its own kind; `encode` and `compute` may be given tiles."""
+    """A network on a device, with arrays of its own type. `encode` and `compute` may be given tiles."""
 
     name: str
-    """As `--engine` calls it."""
+    """A key of ENGINES."""
     device: str
     precision: str
     past: int
     future: int
     uses_motion: bool
-    """Whether `align` wants optical flow."""
+    """Whether `align` needs optical flow."""
     reach: tuple[int, int]
-    """How many cells beyond a sample's own `encode` and `compute` look."""
+    """Radius, in cells, of the receptive fields of `encode` and of `compute`."""
     features: float
-    """Values that the network holds per pixel, by which memory is reckoned."""
+    """Feature values per pixel, for estimates of memory."""
     bytes_per_value: int
 
     def load(self, folded: Samples) -> Array:
-        """A folded frame where it is computed."""
+        """A folded frame on the device."""
         ...
 
     def encode(self, frames: Sequence[Array]) -> Sequence[Array]:
-        """One frame (1, 6, h, w) -> its features."""
+        """One frame (1, 6, h, w) -> features."""
         ...
 
     def align(
         self, centre: Encoded[Array], future: Encoded[Array] | None, motion: Motion[FlowPlanes | None], state: Any
     ) -> Sequence[Array]:
-        """The centre and the frame after it, flow and state -> what `compute` takes; see `aligning.Aligner`."""
+        """The centre, the frame after it, flow and state -> the inputs of `compute`; see `aligning.Aligner`."""
         ...
 
     def compute(self, aligned: Sequence[Array]) -> Sequence[Array]:
-        """The residual first, then what `remember` makes the next state of."""
+        """The residual, followed by arrays for `remember`."""
         ...
 
     def remember(self, centre: Encoded[Array], computed: Sequence[Array]) -> Any:
@@ -55,15 +55,15 @@ class Engine(Protocol):
         ...
 
     def fetch(self, x: Array) -> Samples:
-        """An array where frames are unfolded."""
+        """An array in NumPy."""
         ...
 
     def release(self) -> None:
-        """Give back memory that is held for later."""
+        """Free cached memory."""
         ...
 
     def move_to_cpu(self) -> None:
-        """Compute on the processor from now on, with states and frames that were fetched."""
+        """Compute on the CPU from now on; states and frames must be fetched first."""
         ...
 
 
@@ -72,33 +72,33 @@ class Session(Protocol):
 
     @property
     def precision(self) -> str:
-        """In which it computes: fp32, bf16 or int8."""
+        """fp32, bf16 or int8."""
         ...
 
     def __call__(self, inputs: Sequence[Samples]) -> list[Samples]:
-        """The graph's outputs, in its order, for inputs in its order."""
+        """The outputs of the graph for its inputs, both in its order."""
         ...
 
 
 ENGINES = {"torch": "torch", "onnx": "onnxruntime", "openvino": "openvino"}
-"""Engine -> the package that it needs. Each but torch's is the extra of the engine's name."""
+"""Engine -> the package that it needs. Except for torch, the extra has the name of the engine."""
 
 GRAPH_ENGINES = {"fp32": ("openvino", "onnx"), "int8": ("openvino",)}
-"""Precision -> engines that run models exported in it, the one that is faster on most processors first."""
+"""Precision -> engines that run models exported in it; the first is the faster on most processors."""
 
 
 def is_installed(engine: str) -> bool:
-    """Whether the engine's package is there; it is not loaded."""
+    """Whether the package of an engine is installed; does not load it."""
     return find_spec(ENGINES[engine]) is not None
 
 
 def installed_engines() -> list[str]:
-    """The engines that could be used here."""
+    """The engines installed here."""
     return [engine for engine in ENGINES if is_installed(engine)]
 
 
 def remedy(engine: str) -> str:
-    """How an engine is installed."""
+    """The command that installs an engine."""
     return "pip install torch" if engine == "torch" else f"pip install 'vdeblur[{engine}]'"
 
 
@@ -112,7 +112,7 @@ def require(engine: str) -> None:
 
 
 def open_session(engine: str, folder: Path, graph: Graph, part: str, precision: str = "auto") -> Session:
-    """Load a part of a model; raises UsageError for a precision it cannot do, ModelError for an unfit graph."""
+    """Load a part of a model. Raises UsageError for an unsupported precision, ModelError if the engine rejects it."""
     require(engine)
     if precision == "int8" and graph.precision != "int8":
         raise UsageError(f"{folder}: is in {graph.precision}; `vdeblur compress` makes a model in int8 of it")
@@ -128,5 +128,5 @@ def open_session(engine: str, folder: Path, graph: Graph, part: str, precision: 
     path = graph_file(folder, part, graph.precision)
     try:
         return opener(path, graph, precision)
-    except RuntimeError as error:  # both engines' own errors are RuntimeErrors
+    except RuntimeError as error:  # the base of both engines' errors
         raise ModelError(f"{path}: {engine} cannot load it ({' '.join(str(error).split())})") from error

@@ -1,4 +1,4 @@
-"""A network as ONNX graphs that engines fuse well: frames of any size, folding by two as ONNX's own operator."""
+"""Export of a network to ONNX graphs for frames of any size, with operators that engines fuse well."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from .graphs import COMPUTE, ENCODE, Graph, graph_file, hashes_of, save_manifest
 
 OPSET = 18
 EXAMPLE_CELLS = (3, 5)
-"""Rows and columns that graphs are traced with; any other number of cells does as well."""
+"""Rows and columns of the traced example; the graphs take any number of cells."""
 
 
 class _Part(nn.Module):
-    """A method of a network as a module's forward."""
+    """A module whose forward is a method of a network."""
 
     def __init__(self, network: StreamNetwork, method: Callable[..., tuple[Tensor, ...]]) -> None:
         super().__init__()
@@ -38,11 +38,11 @@ class _Part(nn.Module):
 
 
 def export(checkpoint: Checkpoint, folder: str | Path, *, name: str, weights_sha256: str) -> Graph:
-    """Write a checkpoint's graphs and manifest as a new folder, which is there whole or not at all.
+    """Write the graphs and manifest of a checkpoint to a new folder, atomically.
 
-    `name` is the model's; `weights_sha256` the hash of the checkpoint's file.
+    `name` is the name of the model, `weights_sha256` the hash of the checkpoint's file.
 
-    Raises OutputError where the folder exists, UsageError where the exporter is not installed.
+    Raises OutputError if the folder exists, and UsageError if the exporter is not installed.
     """
     folder, network = Path(folder), checkpoint.network()
     for package in ("onnx", "onnxscript"):
@@ -83,7 +83,7 @@ def _write_graphs(network: StreamNetwork, folder: Path) -> None:
 
 
 def _write(part: nn.Module, inputs: Sequence[Tensor], path: Path, names: list[str], results: list[str]) -> None:
-    example = tuple(x.clone() for x in inputs)  # one tensor that stands for two inputs would become one
+    example = tuple(x.clone() for x in inputs)  # a tensor passed as two inputs would be exported as one
     cells = [torch.export.Dim(axis, min=1) for axis in ("rows", "columns")]
     shapes = tuple(
         {2 + axis: x.shape[2 + axis] // EXAMPLE_CELLS[axis] * cells[axis] for axis in (0, 1)} for x in example
@@ -105,7 +105,7 @@ def _write(part: nn.Module, inputs: Sequence[Tensor], path: Path, names: list[st
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter tells of packages it does without, and of deprecations within itself."""
+    """Silence the exporter's notes on optional packages and its own deprecations."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

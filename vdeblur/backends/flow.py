@@ -1,6 +1,6 @@
-"""Optical flow between neighbouring frames, on their luma at half size: where each thing was, and where it will be.
+"""Optical flow between neighbouring frames, on luma at half scale.
 
-DIS (Kroeger et al. 2016) as OpenCV has it: no training, some milliseconds a frame, and it lets other threads run.
+DIS (Kroeger et al. 2016) from OpenCV: no training, a few milliseconds per frame, and it releases the GIL.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from ..flow import Luma, dis
 
 FlowPlanes: TypeAlias = NDArray[np.float32]
-"""(2, height, width): x and y, in samples, from a place in one frame to the same thing in the other."""
+"""Optical flow as two planes, (2, height, width): x and y displacement in samples; see `vdeblur.flow.Flow`."""
 SMALLEST = 16
-"""Samples a side that DIS's patches need; smaller frames count as still."""
+"""Smallest side in samples that DIS accepts; the flow of smaller frames is zero."""
 
 
 def half_luma(folded: NDArray[np.float32]) -> Luma:
-    """Folded planes (1, 6, h, w) -> the mean of luma's four phases, (h, w), as DIS wants it."""
+    """Folded planes (1, 6, h, w) -> the mean of the four luma phases, (h, w), for DIS."""
     luma = folded[0, :4].mean(0)
     return np.asarray(np.rint(luma * 255).clip(0, 255).astype(np.uint8))
 

@@ -1,10 +1,10 @@
-"""Native planes to the network's six channels and back: nothing that the network leaves alone changes by one bit.
+"""Folding: native planes to the network's six channels and back. Samples with a zero residual stay bit-exact.
 
-Luma's 2x2 phases and the chroma planes of 4:2:0 are six channels at half size. Chroma of any other sub-sampling is
-resampled to that grid for the network to see, and the residual that it predicts is resampled back and added to the
-native samples. RGB passes through its luma and colour differences in float, and so does the residual.
+The 2x2 phases of luma and the chroma planes of 4:2:0 are six channels at half size. Chroma of any other subsampling is
+resampled to that grid, and its predicted residual is resampled back and added to the native samples. RGB is converted
+to luma and colour differences in float, and the residual back.
 
-It is done in NumPy on the processor, for every engine alike; a frame goes to a GPU and its residual comes back once.
+This runs in NumPy on the CPU for every engine; each frame is sent to a GPU once, and its residual fetched once.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from ..frames import Frame, Plane
 from ..stages import stage
 
 MULTIPLE = 16
-"""Frames are padded to multiples of this many pixels, by repeating their edges: a sample of the coarsest features."""
+"""Frames are padded to multiples of this many pixels, by repeating edges: one sample of the coarsest features."""
 
 Samples = NDArray[np.float32]
 
 PHASES = ((0, 0), (0, 1), (1, 0), (1, 1))
-"""Row and column, within two by two pixels of luma, of the first four channels."""
+"""Row and column of the first four channels within 2x2 pixels of luma."""
 
 
 @stage("fold")
 def fold(frame: Frame) -> Samples:
-    """A frame -> (1, 6, h/2, w/2) with h, w the size rounded up to MULTIPLE; luma in 0..1, chroma in -0.5..0.5."""
+    """A frame -> (1, 6, h/2, w/2), with h, w rounded up to MULTIPLE; luma in 0..1, chroma in -0.5..0.5."""
     luma, cb, cr = _to_ycbcr(frame)
     h, w = (-(-n // MULTIPLE) * MULTIPLE for n in luma.shape)
     luma = _pad(luma, h, w)
@@ -45,13 +45,13 @@ def fold(frame: Frame) -> Samples:
 
 @stage("unfold")
 def unfold(frame: Frame, residual: Samples) -> Frame:
-    """The frame with the network's residual (1, 6, h/2, w/2) added, rounded once, alpha untouched.
+    """The frame plus the network's residual (1, 6, h/2, w/2), rounded once. Alpha is unchanged.
 
-    Samples stay within their nominal range, or where the source already exceeded it. Raises NonFiniteResult.
+    Samples are clipped to their nominal range, or to the source sample if that exceeds it. Raises NonFiniteResult.
     """
     with np.errstate(invalid="ignore", over="ignore"):
         if not np.isfinite(residual.sum()):
-            raise NonFiniteResult("the network's result is not a finite number")
+            raise NonFiniteResult("the network's result is not finite")
     _, _, h, w = residual.shape
     luma = np.empty((2 * h, 2 * w), np.float32)
     for channel, (y, x) in enumerate(PHASES):
@@ -76,7 +76,7 @@ def unfold(frame: Frame, residual: Samples) -> Frame:
 
 
 def _levels(frame: Frame) -> tuple[float, float, float]:
-    """Lowest code, span of luma's codes and span of chroma's codes (ITU-T H.273, equations 20 to 28)."""
+    """Lowest code, span of luma codes, span of chroma codes (ITU-T H.273, equations 20 to 28)."""
     bits, full = frame.layout.bits, frame.color.full_range
     if full or (full is None and frame.layout.model != "yuv"):
         return 0.0, float((1 << bits) - 1), float((1 << bits) - 1)
@@ -112,7 +112,7 @@ def _pad(x: Samples, height: int, width: int) -> Samples:
 
 
 def _resample(x: Samples, height: int, width: int) -> Samples:
-    """To a grid that is finer or coarser by powers of two per axis: means where coarser, linear where finer."""
+    """Resize by powers of two per axis: means to shrink, linear interpolation to enlarge."""
     coarser = min(x.shape[0], height), min(x.shape[1], width)
     for (h, w), how in ((coarser, cv2.INTER_AREA), ((height, width), cv2.INTER_LINEAR)):
         if x.shape != (h, w):
@@ -121,7 +121,7 @@ def _resample(x: Samples, height: int, width: int) -> Samples:
 
 
 def _add(plane: Plane, change: Samples, low: float, span: float) -> Plane:
-    """A plane plus a change in units of `span`, which starts at the code `low`."""
+    """A plane plus a change in units of `span`; the range starts at the code `low`."""
     height, width = plane.shape
     top = low + span
     steps = change[:height, :width] * np.float32(span)

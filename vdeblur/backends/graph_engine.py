@@ -1,4 +1,4 @@
-"""An exported model as an engine: aligned in NumPy, computed by ONNX Runtime or OpenVINO on the processor."""
+"""The engine for exported models: alignment in NumPy, graphs in ONNX Runtime or OpenVINO, on the CPU."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from .graphs import COMPUTE, ENCODE, PARTS, load_graph
 
 
 class GraphEngine:
-    """A model's graphs, each in a session of an engine."""
+    """The graphs of a model, one session each."""
 
     device = "cpu"
     bytes_per_value = 4
 
     def __init__(self, folder: str | Path, engine: str, precision: str = "auto", sha256: str | None = None) -> None:
-        """`folder` holds what `vdeblur export` or `compress` wrote; `sha256` is its graphs' hash, if known.
+        """`folder` is an exported or compressed model, `sha256` the hash of its graphs, if known.
 
-        Raises ModelError for a folder that cannot be trusted, UsageError for an engine or precision not to be had.
+        Raises ModelError for a damaged or altered folder, UsageError for an unavailable engine or precision.
         """
         self.graph = load_graph(folder, sha256)
         self.name = engine
@@ -34,26 +34,26 @@ class GraphEngine:
         self.align, self.remember = aligner.align, aligner.remember
 
     def load(self, folded: Samples) -> Samples:
-        """It computes where frames are folded."""
+        """Unchanged."""
         return folded
 
     def encode(self, frames: Sequence[Samples]) -> Sequence[Samples]:
-        """A frame's features."""
+        """See `Engine`."""
         return self._run(ENCODE, frames)
 
     def compute(self, aligned: Sequence[Samples]) -> Sequence[Samples]:
-        """The residual, and what the next state is made of."""
+        """See `Engine`."""
         return self._run(COMPUTE, aligned)
 
     def _run(self, part: str, inputs: Sequence[Samples]) -> Sequence[Samples]:
         return self.sessions[part]([np.ascontiguousarray(x) for x in inputs])
 
     def fetch(self, x: Samples) -> Samples:
-        """As it is."""
+        """Unchanged."""
         return x
 
     def release(self) -> None:
-        """Nothing is held between frames."""
+        """Nothing to free."""
 
     def move_to_cpu(self) -> None:
-        """It is there."""
+        """Nothing to do."""

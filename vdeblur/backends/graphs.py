@@ -1,4 +1,4 @@
-"""Exported models: a folder with a network's graphs and a manifest that says what it is. Needs no torch.
+"""Exported models: a folder with the graphs of a network and a manifest. Does not need torch.
 
 encode.onnx       `encode` of the network, for frames of any size
 compute.onnx      `compute` of the network
@@ -32,97 +32,97 @@ SUFFIXES = {"fp32": (".onnx",), "int8": (".xml", ".bin")}
 
 @dataclass(frozen=True)
 class Graph:
-    """What the manifest of an exported model says."""
+    """The manifest of an exported model."""
 
     name: str
-    """Of the model it was made from."""
+    """Of the exported model."""
     kind: str
     """A key of `vdeblur.models.MODELS`."""
     config: dict[str, Any]
-    """Keyword arguments of the kind's configuration."""
+    """Fields of the configuration of that kind."""
     precision: str
-    """A key of SUFFIXES: "fp32", which engines may compute in less, or "int8", quantised."""
+    """A key of SUFFIXES: "fp32", which engines may run at lower precision, or "int8"."""
     past: int
     future: int
     uses_motion: bool
-    """Whether the network wants optical flow."""
+    """Whether the network needs optical flow."""
     reach: tuple[int, int]
-    """How many cells beyond a sample's own the graphs look."""
+    """Radius, in cells, of the receptive field of each graph."""
     weights_sha256: str
-    """Of the checkpoint it was made from."""
+    """Of the exported checkpoint."""
     graphs_sha256: dict[str, str]
-    """Of each of the graphs' files, by its name."""
+    """By file name, for each file of the graphs."""
     made_by: dict[str, str]
-    """Versions of vdeblur and of what exported it."""
+    """Versions of vdeblur and of the exporting packages."""
     provenance: dict[str, Any] = field(default_factory=dict)
-    """Free facts for people: data, steps, calibration."""
+    """For people: data, steps, calibration; any keys."""
     format: str = FORMAT
 
     def aligner(self) -> Aligner:
-        """What brings frames to the graph's inputs."""
+        """The aligner for the inputs of the graphs."""
         return aligner_of(self.uses_motion, self.config)
 
     @property
     def sha256(self) -> str:
-        """Of all its graphs together."""
+        """Hash of all graphs."""
         hashes = [self.graphs_sha256[name] for name in file_names(self.precision)]
         return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
     @property
     def features(self) -> float:
-        """Values that the network holds per pixel, of all its scales together."""
+        """Feature values per pixel, over all scales."""
         return features_of(self.config)
 
 
 def graph_file(folder: Path, part: str, precision: str = "fp32") -> Path:
-    """What an engine opens for this part of a model."""
+    """The file that an engine opens for this part of a model."""
     return folder / f"{part}{SUFFIXES[precision][0]}"
 
 
 def file_names(precision: str) -> list[str]:
-    """Names of all the files that hold the graphs of a model in this precision."""
+    """Names of all files of the graphs in this precision."""
     return [f"{part}{suffix}" for part in PARTS for suffix in SUFFIXES[precision]]
 
 
 def hashes_of(folder: Path, precision: str = "fp32") -> dict[str, str]:
-    """SHA-256 of every file of the graphs in a folder, by its name."""
+    """SHA-256 of each file of the graphs in a folder, by name."""
     return {name: file_sha256(folder / name) for name in file_names(precision)}
 
 
 def is_graph(path: str | Path) -> bool:
-    """Whether a path is the folder of an exported model."""
+    """Whether a path is an exported model."""
     return (Path(path) / MANIFEST).is_file()
 
 
 def save_manifest(folder: Path, graph: Graph) -> None:
-    """Write the manifest beside its graphs."""
+    """Write the manifest."""
     write_json(folder / MANIFEST, asdict(graph))
 
 
 def load_graph(folder: str | Path, sha256: str | None = None) -> Graph:
-    """The manifest of an exported model, once its graphs have been found to be what was exported.
+    """The manifest of an exported model, after checking the hashes of its graphs.
 
-    `sha256` is the hash of a published model's graphs. Raises ModelError for a folder that is damaged, altered, or of a
-    version that this one does not read.
+    `sha256` is that of the graphs of a published model. Raises ModelError for a folder that is damaged, altered, or of
+    an unsupported version.
     """
     folder = Path(folder)
-    again = "install vdeblur again" if sha256 else "export it again with `vdeblur export`"
+    again = "reinstall vdeblur" if sha256 else "export it again with `vdeblur export`"
     try:
         entries = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         found = entries["format"]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ModelError(f"{folder}: its {MANIFEST} cannot be read ({error}); {again}") from error
     if found != FORMAT:
-        raise ModelError(f"{folder}: is of another version ({found!r}; this one reads {FORMAT!r}); {again}")
+        raise ModelError(f"{folder}: has the unsupported format {found!r} (expected {FORMAT!r}); {again}")
     try:
         graph = Graph(**{entry.name: entries[entry.name] for entry in fields(Graph)})
         actual = hashes_of(folder, graph.precision)
     except (KeyError, InputError) as error:
-        raise ModelError(f"{folder}: is not whole ({error}); {again}") from error
+        raise ModelError(f"{folder}: is incomplete ({error}); {again}") from error
     for name, found in actual.items():
         if found != graph.graphs_sha256.get(name):
-            raise ModelError(f"{folder / name}: is not what was exported (its SHA-256 differs); {again}")
+            raise ModelError(f"{folder / name}: has been altered (its SHA-256 differs); {again}")
     if sha256 not in (None, graph.sha256):
-        raise ModelError(f"{folder}: is not what was published (its SHA-256 differs); {again}")
+        raise ModelError(f"{folder}: has been altered (its SHA-256 differs from the published one); {again}")
     encode, compute = graph.reach
     return replace(graph, reach=(encode, compute))

@@ -1,4 +1,4 @@
-"""How much memory restoring takes, how much is free, and so how large a tile may be."""
+"""Memory: how much restoring needs, how much is free, and the tile size that fits."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ from typing import Any
 from .folding import MULTIPLE
 
 MIN_TILE = 64
-"""Pixels; below, the margins are most of what is computed."""
+"""Pixels; with smaller tiles most of the computation would be overlap."""
 ASSUMED_FREE = 4 << 30
-"""Bytes, where the system does not say what is free."""
+"""Bytes, if the system does not report free memory."""
 
-# Values per pixel: at the peak of a tile, as a multiple of the network's features, and for the whole frame, which is
-# held in float32 folded, aligned and as residual. Half more than a process was measured to grow by.
+# Values per pixel: at the peak within a tile, as a multiple of the network's features, and for the whole frame in
+# float32 (folded, aligned, residual). 1.5 times the measured growth of a process.
 _PEAK, _HELD = 6, 30
 
 
 def features_of(config: Mapping[str, Any]) -> float:
-    """Values per pixel of one set of a network's features, by its configuration."""
+    """Feature values per pixel of a network with this configuration."""
     return sum(config.get(width, 0) / area for width, area in (("quarter", 16), ("eighth", 64), ("sixteenth", 256)))
 
 
 def bytes_needed(
     features: float, reach: int, size: tuple[int, int], tile: int, bytes_per_value: int, views: int = 1
 ) -> int:
-    """What restoring frames of this (width, height) takes at its peak, without decoder and encoder; tile 0: whole.
+    """Peak memory of restoring frames of this (width, height), without decoder and encoder; tile 0: whole frames.
 
-    `features` is how many values per pixel the network's features have, `reach` its margin in cells.
+    `features` is the number of feature values per pixel, `reach` the radius of the receptive field in cells.
     """
     width, height = size
     margin = 2 * MULTIPLE * reach
     seen = width * height
     if tile:
         seen = min(seen, min(tile + margin, width) * min(tile + margin, height))
-    encoded = 2 * views * features * bytes_per_value * width * height  # of the centre and the future frame, whole
+    encoded = 2 * views * features * bytes_per_value * width * height  # whole, of the centre and the future frame
     return int(_HELD * 4 * width * height * (1 + views) / 2 + encoded + features * _PEAK * bytes_per_value * seen)
 
 
 def choose_tile(
     features: float, reach: int, size: tuple[int, int], device: str, bytes_per_value: int, views: int = 1
 ) -> int:
-    """The side of tiles, in pixels, with which a frame of this (width, height) fits well into memory; 0: whole.
+    """Tile size in pixels for frames of this (width, height) to use at most half of the free memory; 0: whole frames.
 
-    Half of what is free is left to everything else. MIN_TILE where even that may not do: then trying has to tell.
+    At least MIN_TILE, even if that may not fit.
     """
     budget = free_bytes(device) // 2
 
@@ -61,7 +61,7 @@ def choose_tile(
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out; most engines have only words for it."""
+    """Whether memory ran out; most engines report that only in the message."""
     words = (
         *("can't allocate memory", "not enough memory", "out of memory", "could not create a primitive"),
         *("failed to allocate", "insufficient memory", "bad_alloc"),
@@ -70,7 +70,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def free_bytes(device: str) -> int:
-    """Memory of the device that can be had now; of a processor, that of the system and of the container it runs in."""
+    """Free memory of a device; for the CPU, the smaller of that of the system and of the container."""
     if device.startswith("cuda"):
         import torch
 
@@ -91,14 +91,14 @@ def _available_of_system() -> int | None:
         pass
     if not hasattr(os, "sysconf"):  # Windows
         return None
-    try:  # macOS: half of what is built in
+    try:  # macOS: half of the installed memory
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     except (OSError, ValueError):
         return None
 
 
 def _left_of_group() -> int | None:
-    """What the control group (a container's limit) leaves; None without one."""
+    """Memory left within the limit of the control group (container); None without a limit."""
     group = Path("/sys/fs/cgroup")
     try:
         limit = int((group / "memory.max").read_text(encoding="ascii"))

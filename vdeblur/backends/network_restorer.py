@@ -1,4 +1,4 @@
-"""A network as a restorer, whatever engine computes it: fold, find the motion, align, compute, unfold."""
+"""A network on any engine as a restorer: fold, optical flow, align, compute, unfold."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ log = logging.getLogger(__name__)
 
 
 class FoldedFrame(NamedTuple):
-    """A frame as networks see it; made once, for all windows that hold the frame."""
+    """A frame prepared for the network, once for all windows that contain it."""
 
     frame: Frame
     folded: Array
-    """The engine's own, where it computes."""
+    """On the engine's device."""
     luma: Luma
     views: dict[int, Encoded[Array]]
-    """Turned by a symmetry, and encoded; those that were asked for."""
+    """By symmetry: turned and encoded, as far as needed."""
 
 
 class StreamState(NamedTuple):
-    """What goes from one frame to the next."""
+    """What is passed from one frame to the next."""
 
     views: tuple[Any, ...]
-    """The network's own state, one for each symmetric view."""
+    """The state of the network for each symmetric view."""
     centre: FoldedFrame
-    """The frame that it is of."""
+    """The frame that the state belongs to."""
     future: FoldedFrame
-    """The frame after it, or itself."""
+    """The frame after it, or the same frame."""
     device: str
-    """Where its arrays are."""
+    """The device of its arrays."""
 
 
 class NetworkRestorer:
     """A network on an engine as a restorer.
 
-    Out of memory, it goes on in smaller tiles, and in the end on the CPU; `device` and `precision` say where it is.
+    When memory runs out it continues in smaller tiles, and finally on the CPU; `device` and `precision` are current.
     """
 
     def __init__(
@@ -66,11 +66,11 @@ class NetworkRestorer:
         views: int = 1,
         on_retreat: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`look_ahead` False trades quality for latency: no future frame is wanted, as a live stream needs.
+        """`look_ahead` False uses no future frame, for live streams: less latency, lower quality.
 
-        `tile` is the side of tiles in pixels; 0 is the whole frame at once, None goes by the memory that is free.
-        `views` is how many symmetric views of a frame are averaged (self-ensemble, Lim et al. 2017), 1 to 8, at that
-        many times the cost. `on_retreat` is told, in a few words, when memory does not do.
+        `tile` is the tile size in pixels; 0: whole frames, None: what fits into free memory. `views` is the number of
+        symmetric views to average (self-ensemble, Lim et al. 2017), 1 to 8; the cost grows in proportion. `on_retreat`
+        is called with a short message when memory runs out.
         """
         keep_freed_memory()
         self.name = name if views == 1 else f"{name}, {views} views"
@@ -84,23 +84,23 @@ class NetworkRestorer:
 
     @property
     def device(self) -> str:
-        """Where it computes."""
+        """The current device."""
         return self.engine.device
 
     @property
     def precision(self) -> str:
-        """In what it computes."""
+        """The current precision."""
         return self.engine.precision
 
     def restore(self, window: Window, state: StreamState | None) -> tuple[Frame, StreamState]:
-        """Restore the centre; raises NonFiniteResult, and DeviceError when no way is left to do it in this memory."""
+        """Restore the centre. Raises NonFiniteResult, and DeviceError if memory does not suffice in any way."""
         while True:
             try:
                 return self._restore(window, state)
             except (RuntimeError, MemoryError, cv2.error) as error:
                 if not is_out_of_memory(error):
                     raise
-                failure = error.with_traceback(None)  # whose frames would hold on to what was computed so far
+                failure = error.with_traceback(None)  # its frames would keep the computed arrays alive
             self._retreat(window.centre.size, failure)
 
     def _restore(self, window: Window, state: StreamState | None) -> tuple[Frame, StreamState]:
@@ -110,7 +110,7 @@ class NetworkRestorer:
         future = self._see(window.frames[window.past + 1], (centre, *known)) if self.future else centre
         motion: Motion[FlowPlanes | None] = Motion(None, None)
         if self.engine.uses_motion:
-            # To the frame that the state is of: it is not the one before the centre where some were left out.
+            # To the frame of the state, which is not the one before the centre if frames were skipped.
             motion = Motion(_flow(centre, state.centre if state else centre), _flow(centre, future))
         tile = self._tile_for(window.centre.size)
         residuals, states = [], []
@@ -121,7 +121,7 @@ class NetworkRestorer:
             residuals.append(residual)
             states.append(after)
         mean = residuals[0] if len(residuals) == 1 else np.mean(residuals, axis=0)
-        past = centre._replace(views={})  # only the future frame's features are asked for again
+        past = centre._replace(views={})  # only the features of the future frame are used again
         following = past if future is centre else future
         return unfold(window.centre, mean), StreamState(tuple(states), past, following, self.device)
 
@@ -134,7 +134,7 @@ class NetworkRestorer:
         state: Any,
         tile: int,
     ) -> tuple[Samples, Any]:
-        """Residual of a view, turned back, and its next state."""
+        """The residual of a view, turned back, and its next state."""
         moved = Motion(*(None if flow is None else turn_flow(flow, symmetry) for flow in motion))
         with stage("align"):
             aligned = self.engine.align(centre, None if future is centre else future, moved, state)
@@ -144,7 +144,7 @@ class NetworkRestorer:
         return undo(residual, symmetry), self.engine.remember(centre, computed)
 
     def _encoded(self, frame: FoldedFrame, symmetry: int, tile: int) -> Encoded[Array]:
-        """A frame as this view has it, encoded once for all the windows that hold it."""
+        """A frame in this view, encoded once for all windows that contain it."""
         if symmetry not in frame.views:
             here = turn(frame.folded, symmetry)
             with stage("network"):
@@ -171,7 +171,7 @@ class NetworkRestorer:
         return self._chosen[size]
 
     def _retreat(self, size: tuple[int, int], cause: BaseException) -> None:
-        """Go on in tiles of half the side, then on the CPU; DeviceError where that was tried."""
+        """Halve the tile size, then move to the CPU. Raises DeviceError if neither is left."""
         width, height = size
         lacking = f"{self.device}: not enough memory for a {width}x{height} frame"
         tile = self._tile if self._tile is not None else self._chosen.get(size, 0)
@@ -184,13 +184,13 @@ class NetworkRestorer:
             self.engine.move_to_cpu()
             way = "on the CPU"
         else:
-            raise DeviceError(f"{lacking}, not even in tiles; close other programs or take a smaller frame") from cause
+            raise DeviceError(f"{lacking}, even in tiles; close other programs or restore a smaller frame") from cause
         self.engine.release()
-        log.warning("%s: the rest is done %s", lacking, way)
-        self._on_retreat(f"{lacking}: the rest was done {way}")
+        log.warning("%s: continuing %s", lacking, way)
+        self._on_retreat(f"{lacking}: continued {way}")
 
     def _here(self, state: StreamState | None) -> StreamState | None:
-        """The state on the engine's device, which another stream may have left for the CPU since."""
+        """The state on the engine's current device: meanwhile, another stream may have moved it to the CPU."""
         if state is None or state.device == self.device:
             return state
         fetch = self.engine.fetch
@@ -203,7 +203,7 @@ class NetworkRestorer:
 
 
 def _cells(frame: Array) -> tuple[int, int]:
-    """Rows and columns of cells of a folded frame."""
+    """Rows and columns of a folded frame in cells."""
     rows, columns = (2 * side // MULTIPLE for side in frame.shape[-2:])
     return rows, columns
 

@@ -1,4 +1,4 @@
-"""Graphs under ONNX Runtime, on the processor."""
+"""Graphs in ONNX Runtime, on the CPU."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .graphs import Graph
 
 
 class OnnxSession:
-    """A graph loaded into ONNX Runtime."""
+    """A graph in ONNX Runtime."""
 
     def __init__(self, path: Path, graph: Graph, precision: str) -> None:
-        """`precision` is "auto" or the graph's own: ONNX Runtime computes in what the graph says. Raises UsageError."""
+        """`precision` is "auto" or that of the graph: ONNX Runtime has no other. Raises UsageError."""
         if precision not in ("auto", graph.precision):
-            raise UsageError(f"the onnx engine computes this model in {graph.precision}, not in {precision}")
+            raise UsageError(f"the onnx engine runs this model in {graph.precision}, not in {precision}")
         self.precision = graph.precision
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads()
@@ -29,5 +29,5 @@ class OnnxSession:
         self._names = [entry.name for entry in self._session.get_inputs()]
 
     def __call__(self, inputs: Sequence[Samples]) -> list[Samples]:
-        """The graph's outputs."""
+        """See `Session`."""
         return list(self._session.run(None, dict(zip(self._names, inputs, strict=True))))

@@ -1,4 +1,4 @@
-"""Graphs under OpenVINO, on the processor."""
+"""Graphs in OpenVINO, on the CPU."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .folding import Samples
 from .graphs import Graph
 
 PRECISIONS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
-"""Ours -> OpenVINO's, for the layers that are not quantised."""
+"""Our name -> that of OpenVINO; for int8, of the layers that are not quantised."""
 
 
 @cache
@@ -24,7 +24,7 @@ def _core() -> Any:
 
 
 def computes_bf16() -> bool:
-    """Whether the processor multiplies in bf16 itself."""
+    """Whether the CPU has bf16 instructions."""
     return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
@@ -32,16 +32,16 @@ class OpenVinoSession:
     """A graph compiled by OpenVINO."""
 
     def __init__(self, path: Path, graph: Graph, precision: str) -> None:
-        """`precision` "auto" is the graph's own, and bf16 in place of fp32 where the processor has it.
+        """`precision` "auto" is that of the graph, but bf16 for fp32 graphs on CPUs with bf16 instructions.
 
-        Raises UsageError for another.
+        Raises UsageError for any other.
         """
         known = [graph.precision]
         if graph.precision == "fp32" and computes_bf16():
             known.append("bf16")
         self.precision = known[-1] if precision == "auto" else precision
         if self.precision not in known:
-            raise UsageError(f"the openvino engine computes this model here in {' or '.join(known)}, not {precision}")
+            raise UsageError(f"the openvino engine runs this model here in {' or '.join(known)}, not {precision}")
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": threads(),
@@ -52,7 +52,7 @@ class OpenVinoSession:
         self._request = compiled.create_infer_request()
 
     def __call__(self, inputs: Sequence[Samples]) -> list[Samples]:
-        """The graph's outputs."""
+        """See `Session`."""
         self._request.infer(list(inputs), share_inputs=True)
-        # The request's own tensors are written over by the next frame.
+        # The next request overwrites these tensors.
         return [self._request.get_output_tensor(i).data.copy() for i in range(self._outputs)]

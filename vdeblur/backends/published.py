@@ -1,4 +1,4 @@
-"""The weights that come with vdeblur: what the manifest says of them. Needs no tensor library."""
+"""Published models: the weights that come with vdeblur, and their manifest. Needs no tensor library."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from typing import Any
 from ..errors import ModelError
 
 UNMEASURED_WARM_UP = 48
-"""Frames, for models whose memory no one has measured: files, and entries of the manifest that say nothing."""
+"""Frames, for models without a measured warm-up: files, and entries of the manifest without one."""
 
 
 @dataclass(frozen=True)
 class Quantised:
-    """A published model in int8 as well: what it was made from, and what that costs. `benchmarks/publish_int8.py`."""
+    """The int8 version of a published model: its origin and its loss of quality. See `benchmarks/publish_int8.py`."""
 
     folder: str
-    """Of its graphs, beside the checkpoint."""
+    """Folder of its graphs, next to the checkpoint."""
     sha256: str
-    """Of its graphs together."""
+    """Hash of all its graphs."""
     weights_sha256: str
-    """Of the checkpoint it was made from."""
+    """Of the quantised checkpoint."""
     calibration: list[str]
-    """Clips that its ranges were taken from."""
+    """Names of the calibration clips."""
     calibration_frames: int
     made_by: dict[str, str]
-    """Versions of what made it."""
+    """Versions of the packages that made it."""
     lost_db: dict[str, float]
-    """Set of clips -> PSNR lost against fp32; negative where it won."""
+    """Set of clips -> loss of PSNR against fp32; negative for a gain."""
 
     @property
     def path(self) -> Path:
-        """Where its folder lies."""
+        """Path of its folder."""
         return weights_folder() / self.folder
 
 
@@ -42,7 +42,7 @@ class PublishedModel:
     """One entry of `weights/manifest.json`."""
 
     name: str
-    """What `-m` takes."""
+    """The value of `-m`."""
     kind: str
     """"convlstm" or "cnn"."""
     file: str
@@ -51,29 +51,29 @@ class PublishedModel:
     gmac_720p: float
     """Multiply-accumulates per 1280x720 frame of 4:2:0, in units of 1e9."""
     default_on: str
-    """Where it is the model that is used when none is named: "cpu", "gpu", or "" for nowhere."""
+    """Device on which it is the default model: "cpu", "gpu", or "" for neither."""
     config: dict[str, Any]
     training: dict[str, Any]
     """Data, steps, seed."""
     scores: dict[str, Any]
     """Measured with `vdeblur eval`."""
     warm_up: int = UNMEASURED_WARM_UP
-    """Frames after which a state that starts from nothing gives pictures within 1/255 of what it would have given,
-    as benchmarks/warm_up.py measures them; 0 for a network without memory."""
+    """Frames after which a fresh state gives results within 1/255 of an older one, as measured by
+    benchmarks/warm_up.py; 0 for a network without a state."""
 
     views: int = 1
-    """Symmetric views that it averages unless told otherwise; `gmac_720p` counts them."""
+    """Default number of symmetric views to average; `gmac_720p` counts them."""
 
     int8: Quantised | None = None
-    """The same weights in int8, where they come in it."""
+    """The same weights in int8, if published."""
 
     @property
     def path(self) -> Path:
-        """Where its safetensors file lies."""
+        """Path of its safetensors file."""
         return weights_folder() / self.file
 
     def comes_in(self, precision: str) -> bool:
-        """Whether it can be had in this precision; in floating point every model can."""
+        """Whether it is available in this precision; in floating point every model is."""
         return precision != "int8" or self.int8 is not None
 
 
@@ -84,12 +84,12 @@ def weights_folder() -> Path:
 
 
 def published() -> list[PublishedModel]:
-    """All published models; ModelError where the manifest is missing or damaged."""
+    """All published models. Raises ModelError if the manifest is missing or damaged."""
     manifest = weights_folder() / "manifest.json"
     try:
         return [_model(entry) for entry in json.loads(manifest.read_text(encoding="utf-8"))]
     except (OSError, ValueError, TypeError) as error:
-        raise ModelError(f"{manifest}: the list of models cannot be read ({error}); install vdeblur again") from error
+        raise ModelError(f"{manifest}: the list of models cannot be read ({error}); reinstall vdeblur") from error
 
 
 def _model(entry: dict[str, Any]) -> PublishedModel:

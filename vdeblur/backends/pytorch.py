@@ -1,4 +1,4 @@
-"""Networks under PyTorch, on a CPU or a GPU."""
+"""Networks in PyTorch, on a CPU or a GPU."""
 
 from __future__ import annotations
 
@@ -25,23 +25,20 @@ from .tiles import Array
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 ALIGNED_IN_NUMPY = (ConvLSTM, CNN)
-"""Networks whose `align` and `remember` are in `backends.aligning`, too."""
+"""Networks whose `align` and `remember` `backends.aligning` implements too."""
 STATE_FROM = 6
-"""Place of the first of the inputs of `compute` that stay in float32: h and c."""
+"""Index of the first input of `compute` that stays in float32: h, then c."""
 WARPED_FROM = 2
-"""Place of the first of a frame's features that are warped."""
+"""Index of the first of a frame's features that are warped."""
 
 
 class TorchEngine:
-    """A network of `vdeblur.models`: on a CPU it computes what NumPy has aligned, on a GPU it aligns there as well.
-
-    A network of a kind that NumPy does not know aligns for itself everywhere.
-    """
+    """A network of `vdeblur.models`. On a CPU, alignment runs in NumPy; on a GPU, and for other networks, in torch."""
 
     name = "torch"
 
     def __init__(self, network: StreamNetwork, device: str = "auto", precision: str = "auto") -> None:
-        """Raises DeviceError for an unavailable device and UsageError for a precision that it cannot do."""
+        """Raises DeviceError for an unavailable device and UsageError for an unsupported precision."""
         self._network = network.eval().requires_grad_(False)
         self.past, self.future = network.past, network.future
         self.uses_motion, self.reach = network.uses_motion, network.reach
@@ -58,7 +55,7 @@ class TorchEngine:
         self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def load(self, folded: Samples) -> Array:
-        """To the device: once for each frame."""
+        """To the device, once per frame."""
         return folded if self._in_numpy else torch.from_numpy(folded).to(self._device)
 
     @property
@@ -78,7 +75,7 @@ class TorchEngine:
     def align(
         self, centre: Encoded[Array], future: Encoded[Array] | None, motion: Motion[FlowPlanes | None], state: Any
     ) -> Sequence[Array]:
-        """See `StreamNetwork.align`; warps are done by OpenCV on a CPU and by the network on a GPU."""
+        """See `StreamNetwork.align`."""
         if self.device == "cpu" and self._aligner is not None:
             return self._aligner.align(centre, future, motion, state)
         height, width = centre.frame.shape[-2:]
@@ -100,22 +97,22 @@ class TorchEngine:
         return self._network.remember(centre, tuple(computed))
 
     def _input(self, x: Array, keep: bool = False) -> Tensor:
-        """An array as the network takes it, in its precision unless it is to keep its own."""
+        """An array as an input of the network, in its precision unless `keep`."""
         tensor = torch.from_numpy(x) if isinstance(x, np.ndarray) else x
         tensor = tensor if keep else tensor.to(self._dtype)
         return tensor.contiguous(memory_format=torch.channels_last)
 
     def fetch(self, x: Array) -> Samples:
-        """To where frames are unfolded."""
+        """To NumPy."""
         return x.float().contiguous().cpu().numpy() if isinstance(x, Tensor) else x
 
     def release(self) -> None:
-        """Give memory that is kept for later back to the device."""
+        """Free cached memory of the device."""
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
     def move_to_cpu(self) -> None:
-        """Compute on the processor from now on."""
+        """Compute on the CPU from now on."""
         self._move("cpu", "auto")
 
     def _flow(self, flow: FlowPlanes | None, height: int, width: int) -> Tensor:
@@ -139,13 +136,13 @@ class TorchRestorer(NetworkRestorer):
         views: int = 1,
         on_retreat: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """See `NetworkRestorer` and `TorchEngine`, whose errors it raises."""
+        """See `NetworkRestorer` and `TorchEngine`."""
         engine = TorchEngine(network, device, precision)
         super().__init__(name, engine, look_ahead=look_ahead, tile=tile, views=views, on_retreat=on_retreat)
 
 
 def choose_device(wanted: str) -> str:
-    """The device's full name; "auto" is the first GPU that torch can use, else the CPU. Raises DeviceError."""
+    """The full name of a device; "auto" is the first usable GPU, else the CPU. Raises DeviceError."""
     if wanted == "auto":
         if torch.cuda.is_available():
             return "cuda:0"
@@ -159,13 +156,13 @@ def choose_device(wanted: str) -> str:
         if int(index or 0) < torch.cuda.device_count():
             return f"cuda:{index or 0}"
         raise DeviceError(
-            f"{wanted}: torch sees {torch.cuda.device_count()} CUDA devices here; use cpu", settings=("device",)
+            f"{wanted}: torch finds {torch.cuda.device_count()} CUDA devices; use cpu", settings=("device",)
         )
-    raise DeviceError(f"{wanted}: no such device; use auto, cpu, cuda:N or mps (`vdeblur doctor` lists what is here)")
+    raise DeviceError(f"{wanted}: unavailable device; use auto, cpu, cuda:N or mps (`vdeblur doctor` lists those here)")
 
 
 def choose_precision(wanted: str, device: str) -> str:
-    """The precision for a device; "auto" is bf16 where the processor computes in it, fp16 on other GPUs, else fp32."""
+    """The precision for a device; "auto" is bf16 if the hardware supports it, else fp16 on GPUs and fp32 on CPUs."""
     if wanted == "auto":
         if device.startswith("cuda"):
             return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
@@ -175,7 +172,7 @@ def choose_precision(wanted: str, device: str) -> str:
     if wanted not in PRECISIONS:
         raise UsageError(f"precision {wanted}: choose auto, {', '.join(PRECISIONS)}", settings=("precision",))
     if wanted == "fp16" and device == "cpu":
-        raise UsageError("fp16: processors compute in fp32 or bf16; choose auto", settings=("precision",))
+        raise UsageError("fp16: CPUs compute in fp32 or bf16; choose auto", settings=("precision",))
     return wanted
 
 
@@ -185,7 +182,7 @@ def _cpu_computes_bf16() -> bool:
 
 
 def _has_bf16_flag() -> bool:
-    """Whether the processor says avx512_bf16 or amx_bf16: without them bf16 is emulated, and slower than fp32."""
+    """Whether the CPU reports avx512_bf16 or amx_bf16; without them bf16 is emulated, and slower than fp32."""
     try:
         with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
             text = file.read(100_000)

@@ -1,9 +1,8 @@
-"""Post-training quantisation: exported models with their convolutions in int8, by NNCF (Kozlov et al. 2020).
+"""Post-training quantisation of the convolutions of exported models to int8, by NNCF (Kozlov et al. 2020).
 
-Ranges are taken from what the model is really shown: the caller's clips run through the model itself, so that h, c and
-the restored frames that come back as inputs are among what is measured. The result is in OpenVINO's own form, which it
-computes fast and near fp32; of the same model as ONNX with QuantizeLinear it lost most of what a network adds, and ONNX
-Runtime was no faster with that than in fp32.
+Ranges are calibrated on clips run through the model itself, so that they include h, c and the restored frames that are
+fed back. The result is in OpenVINO's format, which runs fast and close to fp32. Exported as ONNX with QuantizeLinear,
+the model lost most of its gain in OpenVINO, and in ONNX Runtime it was no faster than fp32.
 """
 
 from __future__ import annotations
@@ -34,30 +33,30 @@ from .graphs import COMPUTE, ENCODE, Graph, graph_file, hashes_of, load_graph, s
 from .network_restorer import NetworkRestorer
 
 MAKERS = ("nncf", "openvino")
-"""Packages that write it."""
+"""Packages that quantise."""
 PATCH_CELLS = 16
-"""Side of the patches that are measured, in cells: full frames would not fit in memory by the dozen."""
+"""Side of calibration patches in cells: dozens of full frames would not fit into memory."""
 SCALES = {ENCODE: 2, COMPUTE: 4}
 """Pixels per sample of the first input of each graph."""
 FLOAT_PART = "stem"
-"""The part of a network whose convolution stays in floating point. It is shown the frame itself, whose every level
-counts: in int8 it costs the most quality of all, and no time is won by it."""
+"""The layer that stays in floating point. It reads the frame itself, in which every level counts: in int8 it would cost
+the most quality, and save no time."""
 FLOAT_TYPES = ("Add", "Multiply")
-"""Sums and products of features stay so too, for the same reasons; those with a constant go with their convolution."""
+"""Sums and products of features stay in floating point too; those with a constant belong to their convolution."""
 
 
 class _Recorder:
-    """A session that keeps a patch of what it is shown."""
+    """A session that records a patch of its inputs."""
 
     def __init__(self, session: Session, scale: int) -> None:
-        """`scale` is how many pixels of the frame a sample of the first input stands for, along each side."""
+        """`scale` is the number of pixels of the frame per sample of the first input, along each axis."""
         self.session, self.precision, self._scale = session, session.precision, scale
-        self.shown: list[list[Samples]] = []
+        self.recorded: list[list[Samples]] = []
 
     def __call__(self, inputs: Sequence[Samples]) -> list[Samples]:
         cells = [side * self._scale // MULTIPLE for side in inputs[0].shape[2:]]
         first = [max((side - PATCH_CELLS) // 2, 0) for side in cells]
-        self.shown.append([_patch(x, cells, first) for x in inputs])
+        self.recorded.append([_patch(x, cells, first) for x in inputs])
         return self.session(inputs)
 
 
@@ -68,15 +67,15 @@ def _patch(x: Samples, cells: list[int], first: list[int]) -> Samples:
 
 
 def quantise(folder: str | Path, clips: Iterable[tuple[str, Iterable[Frame]]], output: str | Path) -> Graph:
-    """Write an exported fp32 model again in int8, as a new folder; `clips` are names and frames to take ranges from.
+    """Quantise an exported fp32 model to int8, into a new folder; `clips` are names and frames for calibration.
 
-    Raises UsageError where NNCF or OpenVINO is not installed, InputError where there are no frames, ModelError for a
-    model that is quantised already, OutputError where the output exists.
+    Raises UsageError if NNCF or OpenVINO is not installed, InputError if the clips have no frames, ModelError for a
+    model that is already quantised, and OutputError if the output exists.
     """
     folder, output = Path(folder), Path(output)
     graph = load_graph(folder)
     if graph.precision != "fp32":
-        raise ModelError(f"{folder}: is {graph.precision} already")
+        raise ModelError(f"{folder}: is already in {graph.precision}")
     if output.exists():
         raise OutputError(f"{output}: already exists; choose another folder")
     require("openvino")
@@ -92,12 +91,12 @@ def quantise(folder: str | Path, clips: Iterable[tuple[str, Iterable[Frame]]], o
         state: State = None
         for window in windows(frames, restorer.past, restorer.future):
             _, state = restorer.restore(window, None if window.is_scene_start else state)
-    count = len(recorders[ENCODE].shown)
+    count = len(recorders[ENCODE].recorded)
     if not count:
-        raise InputError("there are no frames to take ranges from; give clips that hold some")
+        raise InputError("no frames to calibrate on; give clips with frames")
     with new_folder(output) as written:
         for part, recorder in recorders.items():
-            _quantise(graph_file(folder, part), recorder.shown, graph_file(written, part, "int8"))
+            _quantise(graph_file(folder, part), recorder.recorded, graph_file(written, part, "int8"))
         made = replace(
             graph,
             precision="int8",
@@ -109,30 +108,30 @@ def quantise(folder: str | Path, clips: Iterable[tuple[str, Iterable[Frame]]], o
     return made
 
 
-def _quantise(path: Path, shown: list[list[Samples]], output: Path) -> None:
-    """Write a graph in int8, its ranges taken from what it was shown."""
+def _quantise(path: Path, samples: list[list[Samples]], output: Path) -> None:
+    """Write a graph in int8, calibrated on samples of its inputs."""
     import nncf
     import openvino
     from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
-    model = openvino.convert_model(str(path))  # which folds constants: NNCF corrects only biases that it can see
+    model = openvino.convert_model(str(path))  # folds constants: otherwise NNCF would not find all biases to correct
     inputs = [entry.any_name for entry in model.inputs]
     nncf.set_log_level(logging.ERROR)
-    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # it draws bars of its own there
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # it prints progress bars
         warnings.simplefilter("ignore")
         quantised = nncf.quantize(
             model,
-            nncf.Dataset([dict(zip(inputs, sample, strict=True)) for sample in shown]),
+            nncf.Dataset([dict(zip(inputs, sample, strict=True)) for sample in samples]),
             preset=nncf.QuantizationPreset.MIXED,
-            subset_size=len(shown),
+            subset_size=len(samples),
             fast_bias_correction=False,
             ignored_scope=nncf.IgnoredScope(
                 names=[node.get_friendly_name() for node in model.get_ops() if _stays_float(node)]
             ),
             advanced_parameters=nncf.AdvancedQuantizationParameters(
-                # Processors without VNNI add pairs of products in 16 bits, which weights of all eight bits overflow.
+                # CPUs without VNNI add pairs of products in 16 bits, which overflow with full 8-bit weights.
                 overflow_fix=nncf.OverflowFix.ENABLE,
-                # The means of the frames' own ranges: the widest of them leaves too few steps for what is usual.
+                # Means of the ranges of all frames: with the widest range, too few levels are left for ordinary values.
                 activations_range_estimator_params=RangeEstimatorParametersSet.MEAN_MINMAX,
             ),
         )
@@ -140,7 +139,7 @@ def _quantise(path: Path, shown: list[list[Samples]], output: Path) -> None:
 
 
 def _stays_float(node: Any) -> bool:
-    """Whether an operator is of FLOAT_PART, by the weights it takes, or a sum or product of features."""
+    """Whether an operator belongs to FLOAT_PART, judged by its weights, or is a sum or product of features."""
     takes = [value.get_node() for value in node.input_values()]
     if node.get_type_name() == "Convolution":
         return FLOAT_PART in takes[1].get_friendly_name().split(".")

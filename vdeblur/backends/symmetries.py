@@ -1,4 +1,4 @@
-"""The eight symmetries of a square: folded frames (..., 6, h, w), of NumPy or torch, and flow turned by them."""
+"""The eight symmetries of a square, applied to folded frames (..., 6, h, w) and flow, in NumPy or torch."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 SYMMETRIES = (0b000, 0b001, 0b010, 0b101, 0b100, 0b111, 0b011, 0b110)
-"""Of the square, as three bits: transposed, upside down, mirrored. The order lets few views differ much."""
+"""As three bits: transpose, flip vertically, flip horizontally. In this order even a few views differ much."""
 
 Planes = TypeVar("Planes", bound=Any)
 
 
 def turn(clip: Planes, symmetry: int) -> Planes:
-    """Folded planes transposed, then turned upside down, then mirrored, as the three bits say."""
+    """Folded planes transposed, flipped vertically, flipped horizontally, as the three bits say."""
     if symmetry & 0b100:
         clip = _phases(clip.swapaxes(-1, -2), 0, 2, 1, 3)
     if symmetry & 0b010:
@@ -24,7 +24,7 @@ def turn(clip: Planes, symmetry: int) -> Planes:
 
 
 def undo(clip: Planes, symmetry: int) -> Planes:
-    """What `turn` turned, as it was. Transposing swaps the two flips; alone, each is its own inverse."""
+    """The inverse of `turn`. Transposing swaps the two flips; each by itself is its own inverse."""
     if symmetry & 0b100:
         vertical, horizontal = (symmetry >> 1) & 1, symmetry & 1
         symmetry = 0b100 | horizontal << 1 | vertical
@@ -32,7 +32,7 @@ def undo(clip: Planes, symmetry: int) -> Planes:
 
 
 def turn_flow(flow: Planes, symmetry: int) -> Planes:
-    """Flow (..., 2, h, w), x and y, between two frames that `turn` has turned."""
+    """Flow (..., 2, h, w), x and y, for two frames transformed by `turn`."""
     if symmetry & 0b100:
         flow = flow.swapaxes(-1, -2)[..., [1, 0], :, :]
     if symmetry & 0b010:
@@ -52,5 +52,5 @@ def _signs(flow: Any, x: int, y: int) -> Any:
 
 
 def _phases(clip: Any, *order: int) -> Any:
-    """Folded planes with the four phases of luma in another order."""
+    """Folded planes with the four luma phases reordered."""
     return clip[..., [*order, 4, 5], :, :]

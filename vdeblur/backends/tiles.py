@@ -1,8 +1,8 @@
-"""Tiles: what a network computes of a large frame, piece by piece, with the result of the whole.
+"""Tiles: a network runs on a large frame piece by piece, with the same result.
 
-Each tile is seen with a margin as wide as the network reaches, and only its core is kept. Frames, h and c were warped
-to the centre before that, whole, and the state is kept whole: so tiled equals untiled, but for the order in which a
-processor sums up, however long the stream is.
+Each tile is computed with an overlap as wide as the receptive field, and only its core is kept. Alignment works on
+whole frames before that, and the state is stored whole. So tiled equals untiled over any length of stream, but for the
+order of floating-point sums.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ import numpy as np
 from .folding import MULTIPLE
 
 Array: TypeAlias = Any
-"""(n, c, h, w), of NumPy or of torch."""
+"""(n, c, h, w), in NumPy or torch."""
 Compute: TypeAlias = Callable[[Sequence[Array]], Sequence[Array]]
 
 
 class Span(NamedTuple):
-    """A stretch of one axis, in cells."""
+    """A tile along one axis, in cells."""
 
     core: slice
-    """What the tile is for."""
+    """The part of the result to keep."""
     seen: slice
-    """What the network is shown: the core and its margins, within the frame."""
+    """The input: the core and its overlap, within the frame."""
 
     @property
     def core_in_seen(self) -> slice:
-        """The core as the network's result counts it."""
+        """The core relative to the tile."""
         return slice(self.core.start - self.seen.start, self.core.stop - self.seen.start)
 
 
 def spans(length: int, tile: int, margin: int) -> Iterator[Span]:
-    """Cores of at most `tile` cells side by side that cover `length` cells, all of nearly one length."""
+    """Adjacent cores of at most `tile` cells, of nearly equal length, that cover `length` cells."""
     count = max(ceil(length / tile), 1)
     edges = [length * i // count for i in range(count + 1)]
     for start, stop in pairwise(edges):
@@ -46,10 +46,10 @@ def spans(length: int, tile: int, margin: int) -> Iterator[Span]:
 def in_tiles(
     compute: Compute, inputs: Sequence[Array], cells: tuple[int, int], tile: int, reach: int
 ) -> Sequence[Array]:
-    """`compute` of inputs that have this many (rows, columns) of cells; `tile` is a core's side in pixels, 0 the whole.
+    """Run `compute` in tiles on inputs of this many (rows, columns) of cells.
 
-    Every input and output has a whole number of samples per cell; `reach` is how many cells a result looks beyond its
-    own.
+    `tile` is the side of a core in pixels, 0 for no tiles; `reach` is the radius of the receptive field in cells. Every
+    input and output has a whole number of samples per cell.
     """
     side = ceil(tile / MULTIPLE)
     if not side or side >= max(cells):
@@ -64,7 +64,7 @@ def in_tiles(
 
 
 def _scaled(span: slice, samples: int) -> slice:
-    """Cells as samples of an array that has `samples` of them per cell."""
+    """A slice of cells as a slice of samples, with `samples` per cell."""
     return slice(span.start * samples, span.stop * samples)
 
 
@@ -74,7 +74,7 @@ def _cut(whole: Array, cells: tuple[int, int], y: Span, x: Span) -> Array:
 
 
 def _samples(part: Array, y: Span) -> int:
-    """Per cell, of what was computed of a tile."""
+    """Samples per cell of a computed tile."""
     return int(part.shape[-2] // (y.seen.stop - y.seen.start))
 
 

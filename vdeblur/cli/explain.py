@@ -128,7 +128,7 @@ def explain_command(
             found = explain(path, model, settings, on_frame=on_frame)
     found.write_page(target)
     if images is not None:
-        found.write_pictures(images)
+        found.write_images(images)
     say(f"{target}: {len(found.frames)} frames explained in {found.seconds:.1f} s with {found.model} on {found.device}")
     if as_json:
         say_json(found.to_json())

@@ -1,4 +1,4 @@
-"""Networks on tensors; they have never heard of files, time stamps or colour tags."""
+"""Networks on tensors; they know nothing about files, time stamps or colour tags."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ MODELS: dict[str, tuple[Callable[[Any], StreamNetwork], Callable[..., LadderConf
     "convlstm": (ConvLSTM, ConvLSTMConfig),
     "cnn": (CNN, LadderConfig),
 }
-"""Kind -> network and its configuration. A new kind is one module and one line here."""
+"""Kind -> network and configuration. A new kind is one module and one line here."""
 
 
 def build(kind: str, config: dict[str, Any]) -> StreamNetwork:
-    """A fresh network of this kind; KeyError for an unknown kind, TypeError for an unknown setting."""
+    """An untrained network. Raises KeyError for an unknown kind and TypeError for an unknown setting."""
     network, config_type = MODELS[kind]
     return network(config_type(**config))

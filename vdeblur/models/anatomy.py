@@ -1,7 +1,7 @@
-"""A network taken apart: its convolutions in the order they run, what feeds each, their sizes, costs and reach.
+"""The structure of a network: its convolutions in execution order, with inputs, sizes, costs and receptive fields.
 
-Nothing is written down twice: one step of the network runs on tensors without storage (torch's meta device), and what
-its layers and functions are given and return is followed from one to the next.
+It is traced, not written down a second time: one step of the network runs on torch's meta device, without storage, and
+every tensor is followed from one layer or function to the next.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .ladder import CELL
 from .network import StreamNetwork
 
 SIZE = (1280, 720)
-"""Width and height of the frame that costs are counted on."""
+"""Width and height of the frame for which costs are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +33,25 @@ class Part:
     """Channels in."""
     outputs: int
     shape: tuple[int, int]
-    """Height and width of its result for a frame of 1280x720."""
+    """Height and width of its output for a frame of 1280x720."""
     scale: int
-    """Pixels of the frame per sample of its result, along each side."""
+    """Pixels of the frame per sample of its output, along each axis."""
     parameters: int
     gmac: float
     """Multiply-accumulates for a frame of 1280x720, in units of 1e9."""
     reach: int
-    """Pixels of the step's inputs that a sample of its result depends on, in each direction, at most."""
+    """Radius of the receptive field: pixels in each direction, at most, that a sample of its output depends on."""
     fed_by: tuple[str, ...]
-    """Names of the convolutions whose results it is given, by way of additions, activations and foldings."""
+    """Names of the convolutions whose outputs it reads, directly or through additions, activations and folding."""
 
 
 @dataclass(frozen=True, slots=True)
 class Anatomy:
-    """A network's convolutions and what they add up to."""
+    """A network's convolutions and their totals."""
 
     parts: list[Part]
     parameters: int
-    """Of the whole network; peepholes are in no convolution."""
+    """Of the whole network, including peephole weights."""
     past: int
     future: int
     is_recurrent: bool
@@ -63,12 +63,12 @@ class Anatomy:
 
     @property
     def reach(self) -> int:
-        """Pixels of one step, in each direction, at most."""
+        """Radius of the receptive field of one step: pixels in each direction, at most."""
         return max((part.reach for part in self.parts), default=0)
 
 
 def dissect(network: StreamNetwork, size: tuple[int, int] = SIZE) -> Anatomy:
-    """Follow one step of `network` on a frame of this (width, height); weights are not looked at, nor changed."""
+    """Trace one step of `network` on a frame of this (width, height). Weights are neither read nor changed."""
     network = deepcopy(network).to("meta").float()
     width, height = (-(-side // CELL) * CELL for side in size)
     frame = torch.empty(1, 6, height // 2, width // 2, device="meta")
@@ -92,7 +92,7 @@ def dissect(network: StreamNetwork, size: tuple[int, int] = SIZE) -> Anatomy:
 
 
 class _Tracer(TorchFunctionMode):
-    """Remembers for every tensor which convolutions it came from, and how far it reaches."""
+    """Records for every tensor which convolutions it came from, and the radius of its receptive field."""
 
     def __init__(self, height: int) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ class _Tracer(TorchFunctionMode):
         return result
 
     def hook(self, name: str) -> Any:
-        """A forward hook that notes a convolution's run under this name."""
+        """A forward hook that records a convolution under this name."""
 
         def note(layer: nn.Conv2d, inputs: tuple[Tensor, ...], result: Tensor) -> None:
             origin = self._came_from(inputs[0])
@@ -146,7 +146,7 @@ class _Tracer(TorchFunctionMode):
         return known[1] if known is not None else {}
 
     def _remember(self, tensor: Tensor, origin: dict[str, int]) -> None:
-        self._origin[id(tensor)] = tensor, origin  # the tensor is held, so that no other takes on its id
+        self._origin[id(tensor)] = tensor, origin  # keeps the tensor alive, so that no other gets its id
 
 
 def _tensors(value: Any) -> Iterable[Tensor]:
@@ -160,7 +160,7 @@ def _tensors(value: Any) -> Iterable[Tensor]:
 
 
 def to_text(anatomy: Anatomy) -> str:
-    """The table that people read."""
+    """A table for people."""
     rows = [("layer", "what", "channels", "result", "scale", "parameters", "GMAC", "reach")]
     for part in anatomy.parts:
         what = f"{part.kernel}x{part.kernel}" + (f" / {part.stride}" if part.stride > 1 else "")
@@ -168,7 +168,7 @@ def to_text(anatomy: Anatomy) -> str:
         numbers = f"{part.parameters:,}", f"{part.gmac:.3f}", f"{part.reach} px"
         rows.append((part.name, what, channels, result, f"1/{part.scale}", *numbers))
     total = f"{anatomy.parameters:,}", f"{anatomy.gmac:.2f}", f"{anatomy.reach} px"
-    rows.append(("all, with what is in no convolution", "", "", "1280x720", "", *total))
+    rows.append(("total, with peepholes", "", "", "1280x720", "", *total))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "  ".join(
@@ -181,14 +181,14 @@ def to_text(anatomy: Anatomy) -> str:
 
 
 def to_json(anatomy: Anatomy) -> dict[str, Any]:
-    """The same for programs; sizes are of a 1280x720 frame."""
+    """The same for programs; sizes are for a frame of 1280x720."""
     described = asdict(anatomy)
     return described | {"gmac": anatomy.gmac, "reach": anatomy.reach}
 
 
 def said_of_frames(anatomy: Anatomy) -> str:
-    """How many frames a step looks at, in words."""
+    """Which frames a step uses, in words."""
     if not anatomy.is_recurrent:
-        return "frames: each by itself"
+        return "frames: each on its own"
     after = f"{anatomy.future} after it" if anatomy.future else "none after it"
-    return f"frames: this one and {after}; through the state, every one since the last cut"
+    return f"frames: this one and {after}; through the state, all since the last cut"

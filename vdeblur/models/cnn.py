@@ -1,4 +1,4 @@
-"""The per-frame restorer: the same ladder without neighbours and without a state."""
+"""The per-frame network: the same encoder and decoder, without neighbouring frames and without a state."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .network import StreamNetwork
 
 
 class CNN(StreamNetwork):
-    """One frame -> its residual. For stills, dropped frames, and when the recurrent result is not finite."""
+    """One frame -> its residual. For stills, dropped frames, and frames whose recurrent result is not finite."""
 
     past = 0
     future = 0
@@ -25,18 +25,18 @@ class CNN(StreamNetwork):
 
     @property
     def reach(self) -> tuple[int, int]:
-        """Cells."""
+        """Radius of the receptive field in cells."""
         return self.encoder.reach, self.decoder.reach
 
     def encode(self, frame: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, 6, h, w) -> the skip and the features."""
+        """(n, 6, h, w) -> the skip connection and the features."""
         skip, features = self.encoder(frame)
         return skip, features
 
     def align(
         self, centre: Encoded[Tensor], future: Encoded[Tensor] | None, motion: Motion[Tensor] | None, state: None
     ) -> tuple[Tensor, ...]:
-        """The centre's features alone."""
+        """The centre's features only."""
         return centre.features
 
     def compute(self, *aligned: Tensor) -> tuple[Tensor]:
@@ -45,11 +45,11 @@ class CNN(StreamNetwork):
         return (self.decoder(features, skip),)
 
     def remember(self, centre: Encoded[Tensor], computed: tuple[Tensor, ...]) -> None:
-        """Nothing."""
+        """None: there is no state."""
 
     def forward(
         self, clip: Tensor, motion: Tensor | None = None, state: None = None, look_ahead: Tensor | None = None
     ) -> tuple[Tensor, None]:
-        """A whole clip at once, frame by frame."""
+        """All frames of a clip as one batch."""
         residual, _ = self.restore(self.encoded(clip.flatten(0, 1)))
         return residual.unflatten(0, clip.shape[:2]), None

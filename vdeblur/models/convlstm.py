@@ -1,9 +1,8 @@
-"""The recurrent restorer: a peephole ConvLSTM whose state travels along the stream and moves with the scene.
+"""The recurrent network: a peephole ConvLSTM whose state is aligned to each frame by optical flow.
 
-Each frame is seen beside the frame before it *as it was restored* and the frame after it, both warped along optical
-flow to where the centre shows the same things (frame recurrence, Sajjadi et al. 2018). The features of both neighbours,
-and the cell's h and c, are warped alike. So the state arrives where the scene has moved to, and detail that was once
-restored need not be found again.
+Its inputs are the frame, the previous frame *as restored*, and the next frame, both neighbours warped to the centre
+along optical flow (frame recurrence, Sajjadi et al. 2018). The features of both neighbours and the hidden and cell
+state are warped likewise, so that the state follows the scene, and detail that was restored once is reused.
 """
 
 from __future__ import annotations
@@ -23,25 +22,24 @@ from .network import StreamNetwork
 
 @dataclass(frozen=True)
 class ConvLSTMConfig(LadderConfig):
-    """The ladder's shape, and the cell's."""
+    """Widths and depths of the ladder and of the recurrent cell."""
 
     hidden: int = 32
     """Channels of h and c, at 1/8 scale."""
     carry: float = 0.8
-    """Share of h, of c and of a frame's change that goes on to the next frame, 0..1: under 1 all of them are bound to
-    fade, so that a run begun anywhere comes to the same frames after a while."""
+    """Decay per frame of h, of c and of the fed-back residual, 0..1. Below 1 the past fades, so that a run started
+    anywhere converges to the same frames."""
     neighbour: int = 24
-    """Channels of the features, at 1/8 scale, that a frame shows its neighbours."""
+    """Channels of the features, at 1/8 scale, that neighbouring frames use."""
     retention: float = 0.8
-    """Largest share of the cell that a step may keep, 0..1: the forget gate's ceiling. Under 1 what a frame left in
-    the state is bound to fade, so that a run begun anywhere comes to the same frames after a while."""
+    """Upper bound of the forget gate, 0..1: the largest share of c that a step may keep; see `carry`."""
 
 
 class Aligned(NamedTuple):
-    """What a step computes from, every part where the centre shows it."""
+    """The inputs of `ConvLSTM.compute`, all aligned to the centre."""
 
     beside: Tensor
-    """(n, 32, h/2, w/2): luma of the past frame as restored, and of the future frame, less the centre's; folded."""
+    """(n, 32, h/2, w/2): folded luma of the restored past frame and of the future frame, each minus the centre's."""
     motion: Tensor
     """(n, 4, h/4, w/4): flow to past and future, scaled."""
     skip: Tensor
@@ -57,18 +55,18 @@ class Aligned(NamedTuple):
 
 
 class Features(NamedTuple):
-    """What a frame is encoded to."""
+    """The features of a frame."""
 
     skip: Tensor
     """(n, quarter, h/2, w/2)."""
     deep: Tensor
     """(n, eighth, h/4, w/4)."""
     neighbour: Tensor
-    """(n, neighbour, h/4, w/4): what the frames beside this one see of it."""
+    """(n, neighbour, h/4, w/4): used by the frames before and after this one."""
 
 
 class Gates(NamedTuple):
-    """What the cell decides in a step, each (n, hidden, h, w): see `PeepholeCell`."""
+    """Gates of one step, each (n, hidden, h, w); see `PeepholeCell`."""
 
     i: Tensor
     f: Tensor
@@ -77,7 +75,7 @@ class Gates(NamedTuple):
 
 
 class PeepholeCell(nn.Module):
-    """ConvLSTM cell with peepholes (Shi et al. 2015, with the output gate looking at c(t-1)).
+    """ConvLSTM cell with peepholes (Shi et al. 2015, but the output gate reads c(t-1)).
 
     With W* the input's and U* the hidden state's convolutions, P* a weight per channel, s the logistic function:
 
@@ -85,9 +83,8 @@ class PeepholeCell(nn.Module):
         o = s(Wo x + Uo h(t-1) + Po c(t-1))      g = tanh(Wg x + Ug h(t-1))
         c(t) = f c(t-1) + i g                    h(t) = o tanh c(t)
 
-    With `retention` r < 1 the forget gate is r f in place of f. W is 1x1 (its input has just been through 3x3
-    convolutions), U is 3x3. Biases stand in W; the forget gate's starts at 1 so that the state is kept until training
-    finds reasons to forget.
+    With `retention` r < 1 the forget gate is r f instead of f. W is 1x1, since its input comes from 3x3 convolutions;
+    U is 3x3. W holds the biases; that of the forget gate is initialised to 1, so that untrained cells keep their state.
     """
 
     def __init__(self, inputs: int, hidden: int, retention: float = 1.0) -> None:
@@ -115,7 +112,7 @@ class PeepholeCell(nn.Module):
 
 
 class ConvLSTM(StreamNetwork):
-    """One past, the centre and one future frame -> residual of the centre, with a state that goes in and out."""
+    """One past frame, the centre and one future frame -> residual of the centre."""
 
     past = 1
     future = 1
@@ -130,7 +127,7 @@ class ConvLSTM(StreamNetwork):
         self.motion = zero(nn.Conv2d(4, config.eighth, 1, bias=False))
         self.cell = PeepholeCell(config.eighth, config.hidden, config.retention)
         self.recall = nn.Conv2d(config.hidden, config.eighth, 1)
-        # Luma arrives where the centre shows the same things, so that a convolution of single 4x4 pixels is enough.
+        # Luma is aligned to the centre, so a 1x1 convolution, over 4x4 pixels each, is enough.
         self.beside = zero(nn.Conv2d(2 * 16, config.quarter, 1, bias=False))
         self.decoder = Decoder(config)
         initialise(self)
@@ -141,12 +138,12 @@ class ConvLSTM(StreamNetwork):
 
     @property
     def reach(self) -> tuple[int, int]:
-        """Cells."""
+        """Radius of the receptive field in cells."""
         coarse = radius(self.fuse) + radius(self.cell.from_hidden)
         return self.encoder.reach, ceil(coarse / 2) + self.decoder.reach
 
     def encode(self, frame: Tensor) -> Features:
-        """(n, 6, h, w) -> its features."""
+        """(n, 6, h, w) -> features."""
         skip, deep = self.encoder(frame)
         return Features(skip, deep, activate(self.to_neighbour(deep)))
 
@@ -157,7 +154,7 @@ class ConvLSTM(StreamNetwork):
         motion: Motion[Tensor] | None,
         state: RecurrentState[Tensor] | None,
     ) -> Aligned:
-        """Warp all that the state and the future frame hold to the centre; see `StreamNetwork.align`."""
+        """Warp the state and the future frame to the centre; see `StreamNetwork.align`."""
         frame = centre.frame
         n, _, height, width = frame.shape
         skip, deep, own = centre.features
@@ -184,14 +181,14 @@ class ConvLSTM(StreamNetwork):
         return Aligned(beside, coarse.to(frame.dtype), skip, deep, past_features, after_features, h, c)
 
     def compute(self, *aligned: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The parts of `Aligned` -> residual (n, 6, h, w), and the next h and c."""
+        """The fields of `Aligned` -> residual (n, 6, h, w), next h, next c."""
         beside, motion, skip, deep, past, future, h, c = aligned
         features = activate(self.fuse(torch.cat([deep, past, future], dim=1)) + self.motion(motion))
         h, c = self.cell.step(features, h, c)
         return self.decoder(features + self.recall(h.to(features.dtype)), skip + self.beside(beside)), h, c
 
     def remember(self, centre: Encoded[Tensor], computed: tuple[Tensor, ...]) -> RecurrentState[Tensor]:
-        """The next state, with the frame as it is now restored."""
+        """The next state, with the restored frame."""
         residual, h, c = computed
         carry = self.config.carry
         restored = (centre.frame + carry * residual.to(centre.frame.dtype))[:, :4].clamp(*LUMA_RANGE)
@@ -204,7 +201,7 @@ class ConvLSTM(StreamNetwork):
         state: RecurrentState[Tensor] | None = None,
         look_ahead: Tensor | None = None,
     ) -> tuple[Tensor, RecurrentState[Tensor]]:
-        """A whole clip, frame by frame; gradients flow through h and c, not through the restored frames."""
+        """A clip, frame by frame. Gradients flow through h and c, but not through the restored frames."""
         n, t = clip.shape[:2]
         if motion is None:
             motion = clip.new_zeros(n, t, 4, *clip.shape[3:], dtype=torch.float32)
@@ -226,7 +223,7 @@ class ConvLSTM(StreamNetwork):
 
 
 def warp(x: Tensor, flow: Tensor) -> Tensor:
-    """x (n, c, h, w) sampled at each place plus flow (n, 2, h, w), bilinearly, edges repeated; float32."""
+    """x (n, c, h, w) sampled bilinearly at each position plus flow (n, 2, h, w), with repeated edges; float32."""
     height, width = flow.shape[2:]
     columns = torch.arange(width, device=flow.device, dtype=torch.float32)
     rows = torch.arange(height, device=flow.device, dtype=torch.float32)[:, None]
@@ -238,6 +235,6 @@ def warp(x: Tensor, flow: Tensor) -> Tensor:
 
 
 def warp_luma(phases: Tensor, flow: Tensor) -> Tensor:
-    """Luma's four phases (n, 4, h, w) along flow in their samples, at luma's full size."""
+    """Warp luma, given as four phases (n, 4, h, w), at full resolution; flow is in samples of the phases."""
     fine = 2 * F.interpolate(flow.float(), scale_factor=2.0, mode="bilinear", align_corners=False)
     return F.pixel_unshuffle(warp(F.pixel_shuffle(phases, 2), fine), 2).to(phases.dtype)

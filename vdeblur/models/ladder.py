@@ -1,11 +1,11 @@
-"""The ladder of features that both networks climb: frames folded to 1/4 scale, down to 1/8 (and 1/16) and back.
+"""The encoder and decoder of both networks: frames folded to 1/4 scale, down to 1/8 (and 1/16) and back up.
 
-Only plain convolutions and LeakyReLU: no normalisation and no global pooling (both leak between distant pixels, which
-shows as coloured mosaics on dark frames and makes tiles differ from the whole), no transposed convolution
-(checkerboards), and no fully connected layer, which would tie the network to one frame size.
+Only convolutions and LeakyReLU. Normalisation and global pooling would mix distant pixels, which shows as coloured
+mosaics on dark frames and makes tiles differ from the whole frame; transposed convolutions would show as checkerboards;
+a fully connected layer would fix the frame size.
 
 Frames are float tensors (n, 6, h, w) at half scale, h and w multiples of 8: the four phases of luma in 0..1, then Cb
-and Cr about 0, in -0.5..0.5 (see `vdeblur.backends.folding`). The network answers with a residual of the same shape.
+and Cr in -0.5..0.5 (see `vdeblur.backends.folding`). The output is a residual of the same shape.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 SLOPE = 0.1
 CELL = 16
-"""Pixels per sample of the coarsest features that there may be; sizes and tiles are multiples of it."""
+"""Pixels per sample of the coarsest possible features; padded sizes and tiles are multiples of it."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class LadderConfig:
     eighth: int = 80
     """Channels at 1/8."""
     sixteenth: int = 0
-    """Channels at 1/16, which sees long streaks whole; 0 goes no further than 1/8."""
+    """Channels at 1/16, whose receptive field covers long blur; 0: no 1/16 scale."""
     quarter_blocks: int = 0
     """Residual blocks at 1/4 scale on the way down."""
     encoder_blocks: int = 1
@@ -52,8 +52,8 @@ def activate(x: Tensor) -> Tensor:
 def space_to_depth(x: Tensor) -> Tensor:
     """Fold by 2: (n, c, 2h, 2w) -> (n, 4c, h, w), the four phases one after another (ONNX's SpaceToDepth).
 
-    The order of channels differs from torch's pixel_unshuffle, so that in channels_last memory whole runs of channels
-    are copied: more than ten times as fast on a CPU.
+    The order of channels differs from that of torch's pixel_unshuffle: in channels_last memory it copies contiguous
+    runs of channels, which is more than ten times as fast on a CPU.
     """
     n, c, h, w = x.shape
     if torch.onnx.is_in_onnx_export():
@@ -72,7 +72,7 @@ def depth_to_space(x: Tensor) -> Tensor:
 
 
 def _onnx(name: str, x: Tensor, shape: tuple[int, int, int, int], **settings: str) -> Tensor:
-    """An operator of ONNX in one piece: what torch does in its place would cost engines five."""
+    """A single ONNX operator; torch would export five instead."""
     return torch.onnx.ops.symbolic(name, (x,), {"blocksize": 2, **settings}, dtype=x.dtype, shape=shape, version=13)
 
 
@@ -90,12 +90,12 @@ class ResidualBlock(nn.Module):
 
 
 def residual_blocks(channels: int, count: int) -> nn.Sequential:
-    """`count` residual blocks in a row; none is the identity."""
+    """`count` residual blocks in sequence; the identity for 0."""
     return nn.Sequential(*(ResidualBlock(channels) for _ in range(count)))
 
 
 class Encoder(nn.Module):
-    """A folded frame -> features at 1/4 scale (the skip) and at 1/8."""
+    """A folded frame -> features at 1/4 scale (the skip connection) and at 1/8."""
 
     def __init__(self, config: LadderConfig) -> None:
         super().__init__()
@@ -107,20 +107,20 @@ class Encoder(nn.Module):
 
     @property
     def reach(self) -> int:
-        """Cells; a convolution at 1/4 scale looks a quarter of a cell far, one at 1/8 half a cell."""
+        """Radius of the receptive field in cells: 1/4 for a convolution at 1/4 scale, 1/2 at 1/8."""
         quarter = radius(self.stem) + radius(self.quarter_blocks) + radius(self.down)
         coarse = 0.5 + radius(self.coarse.blocks) if self.coarse else 0
         return ceil(quarter / 4 + radius(self.blocks) / 2 + coarse)
 
     def forward(self, frame: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, 6, h, w) -> the skip (n, quarter, h/2, w/2) and the features (n, eighth, h/4, w/4)."""
+        """(n, 6, h, w) -> skip (n, quarter, h/2, w/2), features (n, eighth, h/4, w/4)."""
         skip = self.quarter_blocks(activate(self.stem(space_to_depth(frame))))
         deep = self.blocks(activate(self.down(skip)))
         return skip, deep if self.coarse is None else deep + self.coarse(deep)
 
 
 class Coarse(nn.Module):
-    """Features at 1/8 scale, what is seen of them at 1/16, and back to 1/8. It starts out as zero."""
+    """Features at 1/8 scale -> a term computed at 1/16 to add to them; initialised to zero."""
 
     def __init__(self, config: LadderConfig) -> None:
         super().__init__()
@@ -134,17 +134,17 @@ class Coarse(nn.Module):
 
 
 def zero(convolution: nn.Conv2d) -> nn.Conv2d:
-    """The same convolution, with nothing but zeros in it."""
+    """The same convolution with all parameters zero."""
     for parameter in convolution.parameters():
         nn.init.zeros_(parameter)
     return convolution
 
 
 class Decoder(nn.Module):
-    """Features at 1/8 scale and the skip at 1/4 -> the residual of the frame. It starts out as zero.
+    """Features at 1/8 scale and the skip connection at 1/4 -> the residual of the frame; initialised to zero.
 
-    The coarse features scale and shift the skip (FiLM, Perez et al. 2018, here for every pixel): what the blur is like
-    decides how detail is sharpened, which a sum alone cannot say.
+    The coarse features scale and shift the skip at every pixel (FiLM, Perez et al. 2018): the kind of blur decides how
+    detail is sharpened, which adding them could not express.
     """
 
     def __init__(self, config: LadderConfig) -> None:
@@ -159,7 +159,7 @@ class Decoder(nn.Module):
 
     @property
     def reach(self) -> int:
-        """Cells."""
+        """Radius of the receptive field in cells."""
         quarter = radius(self.blocks) + radius(self.head)
         return ceil(quarter / 4 + radius(self.blocks_before) / 2 + 0.5)
 
@@ -172,16 +172,16 @@ class Decoder(nn.Module):
 
 
 def radius(module: nn.Module) -> int:
-    """How many samples far the convolutions of a module look, one after another."""
+    """Radius, in samples, of the receptive field of a module's convolutions in sequence."""
     return sum(conv.kernel_size[0] // 2 for conv in module.modules() if isinstance(conv, nn.Conv2d))
 
 
 BRANCH = 0.25
-"""Scale at which residual branches begin: without normalisation a dozen of them at full scale blow features up."""
+"""Initial scale of residual branches: without normalisation, features grow too large over a dozen unscaled ones."""
 
 
 def initialise(network: nn.Module) -> None:
-    """Kaiming initialisation (He et al. 2015) of every convolution that is not already zero; see `BRANCH`."""
+    """Kaiming initialisation (He et al. 2015) of every convolution that is not zero; see `BRANCH`."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and bool(torch.any(module.weight != 0)):
             nn.init.kaiming_normal_(module.weight, a=SLOPE, nonlinearity="leaky_relu")

@@ -1,9 +1,9 @@
-"""What a network saw, and why it did what it did: `explain` an input, and write the answer as a page, pictures or JSON.
+"""`explain`: what a network changed in an input, and why, as a page, images or JSON.
 
-Per frame: its motion blur, what each source (this frame, the ones before and after, the carried state) added to the
-change, the recurrent cell's gates, and how far symmetric views of the frame agree. For one frame: integrated
-gradients beside the ablation, and the pixels and past frames that moved a point. Each map is calibrated on pairs with
-a known truth.
+Per frame: motion blur, the contribution of each source (this frame, the frames before and after, the carried state),
+the gates of the recurrent cell, and the spread over symmetric views. For one frame: integrated gradients compared with
+the ablation, and the influence of pixels and past frames on a point. The maps are calibrated on pairs with a known
+truth.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
-"""Where an answer came from: the residual as a sum of one part for every source.
+"""Attribution of a residual to its sources, by ablation.
 
-Each source beyond the frame itself is left out in every combination with the others; its part is the mean of what it
-adds, over all orders in which the sources could have come (Shapley 1953; Lundberg and Lee 2017). The frame's own part
-is the network's answer to that frame alone. So the parts add up to the residual exactly, but for rounding (`gap`).
+The sources other than the frame itself are removed in every combination. The part of a source is its Shapley value:
+the mean of what it adds, over all orders of adding the sources (Shapley 1953; Lundberg and Lee 2017). The part of the
+frame itself is the residual for that frame alone. The parts sum to the residual, up to rounding (`gap`).
 
-How much of the answer only comes about by several sources together is told by `together`: what is left of the
-residual when each source is credited with no more than what is lost without it. `integrated_gradients` is an
-independent check that follows the network's derivatives in place of leaving anything out (Sundararajan et al. 2017).
+`together` measures interaction: what remains of the residual if each source is only credited with what is lost without
+it. `integrated_gradients` is an independent check by the network's derivatives (Sundararajan et al. 2017).
 """
 
 from __future__ import annotations
@@ -23,29 +22,29 @@ from ...models.convlstm import Aligned
 from .sources import AFTER, BEFORE, SOURCES, STATE, THIS, NetworkStream
 
 ANY_CHANGE = 0.05 / 255
-"""Mean absolute residual of luma (0..1) below which a frame counts as unchanged, and there is nothing to share."""
+"""Mean absolute residual of luma (0..1) below which a frame counts as unchanged and has no shares."""
 STEPS = 12
-"""Points at which integrated gradients look."""
+"""Number of points of the numerical integration."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Attribution:
-    """The residual of one frame, (1, 6, h, w) at half size (see `models.ladder`), and what it is made of."""
+    """The residual of a frame, (1, 6, h, w) at half size (see `models.ladder`), and its parts."""
 
     residual: Tensor
     parts: Mapping[str, Tensor]
-    """For each of SOURCES, of the residual's shape; zero for a source that was not there."""
+    """For each of SOURCES, in the shape of the residual; zero for an absent source."""
     rest: Tensor
-    """The residual less the frame's own part and what is lost without each other source."""
+    """The residual minus the part of the frame itself and minus what is lost without each other source."""
 
     @property
     def gap(self) -> float:
-        """Largest difference between the residual and the sum of its parts, luma 0..1: rounding alone."""
+        """Largest difference between the residual and the sum of its parts, luma 0..1: rounding errors."""
         return float((sum(self.parts.values()) - self.residual)[:, :4].abs().max())
 
     @property
     def shares(self) -> dict[str, float] | None:
-        """Each source's share of all the change in luma that the parts make, 0..1, in sum 1; None without change."""
+        """Share of each source in the absolute values of all parts, in luma, summing to 1; None without a change."""
         if float(self.residual[:, :4].abs().mean()) < ANY_CHANGE:
             return None
         sizes = {source: float(part[:, :4].abs().sum(dtype=torch.float64)) for source, part in self.parts.items()}
@@ -54,15 +53,15 @@ class Attribution:
 
     @property
     def together(self) -> float:
-        """Mean size of `rest` over that of the residual, in luma; 0 where every source acts by itself."""
+        """Mean absolute `rest` over that of the residual, in luma; 0 if sources do not interact."""
         whole = float(self.residual[:, :4].abs().mean())
         return float(self.rest[:, :4].abs().mean()) / whole if whole >= ANY_CHANGE else 0.0
 
 
 def attribute(answer: Callable[[frozenset[str]], Tensor], others: tuple[str, ...], whole: Tensor) -> Attribution:
-    """The parts of `whole`, the answer with all of `others` there; `answer(kept)` is the one with just those kept.
+    """The parts of `whole`, the residual with all of `others`; `answer(kept)` is the residual with only those kept.
 
-    2^n - 1 answers are asked for, for n sources beyond the frame itself.
+    Calls `answer` 2^n - 1 times for n other sources.
     """
     everything = frozenset(others)
     answers = {everything: whole}
@@ -79,7 +78,7 @@ def attribute(answer: Callable[[frozenset[str]], Tensor], others: tuple[str, ...
 
 
 def _shapley(answers: Mapping[frozenset[str], Tensor], source: str, others: frozenset[str]) -> Tensor:
-    """Mean of what `source` adds, over all orders in which it and the others may come."""
+    """Mean of what `source` adds, over all orders of adding it and the others."""
     count = len(others) + 1
     added = torch.zeros_like(answers[others])
     for size in range(count):
@@ -91,14 +90,14 @@ def _shapley(answers: Mapping[frozenset[str], Tensor], source: str, others: froz
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Two ways of sharing out the same answer; shares are of its energy, and may be negative or above 1."""
+    """Two attributions of one residual, as shares of its energy, which may be negative or above 1."""
 
     ablation: dict[str, float]
     """<part, residual> / <residual, residual>, in luma."""
     gradients: dict[str, float]
-    """The same of integrated gradients."""
+    """The same for integrated gradients."""
     gap: float
-    """What the integrated gradients miss of the whole, as a share of it: their path is walked in finite steps."""
+    """Error of the numerical integration: 1 minus the sum of `gradients`."""
 
 
 def check(
@@ -108,7 +107,7 @@ def check(
     others: tuple[str, ...],
     found: Attribution,
 ) -> Check | None:
-    """Set ablation against integrated gradients for one frame; None without change, or nothing but the frame itself."""
+    """Compare ablation with integrated gradients for one frame; None without a change or other sources."""
     if not others or found.shares is None:
         return None
     towards = found.residual[:, :4]
@@ -122,10 +121,10 @@ def check(
 def integrated_gradients(
     stream: NetworkStream, aligned: tuple[Tensor, ...], alone: tuple[Tensor, ...], towards: Tensor, steps: int = STEPS
 ) -> dict[str, float]:
-    """For each source beyond the frame: the integral, from `alone` to `aligned`, of d<luma, towards> along it.
+    """For each source other than the frame: the integral of d<luma, towards> on the line from `alone` to `aligned`.
 
-    The sum is what the answer changes by towards `towards` (luma's phases, (n, 4, h, w)) between the two ends, but
-    for the finite number of steps. Costs about 3 `steps` answers.
+    `towards` is a direction in the luma phases (n, 4, h, w). The sum is the change along it between the ends, up to
+    the error of the numerical integration. Costs about as much as 3 `steps` residuals.
     """
     ways = [there - left_out for there, left_out in zip(aligned, alone, strict=True)]
     slopes = [torch.zeros_like(way) for way in ways]

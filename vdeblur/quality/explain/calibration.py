@@ -1,4 +1,4 @@
-"""How far an explanation can be trusted: its maps against the truth, on pairs where there is one."""
+"""Calibration: the maps of an explanation compared with the truth, on pairs with a known one."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ from .steps import NetworkSteps, Step
 
 CLIPS = 3
 SMALLEST = 96
-"""Pixels a side below which a picture is too small to be shaken."""
+"""Smallest side in pixels of an image to be shaken."""
 SAMPLES = 40_000
-"""Pixels per frame that are compared, drawn at random."""
+"""Random pixels to compare per frame."""
 FRAMES_OF_PAIRS = 24
-"""Frames read of each clip of a folder of pairs, and so many clips at most."""
+"""Most clips of a folder of pairs, and most frames of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Calibrations:
-    """What the maps are worth; None where it could not be measured."""
+    """Results of calibration; None if it could not be measured."""
 
     measured_on: str
     certainty: Calibration | None
     motion: MotionCalibration | None
 
 
-def calibrate(steps: Callable[[], NetworkSteps], pictures: Sequence[Image], pairs: str | None) -> Calibrations:
-    """Certainty on the `pairs` folder, else on `pictures` (RGB, sharp) shaken by known exposures; motion on the latter.
+def calibrate(steps: Callable[[], NetworkSteps], images: Sequence[Image], pairs: str | None) -> Calibrations:
+    """Calibrate motion on `images` (RGB, sharp), shaken by known exposures, and certainty on `pairs`, or else the same.
 
-    `steps` makes a fresh run along a stream. Raises InputError where `pairs` holds none.
+    `steps` returns a fresh run along a stream. Raises InputError for a folder without pairs.
     """
     clips = [
-        shaken(np.random.default_rng(index), picture)
-        for index, picture in enumerate(pictures)
-        if min(picture.shape[:2]) >= SMALLEST
+        shaken(np.random.default_rng(index), image)
+        for index, image in enumerate(images)
+        if min(image.shape[:2]) >= SMALLEST
     ]
     own = [(clip, _taken(steps(), [rgb_frame(p, i) for i, p in enumerate(clip.blurred)])) for clip in clips]
     motion = _of_motion(own) if own else None
@@ -71,9 +71,9 @@ def calibrate(steps: Callable[[], NetworkSteps], pictures: Sequence[Image], pair
     return Calibrations(said, _of_certainty(measured), motion)
 
 
-def rgb_frame(picture: Image, index: int) -> Frame:
+def rgb_frame(image: Image, index: int) -> Frame:
     """A frame of 8-bit RGB (height, width, 3)."""
-    planes = tuple(np.ascontiguousarray(picture[..., channel]) for channel in range(3))
+    planes = tuple(np.ascontiguousarray(image[..., channel]) for channel in range(3))
     color = Color(primaries=1, transfer=13, matrix=MATRIX_RGB, full_range=True)
     return Frame(planes, Layout("rgb"), color, pts=index, time_base=Fraction(1, 25))
 
@@ -83,7 +83,7 @@ def _taken(steps: NetworkSteps, frames: Iterable[Frame]) -> list[Step]:
 
 
 def _of_certainty(measured: Iterable[tuple[Step, NDArray[np.float32]]]) -> Calibration | None:
-    """Spread against error over a sample of every frame's pixels."""
+    """Spread and error of a sample of pixels from every frame."""
     rng = np.random.default_rng(0)
     deviations, errors = [], []
     for step, truth in measured:
@@ -98,7 +98,7 @@ def _of_certainty(measured: Iterable[tuple[Step, NDArray[np.float32]]]) -> Calib
 
 
 def _of_motion(own: Sequence[tuple[KnownClip, list[Step]]]) -> MotionCalibration:
-    """The map as an explanation makes it, with the exposure's share fitted for each clip, against the truth."""
+    """Motion maps as in an explanation, with the exposure fitted per clip, compared with the truth."""
     estimated, true = [], []
     for clip, steps in own:
         fields = [step.velocity for step in steps if step.velocity is not None]
@@ -111,7 +111,7 @@ def _of_motion(own: Sequence[tuple[KnownClip, list[Step]]]) -> MotionCalibration
 
 
 def against_truth(estimated: Sequence[Field], true: Sequence[Field]) -> MotionCalibration:
-    """Compare fields pixel by pixel; an estimate may be larger than the truth by the padding of its frame."""
+    """Compare fields pixel by pixel; padding of an estimate beyond the truth is ignored."""
     guess = np.concatenate([e[: t.shape[0], : t.shape[1]].reshape(-1, 2) for e, t in zip(estimated, true, strict=True)])
     truth = np.concatenate([t.reshape(-1, 2) for t in true])
     ours, theirs = np.hypot(*guess.T), np.hypot(*truth.T)

@@ -1,4 +1,4 @@
-"""The recurrent cell at work: its gates i, f, o, the candidate g and the cell c, as `models.convlstm` defines them."""
+"""Activity of the recurrent cell: gates i, f, o, candidate g and cell state c of `models.convlstm`."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from ...models.convlstm import Aligned, ConvLSTM
 
 NAMES = ("i", "f", "o", "g", "c")
 SATURATED = 0.05
-"""A gate this close to either of its ends counts as saturated."""
+"""A gate this close to an end of its range counts as saturated."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CellAtWork:
-    """One step of the cell. Maps are means over channels (of absolute values for g and c), (height, width) at 1/8."""
+    """One step of the cell. Maps are means over channels, of absolute values for g and c, (h, w) at 1/8 scale."""
 
     maps: dict[str, NDArray[np.float32]]
     means: dict[str, float]
     """Of the maps."""
     carried: float
-    """Mean |c| that came from the frame before: 0 where the cell starts anew."""
+    """Mean |c| from the frame before; 0 after a reset."""
     half_life: float
-    """Frames after which half of what the cell holds is forgotten, at the median of the forget gate."""
+    """Half-life of the cell state in frames, at the median of the forget gate."""
     saturated: dict[str, float]
-    """Share of each gate's values within 0.05 of an end of its range."""
+    """Share of the values of each gate within 0.05 of an end of its range."""
 
     def figures(self) -> dict[str, object]:
-        """What JSON says of it."""
+        """Everything except the maps, for JSON."""
         return {key: value for key, value in asdict(self).items() if key != "maps"}
 
 
 @contextmanager
 def watched(network: StreamNetwork) -> Iterator[list[Tensor]]:
-    """Within it, what the network's cell is given as its input x is put into the list; nothing without a cell."""
+    """Record the inputs x of the network's cell in a list; it stays empty without a cell."""
     seen: list[Tensor] = []
     if not isinstance(network, ConvLSTM):
         yield seen
@@ -52,7 +52,7 @@ def watched(network: StreamNetwork) -> Iterator[list[Tensor]]:
 
 
 def at_work(network: StreamNetwork, aligned: tuple[Tensor, ...], x: Tensor) -> CellAtWork | None:
-    """What the cell does in a step on `aligned`, its input being x; None for a network without one."""
+    """The activity of the cell in a step on `aligned` with input x; None for a network without a cell."""
     if not isinstance(network, ConvLSTM) or not isinstance(aligned, Aligned):
         return None
     return _summary(*network.cell.gates(x, aligned.h, aligned.c), aligned.c, network.cell.retention)

@@ -1,4 +1,4 @@
-"""Collecting: the steps of a run in figures and images."""
+"""Collects figures and images of the steps of a run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Collector:
         self._loaded, self._options, self._selection = loaded, options, selection
         self._steps = loaded.steps(options.views)
         self._stride = max(selection.count // (2 * options.most_shown), 1)
-        self._pictures: list[tuple[float, Image]] = []
+        self._images: list[tuple[float, Image]] = []
         self.frames: list[FrameFacts] = []
         self.shown: list[Shown] = []
         self.focus: int | None = None
@@ -89,7 +89,7 @@ class Collector:
         is_focus = self.focus is None and self._selection.is_focus(facts.frame, facts.seconds, next_seconds)
         if len(self.frames) % self._stride == 0 or is_focus:
             self.shown.append(_shown(step, facts))
-            self._pictures.append((facts.blur_px or 0.0, _for_calibration(step.window.centre)))
+            self._images.append((facts.blur_px or 0.0, _for_calibration(step.window.centre)))
         self.frames.append(facts)
         if is_focus:
             self._look_closer(facts.frame)
@@ -101,7 +101,7 @@ class Collector:
         first = self.frames[0].frame
         kept = [s.facts.frame == self.focus or (s.facts.frame - first) % self._stride == 0 for s in self.shown]
         self.shown = [entry for entry, stays in zip(self.shown, kept, strict=True) if stays]
-        self._pictures = [entry for entry, stays in zip(self._pictures, kept, strict=True) if stays]
+        self._images = [entry for entry, stays in zip(self._images, kept, strict=True) if stays]
 
     def _look_closer(self, frame: int) -> None:
         self.focus = frame
@@ -111,11 +111,11 @@ class Collector:
                 self.reach = self._steps.reach(self._options.point)
 
     def sharpest(self) -> list[Image]:
-        """The least blurred of the pictures kept for calibration."""
-        return [picture for _, picture in sorted(self._pictures, key=lambda entry: entry[0])[:CLIPS]]
+        """The sharpest of the images kept for calibration."""
+        return [image for _, image in sorted(self._images, key=lambda entry: entry[0])[:CLIPS]]
 
     def explanation(self, input: str, size: tuple[int, int]) -> Explanation:
-        """All of it, but for the calibration."""
+        """The explanation, without its calibration."""
         is_network = isinstance(self._steps, NetworkSteps)
         flows = [f.flow_px for f in self.frames if f.flow_px is not None]
         blurs = [f.blur_px or 0.0 for f in self.frames if f.flow_px is not None]
@@ -138,7 +138,7 @@ class Collector:
 
 
 def facts_of(step: Step, index: int, seconds: float) -> FrameFacts:
-    """A step in figures."""
+    """The figures of a step."""
     change, found, field = step.change, step.attribution, step.velocity
     marked = None if step.deviation is None or change is None else beyond_evidence(change, step.deviation)
     return FrameFacts(
@@ -183,7 +183,7 @@ def _shown(step: Step, facts: FrameFacts) -> Shown:
 
 
 def _for_calibration(frame: Frame) -> Image:
-    """The middle of the frame at half its size, RGB."""
+    """The middle of the frame at half size, RGB."""
     (half,) = halved([drawing.rgb(frame)])
     width, height = (min(most, side) for most, side in zip(CALIBRATION_SIZE, half.shape[1::-1], strict=True))
     top, left = (half.shape[0] - height) // 2, (half.shape[1] - width) // 2

@@ -1,4 +1,4 @@
-"""Maps as pictures: transparent where there is nothing to say, so that they can be laid over the frame."""
+"""Maps as images, transparent where they are zero, to overlay on the frame."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from .sources import AFTER, BEFORE, STATE, THIS
 Map = NDArray[np.float32]
 
 COLOURS = {THIS: (10, 122, 191), BEFORE: (213, 94, 0), AFTER: (0, 158, 115), STATE: (184, 90, 148)}
-"""RGB of each source; Okabe and Ito's palette, told apart by most colour-blind people."""
+"""RGB of each source, from the palette of Okabe and Ito for colour-blind people."""
 MARK = (255, 40, 40)
 WIDEST_FRAME, WIDEST_LAYER = 960, 480
-"""Pixels; wider pictures are made smaller."""
+"""Pixels; wider images are scaled down."""
 
 
 def rgb(frame: Frame) -> Image:
-    """The frame as people see it, 8 bits."""
+    """The frame as 8-bit RGB."""
     from ...media.planes import video_frame
 
     return np.asarray(video_frame(frame).to_ndarray(format="rgb24"), np.uint8)
 
 
 def heat(values: Map, top: float) -> Image:
-    """Values of 0..top as a glow: nothing where they are 0, from purple to yellow above."""
+    """Values of 0..top as a heat map from purple to yellow, transparent at 0."""
     part = np.clip(values / top, 0, 1)
     glow = cv2.applyColorMap(np.rint(90 + part * 165).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
     return _with_alpha(np.asarray(glow, np.uint8), np.sqrt(part))
 
 
 def wheel(field: Field, top: float) -> Image:
-    """Directions as hues, lengths of 0..top px as strength."""
+    """A field with directions as hue and lengths of 0..top px as saturation."""
     part = np.clip(length(field) / max(top, 1e-6), 0, 1)
     hue = np.mod(np.arctan2(field[..., 1], field[..., 0]) / np.pi * 90, 180)
     hsv = np.stack([hue, 255 * part, np.full_like(hue, 255)], axis=-1)
@@ -45,7 +45,7 @@ def wheel(field: Field, top: float) -> Image:
 
 
 def shares(parts: Mapping[str, Map], top: float) -> Image:
-    """Each pixel in the colours of the sources that weigh most in its change, as strong as that, of 0..top, is."""
+    """Each pixel in the mixed colours of its main sources, with an opacity by its change of 0..top."""
     weights = {source: np.square(part) for source, part in parts.items()}
     whole = np.maximum(sum(weights.values()), 1e-12)
     mixed = sum((weight / whole)[..., None] * np.array(COLOURS[source]) for source, weight in weights.items())
@@ -53,22 +53,22 @@ def shares(parts: Mapping[str, Map], top: float) -> Image:
 
 
 def marks(where: NDArray[np.bool_]) -> Image:
-    """Red where marked."""
+    """Red where marked, else transparent."""
     return _with_alpha(np.broadcast_to(np.array(MARK, np.uint8), (*where.shape, 3)), where.astype(np.float32))
 
 
-def with_arrows(picture: Image, arrows: list[list[float]]) -> Image:
-    """A copy with an arrow for each [x, y, dx, dy], in shares of the picture's width."""
-    drawn = picture.copy()
+def with_arrows(image: Image, arrows: list[list[float]]) -> Image:
+    """A copy with an arrow for each [x, y, dx, dy], in units of the image width."""
+    drawn = image.copy()
     for x, y, dx, dy in arrows:
-        start, end = ((round(a * picture.shape[1]), round(b * picture.shape[1])) for a, b in ((x, y), (x + dx, y + dy)))
+        start, end = ((round(a * image.shape[1]), round(b * image.shape[1])) for a, b in ((x, y), (x + dx, y + dy)))
         for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
             cv2.arrowedLine(drawn, start, end, colour, thickness, cv2.LINE_AA, tipLength=0.3)
     return drawn
 
 
 def arrows(field: Field, across: int = 16) -> list[list[float]]:
-    """[x, y, dx, dy] on a coarse grid, centred on each place, in shares of the frame's width; short ones left out."""
+    """[x, y, dx, dy] of arrows centred on a coarse grid, in units of the frame width, without short ones."""
     height, width = field.shape[:2]
     step = max(width // across, 1)
     found = []
@@ -82,25 +82,25 @@ def arrows(field: Field, across: int = 16) -> list[list[float]]:
 
 
 def over(frame: Image, layer: Image) -> Image:
-    """The layer laid over the frame's grey, at the frame's size."""
+    """The layer over the frame in grey, at the size of the frame."""
     layer = np.asarray(cv2.resize(layer, frame.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
     grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)[..., None].astype(np.float32) * 0.7
     alpha = layer[..., 3:].astype(np.float32) / 255
     return np.rint(grey * (1 - alpha) + layer[..., :3] * alpha).astype(np.uint8)
 
 
-def at_most(picture: Image, width: int) -> Image:
-    """The picture made smaller where it is wider."""
-    if picture.shape[1] <= width:
-        return picture
-    height = max(round(picture.shape[0] * width / picture.shape[1]), 1)
-    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+def at_most(image: Image, width: int) -> Image:
+    """The image, scaled down to this width if it is wider."""
+    if image.shape[1] <= width:
+        return image
+    height = max(round(image.shape[0] * width / image.shape[1]), 1)
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def webp(picture: Image, quality: int = 85) -> bytes:
-    """Encoded; alpha is kept."""
-    order = [2, 1, 0, 3][: picture.shape[2]]
-    _, encoded = cv2.imencode(".webp", np.ascontiguousarray(picture[..., order]), [cv2.IMWRITE_WEBP_QUALITY, quality])
+def webp(image: Image, quality: int = 85) -> bytes:
+    """Encode as WebP, with alpha."""
+    order = [2, 1, 0, 3][: image.shape[2]]
+    _, encoded = cv2.imencode(".webp", np.ascontiguousarray(image[..., order]), [cv2.IMWRITE_WEBP_QUALITY, quality])
     return encoded.tobytes()
 
 

@@ -1,7 +1,7 @@
-"""Evidence: a side-car for a restored video that says, frame by frame, what was done to it, and from what.
+"""Evidence: a sidecar file for a restored video with the explanation of every frame.
 
-The input is restored once more as it is explained, and each frame is set against the restored file's own: the hashes
-tie the figures to the files, and the agreement says whether that file really is what this model makes of this input.
+The input is restored again while it is explained, and each frame is compared with the restored file. Hashes tie the
+figures to the files; the agreement shows whether the file really is this model's result for this input.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from .steps import Step
 
 FORMAT = "vdeblur-evidence/1"
 AGREES_DB = 30.0
-"""Luma's PSNR below which a frame of the restored file is not what the model gives, lossy coding allowed for."""
+"""Lowest PSNR of luma at which a frame counts as the model's result; leaves room for lossy coding."""
 MOST_DB = 100.0
-"""Of equal frames."""
+"""PSNR of equal frames."""
 
 
 def evidence_path(restored: str) -> Path:
-    """Where the side-car of a restored file lies."""
+    """The path of the sidecar file of a restored file."""
     return Path(f"{restored.rstrip('/')}.evidence.json")
 
 
@@ -47,10 +47,11 @@ def write_evidence(
     *,
     on_frame: OnFrame | None = None,
 ) -> tuple[Explanation, dict[str, Any]]:
-    """Explain `input`, compare with the file `restored` from it, and write the side-car beside that.
+    """Explain `input`, compare with the file `restored` from it, and write the sidecar file next to it.
 
-    Returns the explanation and what was written. Raises what `explain` raises, InputError where the restored file has
-    other sizes or fewer frames, and OutputError where the side-car cannot be written.
+    Returns the explanation and the content of the sidecar file. Raises the errors of `explain`; UsageError if `options`
+    select only some frames; InputError if the restored file has other sizes or another number of frames; OutputError if
+    the sidecar file cannot be written.
     """
     if options.at is not None or options.frames is not None:
         raise UsageError("evidence covers all frames: give neither a time nor a range of frames")
@@ -64,7 +65,7 @@ def write_evidence(
         explanation = explain(input, model, options, on_frame=on_frame, on_step=note)
         surplus = sum(1 for _ in theirs)
     if surplus:
-        raise InputError(f"{restored}: has {surplus} frames more than {input}; it was not restored from it")
+        raise InputError(f"{restored}: has {surplus} frames more than {input}, so it was not restored from it")
     evidence = _of(explanation, input, restored, options.scene_cuts, frames)
     target = evidence_path(restored)
     try:
@@ -75,32 +76,32 @@ def write_evidence(
 
 
 def read_evidence(path: str | Path) -> dict[str, Any]:
-    """The side-car in a file; InputError where it is none."""
+    """Read a sidecar file. Raises InputError if it is not one."""
     try:
         found: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
         if found["format"] == FORMAT:
             return found
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: cannot be read as evidence ({reason_of(error)})") from error
-    raise InputError(f"{path}: is no evidence of this version")
+        raise InputError(f"{path}: not a readable evidence file ({reason_of(error)})") from error
+    raise InputError(f"{path}: not an evidence file of this version")
 
 
 def _next(theirs: Iterator[Frame], restored: str, index: int) -> Frame:
     frame = next(theirs, None)
     if frame is None:
-        raise InputError(f"{restored}: ends after {index} frames; it is not the whole input, restored")
+        raise InputError(f"{restored}: ends after {index} frames, before the input")
     return frame
 
 
 def _frame(step: Step, facts: FrameFacts, output: Frame) -> dict[str, Any]:
     if output.size != step.restored.size:
         sizes = (f"{w}x{h}" for w, h in (output.size, step.restored.size))
-        raise InputError("the restored file's frames are {}, the input's {}; they must be alike".format(*sizes))
+        raise InputError("the restored file has frames of {}, but the input of {}".format(*sizes))
     return {"pts": step.window.centre.pts, "agreement_db": agreement_db(step.restored, output)} | asdict(facts)
 
 
 def agreement_db(one: Frame, two: Frame) -> float:
-    """PSNR of the first planes (luma, or red), both as 8-bit levels; 100 for equal ones."""
+    """PSNR of the first planes (luma or red), as 8-bit levels; 100 for equal planes."""
     a, b = (f.planes[0].astype(np.float32) / np.float32(1 << (f.layout.bits - 8)) for f in (one, two))
     error = float(np.square(a - b).mean())
     return MOST_DB if error == 0 else min(float(10 * np.log10(255**2 / error)), MOST_DB)

@@ -1,12 +1,12 @@
-"""An explanation: what was found out about an input, and how it is written down."""
+"""An explanation: findings about an input, and how to write them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from .findings import Findings
+from .images import write_images
 from .page import write_page
-from .pictures import write_pictures
 
 
 class Explanation(Findings):
@@ -15,9 +15,9 @@ class Explanation(Findings):
     __slots__ = ()
 
     def write_page(self, path: str | Path) -> None:
-        """Write the HTML page, whole or not at all; OutputError where that cannot be."""
+        """Write the HTML page, atomically. Raises OutputError."""
         write_page(self, path)
 
-    def write_pictures(self, folder: str | Path) -> None:
-        """Write a PNG of every layer of every frame shown into a folder; OutputError where that cannot be."""
-        write_pictures(self, folder)
+    def write_images(self, folder: str | Path) -> None:
+        """Write a PNG image of every layer of every frame shown. Raises OutputError."""
+        write_images(self, folder)

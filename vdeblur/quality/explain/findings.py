@@ -1,4 +1,4 @@
-"""What is found out about an input: figures for every frame, pictures for some, and what they are worth."""
+"""Findings about an input: figures for every frame, images for some, and their calibration."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ FORMAT = "vdeblur-explanation/1"
 
 @dataclass(frozen=True, slots=True)
 class FrameFacts:
-    """Figures of one frame. None where they were not asked for, or the model has no answer."""
+    """Figures of one frame; None if not requested or not available for the model."""
 
     frame: int
-    """Counted from 0 at the start of the input; by its nominal frame rate where reading began later (`--at`)."""
+    """Counted from 0 at the start of the input; estimated from the frame rate if reading started later (`at`)."""
     seconds: float
     is_cut: bool
-    """Whether a scene starts here, so that nothing was known of a past."""
+    """Whether a scene starts here, without a past."""
     is_fallback: bool
-    """Whether the network's result was not finite, so that the frame stands as it came."""
+    """Whether the network's result was not finite, so that the frame is unchanged."""
     change: float
     """Mean absolute change of luma, 8-bit levels."""
     flow_px: float | None = None
     """Median motion, pixels per frame time."""
     blur_px: float | None = None
-    """Length of the blur as seen in the frame alone (`blurriness`)."""
+    """Length of the blur, estimated from the frame alone (`blurriness`)."""
     shares: dict[str, float] | None = None
-    """Share of each source in the change, 0..1, in sum 1; None where nothing changed."""
+    """Share of each source in the change, 0..1, summing to 1; None without a change."""
     together: float | None = None
-    """Mean size of what only came about by several sources together, over the mean change."""
+    """Mean absolute change by interaction of sources, over the mean absolute change."""
     gap: float | None = None
-    """Largest difference between the change and the sum of its parts at any pixel, 8-bit levels: rounding alone."""
+    """Largest difference between the change and the sum of its parts at any pixel, 8-bit levels: rounding errors."""
     cell: dict[str, Any] | None = None
     """Means, half-life and saturation; see `cell.CellAtWork`."""
     spread: float | None = None
@@ -43,12 +43,12 @@ class FrameFacts:
     spread_95: float | None = None
     """Its 95th percentile."""
     beyond_evidence: float | None = None
-    """Share of the pixels whose change is visible but less than twice its own spread."""
+    """Share of pixels whose change is visible but less than twice its spread."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shown:
-    """Pictures of one frame, encoded as WebP, by name."""
+    """Images of one frame, encoded as WebP, by name."""
 
     facts: FrameFacts
     before: bytes
@@ -60,22 +60,22 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class MotionCalibration:
-    """The motion map against the truth, on frames of the footage that were shaken by known exposures."""
+    """The motion map compared with the truth, on frames of the input shaken by known exposures."""
 
     pixels: int
     correlation: float
-    """Pearson's, of true and estimated length."""
+    """Pearson's, between true and estimated length."""
     median_error_px: float
     """Of the length."""
     median_length_px: float
     """True."""
     direction_degrees: float
-    """Median angle between true and estimated motion, where both are at least 1 px."""
+    """Median angle between true and estimated motion where both are at least 1 px long."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Findings:
-    """All that is found out about one input."""
+    """All findings about one input."""
 
     input: str
     model: str
@@ -88,7 +88,7 @@ class Findings:
     frames: list[FrameFacts]
     shown: list[Shown]
     exposure_share: float | None = None
-    """Fitted share of the frame time that the shutter was open; motion times this is the blur."""
+    """Share of the frame time that the shutter was open; the blur is the motion times this."""
     focus: int | None = None
     """The frame that `check` and `reach` are about."""
     check: Check | None = None
@@ -96,18 +96,18 @@ class Findings:
     certainty: Calibration | None = None
     motion: MotionCalibration | None = None
     calibrated_on: str = ""
-    """What the two calibrations were measured on; empty where they were not."""
+    """The data of the two calibrations; empty without them."""
     network: dict[str, Any] = field(default_factory=dict)
     """Its kind, parameters, GMAC and reach."""
     drawing: str = ""
-    """It layer by layer, as SVG; empty for a filter."""
+    """A diagram of its layers as SVG; empty for a filter."""
     damaged: bool = False
-    """The input was not whole."""
+    """Whether the input was damaged."""
     seconds: float = 0.0
-    """Wall clock of it all."""
+    """Total wall-clock time."""
 
     def to_json(self) -> dict[str, Any]:
-        """All figures; the shares' names are those of `sources.SOURCES`."""
+        """All figures; shares are named by `sources.SOURCES`."""
         reach = self.reach
         return {
             "format": FORMAT,

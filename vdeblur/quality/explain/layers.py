@@ -1,4 +1,4 @@
-"""The layers of the page: what each one is called, which colours it has, and what it can and cannot prove."""
+"""The layers of the page: their names, legends, and what they can and cannot show."""
 
 from __future__ import annotations
 
@@ -9,41 +9,47 @@ from .sources import AFTER, BEFORE, STATE, THIS
 
 @dataclass(frozen=True, slots=True)
 class PageLayer:
-    """One map that can be laid over the frame."""
+    """A map to overlay on the frame."""
 
     name: str
-    """As in `Shown.layers`; "motion" is drawn when the page is written."""
+    """A key of `Shown.layers`, or "motion", which is drawn when the page is written."""
     label: str
     group: str
     legend: str
-    """"wheel", "sources", "mark", or the words at the two ends of the glow, parted by a bar."""
+    """"wheel", "sources", "mark", or the labels of both ends of the colour scale, separated by |."""
     says: str
-    """What it shows and what not, one sentence."""
+    """What it shows and does not show, in one sentence."""
 
 
 CELL_SAYS = (
-    "Mean over the cell's channels at 1/8 scale; channels may well disagree, and no gate has a meaning of its own."
+    "Mean over the channels of the cell at 1/8 scale; channels may disagree, and a gate has no meaning by itself."
 )
 
 LAYERS = (
     PageLayer(
         "motion",
         "Motion",
-        "The blur",
+        "Blur",
         "wheel",
-        "Optical flow times the fitted exposure: where a pixel's content went while the shutter was open.",
+        "Optical flow times the fitted exposure: how the content of a pixel moved while the shutter was open.",
     ),
-    PageLayer("change", "Change", "The answer", "none|24 levels", "How much luma was changed; not whether rightly so."),
+    PageLayer(
+        "change", "Change", "Result", "none|24 levels", "How much luma was changed; not whether the change is correct."
+    ),
     PageLayer(
         "sources",
         "Sources",
-        "The answer",
+        "Result",
         "sources",
-        "Whose absence would have changed the answer: the colours of those that weigh most, as strong as the change.",
+        "Which sources the change depends on: the colours of the main ones, as strong as the change.",
     ),
     *(
         PageLayer(
-            source, source.capitalize(), "The answer", "none|24 levels", f"The part of the change owed to the {source}."
+            source,
+            source.capitalize(),
+            "Result",
+            "none|24 levels",
+            f"The part of the change that is due to the {source}.",
         )
         for source in (THIS, BEFORE, AFTER, STATE)
     ),
@@ -52,18 +58,18 @@ LAYERS = (
         "Uncertainty",
         "Certainty",
         "none|12 levels",
-        "Spread of the answers over turned and mirrored views: high is doubtful, low is no proof.",
+        "Spread of the results over rotated and mirrored views: high means doubtful, low proves nothing.",
     ),
     PageLayer(
         "beyond the evidence",
         "Beyond evidence",
         "Certainty",
         "mark",
-        "Visible changes of less than twice their own spread: another view might not have made them.",
+        "Visible changes of less than twice their spread: another view might not have made them.",
     ),
-    PageLayer("i", "Input gate i", "The cell", "0|1", CELL_SAYS),
-    PageLayer("f", "Forget gate f", "The cell", "0|1", CELL_SAYS),
-    PageLayer("o", "Output gate o", "The cell", "0|1", CELL_SAYS),
-    PageLayer("g", "Candidate |g|", "The cell", "0|1", CELL_SAYS),
-    PageLayer("c", "Cell |c|", "The cell", "0|1", CELL_SAYS),
+    PageLayer("i", "Input gate i", "Cell", "0|1", CELL_SAYS),
+    PageLayer("f", "Forget gate f", "Cell", "0|1", CELL_SAYS),
+    PageLayer("o", "Output gate o", "Cell", "0|1", CELL_SAYS),
+    PageLayer("g", "Candidate |g|", "Cell", "0|1", CELL_SAYS),
+    PageLayer("c", "Cell |c|", "Cell", "0|1", CELL_SAYS),
 )

@@ -1,4 +1,4 @@
-"""The model that an explanation is about: a network with its weights, or any other restorer."""
+"""The model to explain: a network with its weights, or any other restorer."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ class LoadedModel:
 
     name: str
     sha256: str
-    """Of its file; empty for any other restorer."""
+    """Of its file; empty for other restorers."""
     device: str
     warm_up: int
-    """Frames to run through before the first one that is explained."""
+    """Frames to restore before the first one explained."""
     what: StreamNetwork | Restorer
     facts: dict[str, Any] = field(default_factory=dict)
-    """For people: kind, parameters, cost and reach of a network."""
+    """Kind, parameters, cost and receptive field of a network, for people."""
     views: int = 1
-    """Symmetric views whose mean its answer is."""
+    """Number of symmetric views that it averages."""
     drawing: str = ""
-    """The network layer by layer, as SVG; empty for a filter."""
+    """A diagram of the layers as SVG; empty for a filter."""
 
     @property
     def is_network(self) -> bool:
-        """Whether more can be told of it than what it changed."""
+        """Whether it is a network, of which more is known than its changes."""
         return isinstance(self.what, StreamNetwork)
 
     def steps(self, views: int) -> NetworkSteps | FilterSteps:

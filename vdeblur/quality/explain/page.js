@@ -39,8 +39,8 @@ function figures(facts) {
   }
   for (const [source, share] of Object.entries(facts.shares || {}))
     found.push([source[0].toUpperCase() + source.slice(1), number(100 * share, 1, " %")]);
-  if (facts.together !== null) found.push(["Only together", number(100 * facts.together, 1, " %")]);
-  if (facts.gap !== null) found.push(["Parts miss the whole by", facts.gap.toExponential(1) + " levels"]);
+  if (facts.together !== null) found.push(["Interaction of sources", number(100 * facts.together, 1, " %")]);
+  if (facts.gap !== null) found.push(["Rounding error of the parts", facts.gap.toExponential(1) + " levels"]);
   if (facts.spread !== null) {
     found.push(["Spread over the views", number(facts.spread, 2, " levels")]);
     found.push(["Pixels beyond the evidence", number(100 * facts.beyond_evidence, 2, " %")]);
@@ -51,7 +51,7 @@ function figures(facts) {
     found.push(["Saturated i, f, o, g", ["i", "f", "o", "g"].map(n => Math.round(100 * facts.cell.saturated[n])).join(", ") + " %"]);
   }
   if (facts.is_cut) found.push(["Scene", "starts here"]);
-  if (facts.is_fallback) found.push(["Fallback", "not a finite number: left as it came"]);
+  if (facts.is_fallback) found.push(["Fallback", "result not finite: frame unchanged"]);
   return found;
 }
 

@@ -1,4 +1,4 @@
-"""The page of an explanation: one HTML file that holds all it shows, and works without a network."""
+"""The page of an explanation: one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HERE = Path(__file__).parent
 
 
 def write_page(explanation: Findings, path: str | Path) -> None:
-    """Write the page to `path`, whole or not at all. OutputError where that cannot be."""
+    """Write the page to `path`, atomically. Raises OutputError."""
     try:
         write_text(Path(path), to_html(explanation))
     except OSError as error:
@@ -35,7 +35,7 @@ def write_page(explanation: Findings, path: str | Path) -> None:
 
 
 def to_html(explanation: Findings) -> str:
-    """The page as text."""
+    """The page as HTML."""
     name = escape(Path(explanation.input).name or explanation.input)
     width, height = explanation.size
     layers = _layers_there(explanation)
@@ -54,22 +54,22 @@ def to_html(explanation: Findings) -> str:
 <main>
 <section aria-label="Frames">
 <div class="stage" id="stage" style="aspect-ratio:{width}/{height};--x:50%">
-<img id="before" alt="The frame as it was"><img id="after" class="right" alt="The frame as restored">
+<img id="before" alt="The frame before"><img id="after" class="right" alt="The frame after">
 <img id="layer" alt=""><svg id="arrows" viewBox="0 0 1000 {1000 * height / width:.1f}" aria-hidden="true">
 <path class="under"/><path/></svg>
 <span class="divider"></span><span class="tag before">before</span><span class="tag after">after</span>
 <input id="divider" type="range" min="0" max="100" step="0.5" value="50" aria-label="Divider between before and after">
 </div>
-<div class="row"><button id="back" aria-label="Frame before">◀</button>
+<div class="row"><button id="back" aria-label="Previous frame">◀</button>
 <input id="frame" type="range" min="0" max="{max(len(explanation.shown) - 1, 0)}" value="0" aria-label="Frame">
 <button id="on" aria-label="Next frame">▶</button><button id="play" aria-pressed="false">Play</button>
 <output id="where"></output></div>
 {_choices(layers)}
-<div class="row"><label>Layer's strength <input id="opacity" type="range" min="0" max="100" value="85"></label></div>
+<div class="row"><label>Opacity <input id="opacity" type="range" min="0" max="100" value="85"></label></div>
 <div id="legend" aria-live="polite"></div>
 <dl id="facts"></dl>
-<p class="note">Arrow keys change the frame; so does a click into a plot. Drag the frame, or focus it and use the arrow
-keys, to compare before and after.</p>
+<p class="note">Change the frame with the arrow keys or a click in a plot. Compare before and after by
+dragging on the frame, or by focusing it and pressing the arrow keys.</p>
 </section>
 <section><h2>Over time</h2>{_plots(explanation)}</section>
 {_reach(explanation)}{_check(explanation)}{_calibration(explanation)}
@@ -182,9 +182,9 @@ def _plots(explanation: Findings) -> str:
     share = explanation.exposure_share or 0.0
     return (
         plot("Where the change came from", "share in %", shares)
-        + plot("How much, and how sure", "levels of luma", {"change": column("change"), "spread": column("spread")})
-        + plot("Blur", "px", {"seen in the frame": column("blur_px"), "motion map": column("flow_px", share)})
-        + plot("The cell", "mean", cell)
+        + plot("Change and spread", "levels of luma", {"change": column("change"), "spread": column("spread")})
+        + plot("Blur", "px", {"estimated from the frame": column("blur_px"), "motion map": column("flow_px", share)})
+        + plot("Cell", "mean", cell)
     )
 
 
@@ -195,16 +195,18 @@ def _reach(explanation: Findings) -> str:
     top = max((float(np.quantile(values, 0.999)) for values in reach.maps.values()), default=0.0) or 1.0
     said = {-1: "frame after", 0: "this frame", 1: "frame before"}
     figures = "".join(
-        f'<figure><img alt="Pixels of {said.get(lag, f"{lag} frames before")} that moved the point" '
+        f'<figure><img alt="Pixels of {said.get(lag, f"{lag} frames before")} that influence the point" '
         f'src="{_uri(drawing.webp(drawing.over(reach.frames[lag], drawing.heat(values, top))))}">'
         f"<figcaption>{said.get(lag, f'{lag} before')}: {100 * reach.influence[lag]:.1f} %</figcaption></figure>"
         for lag, values in sorted(reach.maps.items())
     )
-    half_life = "" if reach.half_life is None else f" The past's influence halves every {reach.half_life:.1f} frames."
+    half_life = (
+        "" if reach.half_life is None else f" The influence of past frames halves every {reach.half_life:.1f} frames."
+    )
     x, y = reach.point
     return (
-        f"<section><h2>How far it looked</h2><p>What moved the change at {x},{y} in frame {explanation.focus}: half of "
-        f"the frame's own influence lies within {reach.radius:.0f} px.{half_life}</p>"
+        f"<section><h2>Receptive field</h2><p>Influence on the change at {x},{y} in frame {explanation.focus}: half of "
+        f"that of the frame itself lies within {reach.radius:.0f} px.{half_life}</p>"
         f'<div class="reach">{figures}</div></section>'
     )
 
@@ -219,10 +221,10 @@ def _check(explanation: Findings) -> str:
         for source in SOURCES
     )
     return (
-        f"<section><h2>Checked by another method</h2><p>Shares of the change's energy in frame {explanation.focus}: "
-        "what points the same way as the change counts for it, what points the other way against it. The gradients "
-        f'miss {100 * abs(check.gap):.1f} % of the whole.</p><div class="scroll"><table><thead><tr>'
-        '<th scope="col">source</th><th scope="col">left out</th><th scope="col">integrated gradients</th></tr></thead>'
+        f"<section><h2>Check by another method</h2><p>Shares of the energy of the change in frame {explanation.focus}: "
+        "positive for a part in the direction of the change, negative for one against it. The gradients "
+        f'miss {100 * abs(check.gap):.1f} % of the total.</p><div class="scroll"><table><thead><tr>'
+        '<th scope="col">source</th><th scope="col">ablation</th><th scope="col">integrated gradients</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div></section>"
     )
 
@@ -231,27 +233,29 @@ def _calibration(explanation: Findings) -> str:
     certainty, motion, parts = explanation.certainty, explanation.motion, []
     if certainty is not None:
         series = {"spread": certainty.spread, "true error": certainty.error}
-        drawn = plots.lines("Spread and true error", series, "tenth of the pixels, by spread", "levels of luma")
+        drawn = plots.lines("Spread and true error", series, "decile of the pixels by spread", "levels of luma")
         parts.append(
             f"<p>Uncertainty, on {escape(explanation.calibrated_on)}: spread and true error have a rank correlation "
-            f"of {certainty.rank_correlation:.2f} over {certainty.pixels:,} pixels (1: the spread orders them as the "
-            f'error does, 0: it says nothing).</p>{drawn}<ul class="key"><li class="s0">spread</li>'
+            f"of {certainty.rank_correlation:.2f} over {certainty.pixels:,} pixels (1: spread and error have the "
+            f'same order, 0: they are unrelated).</p>{drawn}<ul class="key"><li class="s0">spread</li>'
             '<li class="s1">true error</li></ul>'
         )
     if motion is not None:
         parts.append(
-            "<p>Motion, on frames of the input that were halved and shaken by known exposures: lengths correlate at "
-            f"{motion.correlation:.2f} with the true ones; the median error is {motion.median_error_px:.1f} px at a "
+            "<p>Motion, on frames of the input at half size, shaken by known exposures: the correlation with true "
+            f"lengths is {motion.correlation:.2f}; the median error is {motion.median_error_px:.1f} px at a "
             f"median length of {motion.median_length_px:.1f} px, and {motion.direction_degrees:.0f} degrees.</p>"
         )
-    return f"<section><h2>What the maps are worth</h2>{''.join(parts)}</section>" if parts else ""
+    return f"<section><h2>Calibration</h2>{''.join(parts)}</section>" if parts else ""
 
 
 def _network(explanation: Findings) -> str:
     if not explanation.drawing:
         return ""
     encoded = base64.b64encode(explanation.drawing.encode()).decode("ascii")
-    picture = f'<img class="network" alt="The network, layer by layer" src="data:image/svg+xml;base64,{encoded}">'
+    picture = (
+        f'<img class="network" alt="Diagram of the layers of the network" src="data:image/svg+xml;base64,{encoded}">'
+    )
     return f'<section><h2>The network</h2><div class="scroll">{picture}</div></section>'
 
 
@@ -263,13 +267,13 @@ def _summary(explanation: Findings) -> str:
     if shared:
         means = {source: sum(shares[source] for shares in shared) / len(shared) for source in SOURCES}
         parts = ", ".join(f"{source} {100 * share:.0f} %" for source, share in means.items())
-        said += f". Of the change came from: {parts}"
+        said += f". Sources of the change: {parts}"
     if explanation.exposure_share is not None:
         said += f". The shutter was open for about {100 * explanation.exposure_share:.0f} % of the frame time"
     if (views := explanation.network.get("views", 1)) > 1:
-        said += f". The answer is the mean of {views} views; sources, cell and reach are those of the first"
+        said += f". The result is the mean of {views} views; sources, cell and receptive field are those of the first"
     if not explanation.drawing:
-        said += ". It is no network: all that can be told is what it changed"
+        said += ". It is not a network, so that only the change is known"
     return said + "."
 
 
@@ -277,7 +281,7 @@ def _settings(explanation: Findings) -> str:
     facts = {
         "input": explanation.input,
         "model": explanation.model,
-        "its SHA-256": explanation.model_sha256,
+        "SHA-256 of the model": explanation.model_sha256,
         "network": ", ".join(f"{key} {value}" for key, value in explanation.network.items()),
         "device": f"{explanation.device}, fp32",
         "views": str(explanation.views),

@@ -1,8 +1,7 @@
-"""How far an answer looked: the pixels of this frame and of earlier ones that moved the change at one point.
+"""The effective receptive field of a point (Luo et al. 2016), over space and time.
 
-The effective receptive field (Luo et al. 2016): the gradient of the residual at a point by every pixel of luma that
-led to it, through the recurrence. Optical flow is taken as given; it, too, depends on the pixels, but has no
-gradient.
+That is the gradient of the residual at the point with respect to the luma of every pixel of this and earlier frames,
+through the recurrence. Optical flow is treated as a constant: it depends on pixels too, but has no gradient.
 """
 
 from __future__ import annotations
@@ -23,47 +22,47 @@ from ...models.convlstm import ConvLSTM
 from ...recurrence import LUMA_RANGE, Motion
 
 FRAMES = 10
-"""How many past frames are followed back."""
+"""Number of past frames to include."""
 RADIUS = 10 * CELL
-"""Pixels around the point that are looked at, in each direction, as far as the frame goes."""
+"""Pixels around the point to include in each direction, within the frame."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moment:
-    """One step of a stream as it was taken: enough to take it again."""
+    """The inputs of one step of a stream, to repeat it."""
 
     centre: Tensor
     """(1, 6, h, w)."""
     future: Tensor | None
     motion: Motion[Tensor]
     state: Any
-    """Before the step; None at the start of a scene."""
+    """The state before the step; None at the start of a scene."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reach:
-    """What moved the change at `point`."""
+    """The influence of pixels on the residual at `point`."""
 
     point: tuple[int, int]
     """x, y in pixels of the frame."""
     corner: tuple[int, int]
-    """x, y of the maps' top left pixel."""
+    """x, y of the top left pixel of the maps."""
     frames: dict[int, NDArray[np.uint8]]
-    """What the maps lie over, in grey: (height, width, 3)."""
+    """Grey images beneath the maps, (height, width, 3)."""
     maps: dict[int, NDArray[np.float32]]
-    """By lag in frames (-1: the frame after, 0: the frame itself, 1: the one before ...): absolute gradient of the
-    residual's luma at the point by each pixel's luma, (height, width)."""
+    """By lag in frames (-1: the next frame, 0: the frame itself, 1: the previous frame, ...): absolute gradient of the
+    residual's luma at the point with respect to the luma of each pixel, (height, width)."""
 
     @property
     def influence(self) -> dict[int, float]:
-        """Each frame's share of all that the maps hold, 0..1, by lag; 0 for all where nothing moved the point."""
+        """Share of each frame in the sum of all maps, 0..1, by lag; all 0 without any influence."""
         sums = {lag: float(values.sum(dtype=np.float64)) for lag, values in self.maps.items()}
         total = sum(sums.values())
         return {lag: value / total if total else 0.0 for lag, value in sums.items()}
 
     @property
     def half_life(self) -> float | None:
-        """Frames in which a past frame's influence halves: least squares through its logarithm; None without a past."""
+        """Half-life of the influence of past frames, in frames, by a log-linear fit; None without a past."""
         past = [(lag, value) for lag, value in self.influence.items() if lag >= 1 and value > 0]
         if len(past) < 2:
             return None
@@ -73,7 +72,7 @@ class Reach:
 
     @property
     def radius(self) -> float:
-        """Pixels around the point within which half of the frame's own influence lies."""
+        """Radius in pixels around the point that contains half of the influence of the frame itself."""
         own = self.maps[0]
         rows, columns = np.indices(own.shape)
         distance = np.hypot(columns + self.corner[0] - self.point[0], rows + self.corner[1] - self.point[1]).ravel()
@@ -89,13 +88,13 @@ class History:
         self._moments: deque[Moment] = deque(maxlen=FRAMES + 1)
 
     def add(self, moment: Moment) -> None:
-        """Remember a step; one that starts a scene has no past."""
+        """Add a step; one that starts a scene discards those before it."""
         if moment.state is None:
             self._moments.clear()
         self._moments.append(moment)
 
     def reach(self, network: StreamNetwork, point: tuple[int, int]) -> Reach:
-        """What moved the last frame's residual at `point` (x, y), which lies within the frame."""
+        """The influence on the last frame's residual at `point` (x, y), inside the frame."""
         x, y = point
         height, width = (2 * side for side in self._moments[-1].centre.shape[-2:])
         (left, right), (top, bottom) = _around(x, width), _around(y, height)
@@ -114,7 +113,7 @@ def _grey(folded: Tensor) -> NDArray[np.uint8]:
 
 
 def _around(place: int, side: int) -> tuple[int, int]:
-    """First and last pixel (exclusive) about a place, in whole cells."""
+    """First and last pixel (exclusive) around a position, in whole cells."""
     first = max(place - RADIUS, 0) // CELL * CELL
     return first, min(-(-(place + RADIUS) // CELL) * CELL, side)
 
@@ -144,7 +143,7 @@ def _gradients(network: StreamNetwork, moments: Sequence[Moment], place: tuple[i
             now, ahead = network.encoded(centre), None if seen is None else network.encoded(seen)
             computed = network.compute(*network.align(now, ahead, moment.motion, state))
             state = network.remember(now, computed)
-            if isinstance(network, ConvLSTM):  # remember() lets no gradient through the restored frame
+            if isinstance(network, ConvLSTM):  # remember() detaches the restored frame
                 state = state._replace(restored=(centre + network.config.carry * computed[0])[:, :4].clamp(*LUMA_RANGE))
         row, column = place
         value = computed[0][0, :4, row, column].mean()

@@ -1,4 +1,4 @@
-"""One frame after another through a network, with all that can be asked of each answer on the way."""
+"""Steps of a network along a stream, with everything known about each."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from .sources import NetworkStream, only, present
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """What is known of one restored frame; None where it was not asked for, or a filter has no answer."""
+    """A restored frame and what is known about it; None if not requested or not available for a filter."""
 
     window: Window
     restored: Frame
     is_fallback: bool = False
-    """The network's result was not finite, and the frame stands as it came."""
+    """Whether the network's result was not finite, so that the frame is unchanged."""
     change: Map | None = None
     """Luma of the residual, 8-bit levels, (height, width)."""
     velocity: Field | None = None
@@ -47,23 +47,23 @@ class Step:
 
 
 class FrameViews(NamedTuple):
-    """A frame as the network and optical flow want it."""
+    """A frame prepared for optical flow and, in each symmetric view, for the network."""
 
     frame: Frame
     luma: Luma
     views: list[Encoded[Tensor]]
-    """For each symmetry."""
+    """One per symmetry."""
 
 
 class NetworkSteps:
-    """A network and, beside it, the same network on turned and mirrored frames; each has a state of its own."""
+    """A network on several symmetric views of a stream, each with its own state."""
 
     past = future = 1
 
     def __init__(self, network: StreamNetwork, device: torch.device, views: int, averaged: int = 1) -> None:
-        """`views`, 1 to 8, are compared; 1 says nothing of certainty. The answer is the mean of `averaged` ones.
+        """Compares `views` views, 1 to 8; 1 measures no certainty. The result is the mean of `averaged` views.
 
-        Sources, cell and reach are those of the first view, the frame as it is.
+        Sources, cell and receptive field are those of the first view, the frame itself.
         """
         self._network = network.to(device).eval().requires_grad_(False)
         self._device = device
@@ -76,7 +76,7 @@ class NetworkSteps:
 
     @torch.no_grad()
     def step(self, window: Window, is_explained: bool, with_sources: bool = True) -> Step:
-        """Restore the centre of a window of three frames, and explain it if asked to; where from, if asked to, too."""
+        """Restore the centre of a window of three frames, and explain it if requested, optionally with its sources."""
         past, now, future = (self._see(frame) for frame in window.frames)
         motion, centre = _flows(now, past, future), now.views[0]
         stream = self._streams[0]
@@ -85,9 +85,9 @@ class NetworkSteps:
         ahead = after.views[0] if after else None
         moment = Moment(centre.frame, ahead.frame if ahead else None, motion, None if is_start else stream.state)
         self._history.add(moment)
-        aligned = stream.look(centre, ahead, motion, is_start)
+        aligned = stream.align(centre, ahead, motion, is_start)
         with watched(self._network) as inputs:
-            residual = stream.go_on(centre, aligned)
+            residual = stream.advance(centre, aligned)
         residuals = [residual, *(self._view(k, now, after, motion, window) for k in range(1, len(self._streams)))]
         mean = torch.stack(residuals[: self._averaged]).mean(0)
         try:
@@ -111,13 +111,13 @@ class NetworkSteps:
         return Step(window, restored, False, change, field, found, cell, deviation)
 
     def check(self) -> Check | None:
-        """Integrated gradients beside the ablation of the frame that was explained last."""
+        """Compare integrated gradients with the ablation for the last frame explained."""
         if self._last is None:
             return None
         return check(self._streams[0], *self._last)
 
     def reach(self, point: tuple[int, int]) -> Reach:
-        """What moved `point` of the last frame."""
+        """The influence on `point` of the last frame."""
         return self._history.reach(self._network, point)
 
     def _view(
@@ -125,8 +125,8 @@ class NetworkSteps:
     ) -> Tensor:
         symmetry, stream = self._symmetries[k], self._streams[k]
         flow = Motion(*(turn_flow(x, symmetry) for x in motion))
-        aligned = stream.look(now.views[k], after.views[k] if after else None, flow, window.is_scene_start)
-        return undo(stream.go_on(now.views[k], aligned), symmetry)
+        aligned = stream.align(now.views[k], after.views[k] if after else None, flow, window.is_scene_start)
+        return undo(stream.advance(now.views[k], aligned), symmetry)
 
     def _see(self, frame: Frame) -> FrameViews:
         known = next((seen for seen in self._seen if seen.frame is frame), None)
@@ -140,7 +140,7 @@ class NetworkSteps:
 
 
 class FilterSteps:
-    """A classical filter: all that can be said is what it changed."""
+    """A classical filter, of which only the change is known."""
 
     def __init__(self, restorer: Restorer) -> None:
         self._restorer = restorer
@@ -148,7 +148,7 @@ class FilterSteps:
         self._state: State = None
 
     def step(self, window: Window, is_explained: bool) -> Step:
-        """Restore the centre and note the difference."""
+        """Restore the centre and compute the change."""
         state = None if window.is_scene_start else self._state
         restored, self._state = self._restorer.restore(window, state)
         if not is_explained:
@@ -160,7 +160,7 @@ class FilterSteps:
 
 
 def _flows(centre: FrameViews, *others: FrameViews) -> Motion[Tensor]:
-    """Flow from the centre to its neighbours, (1, 2, h, w) each; zero where the centre stands for one."""
+    """Flow from the centre to its neighbours, (1, 2, h, w) each; zero for a missing neighbour."""
     still = np.zeros((2, *centre.luma.shape), np.float32)
     flows = [still if other is centre else flow_between(centre.luma, other.luma) for other in others]
     return Motion(*(torch.from_numpy(flow)[None].to(centre.views[0].frame.device) for flow in flows))

@@ -1,4 +1,4 @@
-"""An explanation as a folder of PNG pictures: what the page lays over a frame, laid over it."""
+"""An explanation as a folder of PNG images: each layer of the page over its frame."""
 
 from __future__ import annotations
 
@@ -14,10 +14,8 @@ from .findings import Findings
 from .motion import length
 
 
-def write_pictures(explanation: Findings, folder: str | Path) -> None:
-    """Write FRAME-before.png, FRAME-after.png and FRAME-LAYER.png of every frame shown; OutputError where that cannot
-    be.
-    """
+def write_images(explanation: Findings, folder: str | Path) -> None:
+    """Write FRAME-before.png, FRAME-after.png and FRAME-LAYER.png for every frame shown. Raises OutputError."""
     target = Path(folder)
     share = np.float32(explanation.exposure_share or 0.0)
     lengths = [float(np.quantile(length(s.velocity), 0.98)) for s in explanation.shown if s.velocity is not None]
@@ -25,23 +23,23 @@ def write_pictures(explanation: Findings, folder: str | Path) -> None:
     try:
         target.mkdir(parents=True, exist_ok=True)
         for shown in explanation.shown:
-            before, after = (_decoded(picture) for picture in (shown.before, shown.after))
-            pictures = {"before": before, "after": after}
-            pictures |= {name: drawing.over(before, _decoded(layer)) for name, layer in shown.layers.items()}
+            before, after = (_decoded(image) for image in (shown.before, shown.after))
+            images = {"before": before, "after": after}
+            images |= {name: drawing.over(before, _decoded(layer)) for name, layer in shown.layers.items()}
             if shown.velocity is not None:
                 blur = share * shown.velocity
                 coloured = drawing.over(before, drawing.wheel(blur, top))
-                pictures["motion"] = drawing.with_arrows(coloured, drawing.arrows(blur))
-            for name, picture in pictures.items():
-                _, encoded = cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]))
+                images["motion"] = drawing.with_arrows(coloured, drawing.arrows(blur))
+            for name, image in images.items():
+                _, encoded = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))
                 (target / f"{shown.facts.frame:06}-{name.replace(' ', '-')}.png").write_bytes(encoded.tobytes())
     except OSError as error:
-        raise OutputError(f"{target}: cannot write the pictures ({reason_of(error)})") from error
+        raise OutputError(f"{target}: cannot write the images ({reason_of(error)})") from error
 
 
-def _decoded(picture: bytes) -> Image:
+def _decoded(image: bytes) -> Image:
     """RGB, or RGB with alpha where there is one."""
-    found = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_UNCHANGED)
+    found = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_UNCHANGED)
     assert found is not None
     order = [2, 1, 0, 3][: found.shape[2]]
     return np.asarray(found[..., order], np.uint8)

@@ -55,7 +55,7 @@ def folder(tmp_path: Path) -> Path:
 GOOD = {"a.mp4": "done", "b.mp4": "done", "c.mkv": "done", "long.mkv": "done", "broken.mp4": "failed"}
 
 
-def test_faults_stay_with_their_file_and_done_work_is_not_done_again(folder: Path) -> None:
+def test_one_failure_does_not_stop_other_files_and_finished_work_is_not_repeated(folder: Path) -> None:
     batch = batch_of(folder)
     batch.run(Here())
     assert statuses(batch) == GOOD
@@ -133,7 +133,7 @@ def test_the_pause_before_another_try_doubles(tmp_path: Path) -> None:
     assert (batch.tasks[0].status, batch.tasks[0].error) == ("failed", "OSError: the share is gone")
 
 
-def test_a_poisoned_segment_is_passed_through_and_counted(folder: Path) -> None:
+def test_a_segment_that_always_fails_is_passed_through_and_counted(folder: Path) -> None:
     def poison(unit: Any) -> None:
         if isinstance(unit, Restore) and unit.index == 1 and not unit.pass_through:
             raise WorkerDied("killed")
@@ -158,7 +158,7 @@ def deadly(unit: Any, device: str, on_frames: Callable[[int], None]) -> Any:
     return run_unit(unit, device, on_frames)
 
 
-def test_a_segment_that_kills_every_worker_is_set_aside_after_bounded_tries(folder: Path) -> None:
+def test_a_segment_that_kills_every_worker_is_given_up_after_a_few_attempts(folder: Path) -> None:
     for short in ("a.mp4", "b.mp4", "broken.mp4"):
         (folder / short).unlink()
     batch, workers = batch_of(folder, replace(OPTIONS, tries=2)), Workers(deadly, 1, "cpu")
@@ -180,7 +180,7 @@ def threads_of_torch(unit: None, device: str, on_frames: Callable[[int], None]) 
     return torch.get_num_threads()
 
 
-def test_each_worker_has_its_share_of_the_cores_though_torch_was_there_first() -> None:
+def test_each_worker_uses_its_share_of_the_cores_even_if_torch_was_loaded_before() -> None:
     """This module imports torch, and so does a worker that runs one of its functions, before it knows its share."""
     cores = os.cpu_count() or 1
     workers = Workers(threads_of_torch, cores, "cpu")
@@ -190,7 +190,7 @@ def test_each_worker_has_its_share_of_the_cores_though_torch_was_there_first() -
         workers.stop()
 
 
-def test_processes_do_what_one_does_and_one_that_is_killed_costs_its_unit(folder: Path) -> None:
+def test_several_processes_give_the_result_of_one_and_a_killed_one_loses_only_its_unit(folder: Path) -> None:
     batch_of(folder).run(Here())
     one = {path.name: decoded(str(path)) for path in (folder.parent / "out").rglob("*.m*")}
     (folder.parent / "out").rename(folder.parent / "one")
@@ -243,7 +243,7 @@ def test_a_worker_that_is_killed_leaves_nothing_of_a_short_file(
     assert sorted(path.name for path in out.iterdir()) == [".vdeblur-0123456789ab.part", ".vdeblur-batch", "short.mp4"]
 
 
-def test_a_worker_that_dies_after_the_output_appeared_does_not_stand_in_its_own_way(folder: Path) -> None:
+def test_a_worker_killed_after_writing_its_output_can_be_retried(folder: Path) -> None:
     died: list[str] = []
 
     def too_late(unit: Any) -> None:
@@ -301,7 +301,7 @@ def test_a_disk_that_fills_up_ends_the_batch_and_the_same_one_goes_on(
     assert set(statuses(again).values()) == {"done", "skipped", "failed"}
 
 
-def test_only_what_is_blurred_is_touched_and_counted(tmp_path: Path) -> None:
+def test_only_blurred_frames_are_changed_and_counted(tmp_path: Path) -> None:
     sharp = data.camera()[:200, :200]
     smooth = cv2.blur(sharp, (25, 1))
     frames = videos.frames(40, Layout("gray"), size=(200, 200))

@@ -91,7 +91,7 @@ def test_every_good_file_is_there_once_and_whole(season: Season) -> None:
     assert all((season.out / name).stat().st_mtime_ns == changed for name, changed in season.kept.items())
 
 
-def test_nothing_is_half_named_or_left_behind(season: Season) -> None:
+def test_no_incomplete_or_temporary_file_is_left(season: Season) -> None:
     def shown(folder: Path) -> list[str]:
         return sorted(path.name for path in folder.iterdir() if path.suffix != ".mp4")
 

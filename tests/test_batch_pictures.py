@@ -65,7 +65,7 @@ def test_a_folder_of_numbered_pictures_is_one_item(folder: Path, monkeypatch: py
     assert found(".") == ["film.mp4"]
 
 
-def test_pictures_become_what_the_single_command_makes_of_them(folder: Path) -> None:
+def test_images_in_a_batch_give_the_result_of_a_single_command(folder: Path) -> None:
     batch = batch_of(folder)
     batch.run(Here())
     assert statuses(batch) == dict.fromkeys(("film.mp4", "shot.v1", "shot", "take.mp4"), "done")
@@ -108,7 +108,7 @@ def test_pictures_become_a_film_where_the_template_says_so(folder: Path) -> None
     assert count_frames(out / "shot.v1.mkv") == 12
 
 
-def test_a_kill_leaves_no_half_folder_and_the_same_command_finishes(tmp_path: Path) -> None:
+def test_a_kill_leaves_no_incomplete_folder_and_the_same_command_finishes(tmp_path: Path) -> None:
     made = write_sequence(tmp_path / "in", 90, size=(400, 300))
     out = tmp_path / "out"
     words = [str(made), "-o", str(out), *SETTINGS, "--jobs", "1"]

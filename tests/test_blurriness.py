@@ -100,7 +100,7 @@ def through(blurred: list[bool]) -> tuple[list[bool], Counting]:
     return [a.planes is not b.planes for a, b in zip(frames, out.frames, strict=True)], inner
 
 
-def test_only_blurred_frames_are_touched_and_the_state_is_warm() -> None:
+def test_only_blurred_frames_are_changed_and_the_state_is_warm() -> None:
     short = [True] * 3 + [False] * WARM_UP + [True]
     touched, inner = through(short)
     assert touched == short

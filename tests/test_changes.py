@@ -160,7 +160,7 @@ def test_bars_are_black(tmp_path: Path) -> None:
         assert np.abs(rgb(last)[side]).max() < 1 / 255
 
 
-def test_a_change_there_and_back_is_told_once(tmp_path: Path) -> None:
+def test_a_change_back_and_forth_is_reported_once(tmp_path: Path) -> None:
     first, second = CHANGES["matrix and range"]
     path = spliced(tmp_path, (first, second, first, second))
     source = open_source(path)

@@ -155,7 +155,7 @@ def test_pickle_is_never_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, value: float) -> None:
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path, value: float) -> None:
     network = tiny("cnn")
     tensors = network.state_dict()
     tensors["decoder.head.bias"][3] = value

@@ -28,7 +28,7 @@ def flags(name: str) -> set[str]:
     return {flag for parameter in cli.commands[name].params for flag in parameter.opts}
 
 
-def test_whatever_describes_a_job_is_an_option_of_every_command_that_takes_jobs() -> None:
+def test_every_setting_of_a_job_is_an_option_of_every_command_that_takes_jobs() -> None:
     for name in ("restore", "batch", "segment"):
         assert flags(name) >= OF_A_JOB, name
 
@@ -77,7 +77,7 @@ def test_a_segment_keeps_its_options_for_every_step(tmp_path: Path) -> None:
 
 
 @pytest.mark.needs("linux")
-def test_threads_and_niceness_hold_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
+def test_threads_and_niceness_are_set_before_heavy_libraries_are_loaded(tmp_path: Path) -> None:
     code = (
         "import os, sys, torch, cv2\n"
         "sys.argv = ['vdeblur', *sys.argv[1:]]\n"

@@ -71,7 +71,7 @@ def test_a_preset_is_what_it_says_it_stands_for(clip: Path, tmp_path: Path, name
     assert f"--crf {step['crf']} --preset {step['preset']}" in text
 
 
-def test_the_models_of_presets_are_published_and_each_encoder_takes_its_step() -> None:
+def test_presets_use_published_models_and_presets_that_the_encoder_supports() -> None:
     assert {preset["model"] for preset in BUILT_IN.values() if "model" in preset} <= {m.name for m in published()}
     assert set(BUILT_IN) == set(STEPS)
     for quality in STEPS.values():
@@ -122,7 +122,7 @@ def test_a_saved_preset_fills_options_and_its_base_the_rest(clip: Path, tmp_path
     assert "archive  --model unsharp --views 1 --codec ffv1 --encoder-option slices=4" in text
 
 
-def test_what_names_the_preset_decides_whether_it_wins_over_the_file(clip: Path, tmp_path: Path, saved: Path) -> None:
+def test_a_preset_on_the_command_line_overrides_the_config_file(clip: Path, tmp_path: Path, saved: Path) -> None:
     """The command line and the environment come before the file, a preset that the file names comes behind it."""
     out = tmp_path / "out.mp4"
     saved.write_text('crf = 33\nmodel = "unsharp"\n' + SAVED)

@@ -82,7 +82,7 @@ def test_a_long_video_is_searched_without_decoding_it_all(tmp_path: Path) -> Non
     assert within.blur_px < part.blur_px / 2
 
 
-def test_what_the_whole_would_take_is_near_what_it_takes(clip: Path, tmp_path: Path) -> None:
+def test_the_estimated_memory_of_whole_frames_is_near_the_measured(clip: Path, tmp_path: Path) -> None:
     """Its size, since it is no matter of a busy machine."""
     said = json.loads(run(clip, "--preview", "4", "-o", tmp_path / "look.mp4", *FILTER, "--json").stdout)
     whole = json.loads(run(clip, "-o", tmp_path / "whole.mp4", *FILTER, "--json").stdout)
@@ -151,7 +151,7 @@ def test_what_cannot_be_previewed_is_one_line(
 
 
 @pytest.mark.needs("linux")
-def test_it_is_opened_for_a_person_at_a_terminal_who_named_no_place_for_it(tmp_path: Path) -> None:
+def test_the_preview_opens_only_on_a_terminal_and_without_a_named_output(tmp_path: Path) -> None:
     """With the program that opens files replaced by one that notes what it was given."""
     import pty
 

@@ -32,7 +32,7 @@ def errors(result: Result) -> list[str]:
 
 
 @pytest.mark.parametrize("words", [("--ss", "99"), ("--ss", "99", "--to", "100"), ("--ss", "0.401", "--to", "0.402")])
-def test_a_part_without_frames_is_an_error_that_tells_the_length_and_keeps_what_is_there(
+def test_a_time_range_without_frames_is_an_error_that_states_the_length_and_keeps_an_existing_output(
     clip: Path, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     good = tmp_path / "out.mp4"
@@ -108,7 +108,7 @@ def test_the_help_names_every_suffix_that_can_be_written() -> None:
         (("--ss", "3", "--to", "2"), ("--to 2",)),
     ],
 )
-def test_a_setting_beyond_the_encoders_range_is_one_line_with_the_valid_values_and_the_flag(
+def test_an_encoder_setting_out_of_range_is_one_line_with_the_valid_values_and_the_flag(
     clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], words: tuple[str, ...], said: tuple[str, ...]
 ) -> None:
     result = run(clip, "-o", tmp_path / "out.mkv", *FILTER, *words)
@@ -168,7 +168,7 @@ def test_json_tells_damage_warnings_and_retreats(tmp_path: Path) -> None:
     assert said["retreats"] == []
 
 
-def test_a_resumed_run_counts_its_own_frames_and_going_on_is_no_warning(
+def test_a_resumed_run_counts_only_new_frames_and_resuming_is_not_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from vdeblur.jobs.one_piece import restore_piece as real
@@ -210,7 +210,7 @@ def test_training_without_anything_to_learn_from_leaves_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
 
 
-def test_a_batch_speaks_in_columns_and_in_whole_sentences(clip: Path, tmp_path: Path) -> None:
+def test_batch_output_is_aligned_in_columns_and_in_full_sentences(clip: Path, tmp_path: Path) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     (folder / "good.mp4").write_bytes(clip.read_bytes())
@@ -226,7 +226,9 @@ def test_a_batch_speaks_in_columns_and_in_whole_sentences(clip: Path, tmp_path: 
     assert "1 failed, 1 already done" in again.stderr
 
 
-def test_a_dry_run_reckons_with_decoding_encoding_and_starting(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dry_run_estimate_includes_decoding_encoding_and_start_up(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Through the whole line: a slow encoder must show in the estimate."""
     import time
 
@@ -250,7 +252,7 @@ def test_a_dry_run_reckons_with_decoding_encoding_and_starting(clip: Path, monke
     assert plain.start_seconds > 0
 
 
-def test_the_library_speaks_of_values_and_the_command_line_of_flags() -> None:
+def test_library_errors_name_values_and_command_line_errors_name_flags() -> None:
     """Whoever calls from Python has no flags; `settings` of an error names what the command line turns into them."""
     import ast
     import re

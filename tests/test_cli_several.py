@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_several_inputs_go_beside_themselves_and_faults_stay_with_their_file(folder: Path) -> None:
+def test_several_inputs_are_written_next_to_themselves_and_one_failure_does_not_stop_the_others(folder: Path) -> None:
     inputs = sorted(folder.iterdir())
     result = run(*inputs, *FILTER)
     assert result.exit_code == 7
@@ -35,7 +35,7 @@ def test_several_inputs_go_beside_themselves_and_faults_stay_with_their_file(fol
     assert count_frames(folder / "a.deblur.mp4") == count_frames(folder / "b.deblur.mkv") == 10
 
 
-def test_the_same_command_goes_on_and_takes_no_output_for_an_input(folder: Path) -> None:
+def test_the_same_command_resumes_and_does_not_take_outputs_as_inputs(folder: Path) -> None:
     (folder / "bad.mp4").unlink()
     assert run(*folder.glob("*.m*"), *FILTER).exit_code == 0
     before = {path: path.stat().st_mtime_ns for path in folder.glob("*.deblur.*")}
@@ -53,7 +53,7 @@ def test_a_folder_takes_them_all_with_a_report(folder: Path, tmp_path: Path) -> 
     assert {path.name for path in out.iterdir()} == {".vdeblur-batch", "a.mp4", "b.mkv", "report.json", "report.html"}
 
 
-def test_outputs_that_are_not_its_own_are_left_alone_unless_y_says_otherwise(folder: Path) -> None:
+def test_outputs_of_others_are_kept_unless_overwriting_is_requested(folder: Path) -> None:
     (folder / "a.deblur.mp4").write_bytes(b"precious")
     words = (folder / "a.mp4", folder / "b.mkv", *FILTER)
     result = run(*words)
@@ -77,7 +77,7 @@ def test_outputs_that_are_not_its_own_are_left_alone_unless_y_says_otherwise(fol
         (("a.mp4", "--modle", "fast"), 2, "--model"),
     ],
 )
-def test_what_was_meant_is_suggested_and_nothing_written(
+def test_a_misspelt_option_gets_a_suggestion_and_writes_nothing(
     folder: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], code: int, said: str
 ) -> None:
     monkeypatch.chdir(folder)

@@ -58,7 +58,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @given(name=st.sampled_from(INPUTS), words=st.lists(st.sampled_from(WORDS), max_size=5, unique_by=lambda word: word[0]))
 @settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
-def test_any_words_end_in_a_known_way_and_leave_nothing_half_done(
+def test_any_command_line_ends_with_a_known_exit_code_and_leaves_nothing_incomplete(
     clip: Path, monkeypatch: pytest.MonkeyPatch, name: str, words: list[tuple[str, ...]]
 ) -> None:
     with tempfile.TemporaryDirectory() as made, monkeypatch.context() as patch:

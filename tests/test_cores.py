@@ -37,7 +37,7 @@ def test_a_policy_that_the_user_has_set_is_kept() -> None:
 
 
 @pytest.mark.parametrize("order", ["import torch, vdeblur.cores as cores", "import vdeblur.cores as cores, torch"])
-def test_threads_are_as_many_as_asked_before_and_after_torch_is_loaded(order: str) -> None:
+def test_the_requested_number_of_threads_holds_before_and_after_torch_is_loaded(order: str) -> None:
     code = f"{order}; cores.use_threads(3); import torch; print(torch.get_num_threads(), cores.threads())"
     assert in_a_process(code) == "3 3"
 

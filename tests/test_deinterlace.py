@@ -20,7 +20,7 @@ from vdeblur.media.sources import open_source
 from vdeblur.media.video_source import VideoSource
 
 
-def test_flagged_fields_are_parted_and_it_is_said(tmp_path: Path) -> None:
+def test_flagged_fields_are_separated_with_a_warning(tmp_path: Path) -> None:
     path = interlaced(tmp_path)
     with open_source(path, SourceOptions(deinterlace="off")) as source:
         before = list(source)
@@ -42,7 +42,7 @@ def test_progressive_frames_are_not_touched(tmp_path: Path, mode: str) -> None:
     assert all(np.array_equal(f.planes[0], woven(YUV420, 64, 48, i)[0]) for i, f in enumerate(got))
 
 
-def test_unflagged_fields_are_parted_on_request(tmp_path: Path) -> None:
+def test_unflagged_fields_are_separated_on_request(tmp_path: Path) -> None:
     path = write(tmp_path / "p.mkv", Recipe(frames(4, make=woven), codec="ffv1"))
     with open_source(path, SourceOptions(deinterlace="bwdif")) as source:
         got = list(source)

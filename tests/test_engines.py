@@ -70,7 +70,7 @@ def test_tiles_views_and_look_ahead_are_those_of_torch(settings: dict[str, Any])
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_interleaved_streams_do_not_touch_and_repeat_to_the_byte(engine: str) -> None:
+def test_interleaved_streams_are_independent_and_reproducible(engine: str) -> None:
     restorer = on(engine, "convlstm")
     clips = [[picture(100 * stream + i, (40, 24)) for i in range(5)] for stream in range(2)]
     alone = [restored_by(restorer, clip) for clip in clips]
@@ -107,7 +107,7 @@ def altered(folder: Path, **entries: Any) -> Path:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_graph_that_was_changed_or_is_of_another_version_is_refused(tmp_path: Path, part: str) -> None:
+def test_an_altered_graph_or_one_of_another_version_is_refused(tmp_path: Path, part: str) -> None:
     with pytest.raises(ModelError, match=r"has the unsupported format 'vdeblur-graph/99' \(.*export it again"):
         load_restorer(str(altered(tmp_path / "version", format="vdeblur-graph/99")))
     folder = altered(tmp_path / "graph")
@@ -149,7 +149,9 @@ def test_an_engine_that_is_not_there_names_its_extra(monkeypatch: pytest.MonkeyP
         ({"engine": "abacus"}, "unknown engine 'abacus'"),
     ],
 )
-def test_what_an_engine_cannot_do_is_said_with_what_can(options: dict[str, Any], said: str) -> None:
+def test_unsupported_requests_of_an_engine_are_errors_that_name_the_supported_ones(
+    options: dict[str, Any], said: str
+) -> None:
     with pytest.raises(UsageError, match=said):
         load_restorer(ModelOptions(str(exported("cnn")), **options))
 
@@ -252,7 +254,7 @@ def test_int8_restores_as_fp32_does(in_int8: Path, seed: int) -> None:
 
 
 @pytest.mark.needs("nncf")
-def test_int8_says_what_it_was_made_from_and_which_engine_runs_it(in_int8: Path, tmp_path: Path) -> None:
+def test_int8_models_name_their_origin_and_their_engine(in_int8: Path, tmp_path: Path) -> None:
     folder = in_int8 / "int8"
     made, origin = load_graph(folder), load_graph(in_int8 / "fp32")
     assert (made.precision, origin.precision) == ("int8", "fp32")

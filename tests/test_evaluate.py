@@ -135,7 +135,7 @@ def test_reds_test_set_without_truth_is_passed_over(tmp_path: Path) -> None:
     assert [clip.name for clip in find_clips(tmp_path)] == ["val/000"]
 
 
-def test_pictures_go_by_number_and_pair_across_suffixes(tmp_path: Path) -> None:
+def test_images_are_ordered_by_number_and_paired_across_suffixes(tmp_path: Path) -> None:
     for name in ("frame9", "frame10"):
         for side, suffix in (("blur", ".jpg"), ("sharp", ".png")):
             (tmp_path / "clip" / side).mkdir(parents=True, exist_ok=True)
@@ -183,7 +183,7 @@ def test_sixteen_bit_pictures_keep_their_bits(tmp_path: Path) -> None:
     np.testing.assert_array_equal(rgb_image(frame), np.rint(values[..., ::-1] / 257))
 
 
-def test_the_identity_gains_nothing_and_the_truth_everything(pairs: Path) -> None:
+def test_the_identity_has_no_gain_and_the_truth_an_infinite_psnr(pairs: Path) -> None:
     clips = find_clips(pairs)
     nothing = evaluate(clips, Identity())
     assert nothing.frames == 8
@@ -203,7 +203,7 @@ def test_means_count_every_frame_once(pairs: Path) -> None:
     assert result.mean("psnr", "one") == pytest.approx(np.mean(series[0]))
 
 
-def test_the_state_is_carried_through_a_clip_and_earns_its_place(tmp_path: Path) -> None:
+def test_the_state_is_carried_through_a_clip_and_matters(tmp_path: Path) -> None:
     truth = picture(0)
     noise = np.random.default_rng(1)
     noisy = [np.clip(truth + noise.normal(0, 10, truth.shape), 0, 255).astype(np.uint8) for _ in range(6)]
@@ -231,7 +231,7 @@ def test_sharp_footage_is_compared_with_itself(tmp_path: Path) -> None:
         do_no_harm(tmp_path / "none", Identity())
 
 
-def test_a_picture_held_still_shows_flicker_and_nothing_else(pairs: Path) -> None:
+def test_a_repeated_image_measures_only_flicker(pairs: Path) -> None:
     clips = find_clips(pairs)
     assert restore_still(clips, Identity()).mean("flicker") == 0
     assert restore_still(clips, Brighter()).mean("flicker") == pytest.approx(1)

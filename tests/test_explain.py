@@ -56,7 +56,7 @@ def edges(picture: Any) -> Any:
     return np.hypot(*np.gradient(grey)) > 20
 
 
-def test_detail_that_only_the_frame_before_holds_is_said_to_come_from_there(tmp_path: Path, taught: str) -> None:
+def test_detail_that_only_the_previous_frame_contains_is_attributed_to_it(tmp_path: Path, taught: str) -> None:
     sharp = scribble()
     path = write_frames(tmp_path / "clip", [sharp, smeared(sharp)])
     _, steps, facts = steps_of(path, taught, views=1, scene_cuts=False)
@@ -74,7 +74,7 @@ def test_detail_that_only_the_frame_before_holds_is_said_to_come_from_there(tmp_
 
 
 @pytest.mark.parametrize("kind", ["convlstm", "cnn"])
-def test_the_parts_add_up_and_the_shares_are_one(tmp_path: Path, kind: str) -> None:
+def test_the_parts_sum_to_the_residual_and_the_shares_to_one(tmp_path: Path, kind: str) -> None:
     network = tiny(kind, residual=0.3)
     from vdeblur.backends.checkpoints import save
 
@@ -95,7 +95,7 @@ def test_the_parts_add_up_and_the_shares_are_one(tmp_path: Path, kind: str) -> N
         assert facts[3].cell is None
 
 
-def test_sources_that_act_alone_or_only_together_are_told_apart() -> None:
+def test_independent_and_interacting_sources_are_distinguished() -> None:
     one = torch.ones(1, 6, 4, 4)
 
     def alone(kept: frozenset[str]) -> torch.Tensor:
@@ -153,7 +153,7 @@ def test_the_motion_map_is_right_on_known_exposures() -> None:
     assert found.direction_degrees < 10
 
 
-def test_the_truth_about_shaken_pictures_is_the_truth() -> None:
+def test_the_known_motion_of_shaken_images_is_exact() -> None:
     """An independent look: where a small square is seen at both ends of an exposure."""
     picture = np.zeros((300, 400, 3), np.uint8)
     picture[146:154, 196:204] = 255
@@ -164,7 +164,9 @@ def test_the_truth_about_shaken_pictures_is_the_truth() -> None:
     assert seen - 8 == pytest.approx(np.abs(middle), abs=3)
 
 
-def test_integrated_gradients_are_complete_and_agree_where_sources_act_alone(tmp_path: Path, random: str) -> None:
+def test_integrated_gradients_are_complete_and_agree_with_ablation_without_interaction(
+    tmp_path: Path, random: str
+) -> None:
     found, _, _ = steps_of(str(footage(tmp_path / "clip.mp4", frames=8)), random, views=1)
     check = found.check
     assert found.focus == 4
@@ -188,7 +190,7 @@ def moments(network: Any, count: int, future: bool = True) -> History:
     return history
 
 
-def test_reach_is_what_a_small_change_of_a_pixel_does() -> None:
+def test_the_influence_of_a_pixel_is_the_effect_of_a_small_change_of_it() -> None:
     network = tiny("convlstm").requires_grad_(False)
     history = moments(network, 4)
     found = history.reach(network, (80, 80))
@@ -233,7 +235,7 @@ def test_rank_correlation_is_spearmans() -> None:
     assert rank_correlation(a, np.ones(4)) == 0
 
 
-def test_calibration_tells_a_good_spread_from_a_useless_one() -> None:
+def test_calibration_distinguishes_a_useful_spread_from_a_useless_one() -> None:
     rng = np.random.default_rng(0)
     deviation = rng.gamma(2, 1, 50_000).astype(np.float32)
     good = calibrated(deviation, rng.normal(0, deviation).astype(np.float32))
@@ -243,14 +245,14 @@ def test_calibration_tells_a_good_spread_from_a_useless_one() -> None:
     assert abs(calibrated(deviation, rng.normal(0, 1, 50_000).astype(np.float32)).rank_correlation) < 0.02
 
 
-def test_marked_is_what_is_visible_and_doubtful() -> None:
+def test_marked_pixels_are_visible_and_uncertain() -> None:
     change = np.array([0.5, 10, -10, 3], np.float32)
     deviation = np.array([5, 1, 6, 2], np.float32)
     assert list(beyond_evidence(change, deviation)) == [False, False, True, True]
 
 
 @pytest.mark.parametrize("first_pts", [0, 125])
-def test_one_frame_in_a_range_or_at_a_time_is_explained_as_in_the_whole(
+def test_a_frame_has_the_same_explanation_in_a_range_at_a_time_and_in_the_whole_input(
     tmp_path: Path, random: str, first_pts: int
 ) -> None:
     """Times are counted from the first frame, whenever the file says that it is shown."""
@@ -280,7 +282,7 @@ def test_one_frame_in_a_range_or_at_a_time_is_explained_as_in_the_whole(
         ({"exposure": 1.5}, UsageError, "above 0 and at most 1"),
     ],
 )
-def test_what_is_not_there_is_said_in_one_line(
+def test_invalid_requests_are_one_line_errors(
     tmp_path: Path, random: str, settings: dict[str, Any], error: type[Exception], words: str
 ) -> None:
     path = footage(tmp_path / "clip.mp4", frames=6)
@@ -289,7 +291,7 @@ def test_what_is_not_there_is_said_in_one_line(
     assert "\n" not in str(caught.value)
 
 
-def test_a_filter_explains_its_difference_and_nothing_more(tmp_path: Path) -> None:
+def test_of_a_filter_only_the_change_is_explained(tmp_path: Path) -> None:
     found, _, facts = steps_of(str(footage(tmp_path / "clip.mp4", frames=3)), "unsharp")
     assert all(fact.change > 0 for fact in facts)
     assert all(fact.shares is None and fact.cell is None and fact.spread is None for fact in facts)
@@ -298,7 +300,7 @@ def test_a_filter_explains_its_difference_and_nothing_more(tmp_path: Path) -> No
     assert found.certainty is None
 
 
-def test_a_result_that_is_no_number_is_told_and_starts_the_stream_anew(tmp_path: Path) -> None:
+def test_a_result_that_is_not_finite_is_reported_and_resets_the_state(tmp_path: Path) -> None:
     network: Any = tiny("convlstm", residual=0.3)
     with torch.no_grad():
         network.decoder.head.bias[0] = float("inf")
@@ -314,7 +316,7 @@ def test_a_result_that_is_no_number_is_told_and_starts_the_stream_anew(tmp_path:
     assert all(step.restored is step.window.centre for step in steps)
 
 
-def test_the_figures_are_json_and_say_what_was_asked(tmp_path: Path, random: str) -> None:
+def test_the_figures_are_json_with_the_settings(tmp_path: Path, random: str) -> None:
     path = str(footage(tmp_path / "clip.mp4", frames=8, size=(208, 200)))
     found, _, _ = steps_of(path, random, views=3, point=(100, 90))
     told = json.loads(json.dumps(found.to_json(), allow_nan=False))
@@ -327,7 +329,7 @@ def test_the_figures_are_json_and_say_what_was_asked(tmp_path: Path, random: str
     assert "halved" in told["calibrated_on"]
 
 
-def test_pictures_are_kept_of_some_frames_and_figures_of_all(tmp_path: Path, random: str) -> None:
+def test_images_are_kept_of_some_frames_and_figures_of_all(tmp_path: Path, random: str) -> None:
     path = str(footage(tmp_path / "clip.mp4", frames=40))
     found, _, facts = steps_of(path, random, views=2, most_shown=5)
     assert len(facts) == 40

@@ -54,7 +54,7 @@ def raw(frame: Frame) -> bytes:
     return b"".join(plane.tobytes() for plane in frame.planes)
 
 
-def test_the_other_restorer_does_the_frame_and_the_state_starts_anew(
+def test_the_fallback_restores_the_frame_and_the_state_is_reset(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     primary = Breaks(at=(2, 5, 6))

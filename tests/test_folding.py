@@ -48,7 +48,7 @@ def test_levels_of_luma_and_chroma(bits: int, full: bool, black: int, white: int
     np.testing.assert_allclose(folded[5], span // 4 / span, atol=1e-6)
 
 
-def test_phases_lie_in_reading_order_and_chroma_on_its_own_grid() -> None:
+def test_luma_phases_are_in_reading_order_and_chroma_keeps_its_grid() -> None:
     y, c = np.arange(64).reshape(8, 8), np.arange(16).reshape(4, 4)
     folded = fold32(frame_from([y, c, 2 * c], Layout("yuv", 8, (1, 1)), Color(full_range=True))) * 255
     for phase, (dy, dx) in enumerate([(0, 0), (0, 1), (1, 0), (1, 1)]):
@@ -140,7 +140,7 @@ def test_samples_stay_in_their_range_or_where_they_were(code: int, change: float
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_one_number_that_is_none_is_an_error(value: float) -> None:
+def test_a_single_value_that_is_not_finite_is_an_error(value: float) -> None:
     residual = np.zeros((1, 6, 4, 4), np.float32)
     residual[0, 5, 3, 3] = value
     with pytest.raises(NonFiniteResult):

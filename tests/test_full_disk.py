@@ -69,7 +69,7 @@ def test_a_plain_output_is_one_line_and_leaves_nothing(
     assert list(disk.iterdir()) == []
 
 
-def test_the_output_that_stood_there_stands_yet(loud: str, mount: Mount) -> None:
+def test_an_existing_output_is_unchanged_after_a_failure(loud: str, mount: Mount) -> None:
     disk = mount(300)
     (disk / "out.mkv").write_bytes(b"precious")
     assert run(loud, "-o", disk / "out.mkv", "-m", "unsharp", "--codec", "ffv1", "-y").exit_code == 5

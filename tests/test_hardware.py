@@ -49,7 +49,7 @@ def test_every_device_is_a_wish(clip: str, tmp_path: Path, device: str) -> None:
 
 @pytest.mark.parametrize("maker", ["nvenc", "qsv", "videotoolbox", "vaapi", "amf", "v4l2m2m"])
 @pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
-def test_every_encoder_in_hardware_is_a_wish(clip: str, tmp_path: Path, codec: str, maker: str) -> None:
+def test_every_hardware_encoder_has_a_software_fallback(clip: str, tmp_path: Path, codec: str, maker: str) -> None:
     out = tmp_path / "out.mkv"
     result = run(clip, "-o", out, "-m", "unsharp", "--codec", f"{codec}_{maker}")
     assert result.exit_code == 0
@@ -58,7 +58,7 @@ def test_every_encoder_in_hardware_is_a_wish(clip: str, tmp_path: Path, codec: s
     assert len(packets(str(out), "video")) == 8
 
 
-def test_quality_is_kept_and_what_only_the_hardware_knows_is_named(clip: str, tmp_path: Path) -> None:
+def test_quality_settings_are_translated_and_settings_of_other_hardware_are_reported(clip: str, tmp_path: Path) -> None:
     sizes = {}
     for crf in ("10", "40"):
         out = tmp_path / f"{crf}.mp4"
@@ -71,7 +71,7 @@ def test_quality_is_kept_and_what_only_the_hardware_knows_is_named(clip: str, tm
     assert sizes["10"] > 2 * sizes["40"]
 
 
-def test_a_codec_that_there_is_not_stays_an_error(clip: str) -> None:
+def test_an_unknown_codec_is_an_error(clip: str) -> None:
     result = run(clip, "-m", "unsharp", "--codec", "papyrus_nvenc")
     assert result.exit_code == 2
     assert "papyrus_nvenc" in result.stderr

@@ -52,7 +52,7 @@ def images(folder: Path, count: int = 5) -> Path:
 
 
 @pytest.mark.needs("linux")
-def test_a_file_that_may_grow_no_further_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_file_size_limit_is_a_one_line_error_and_leaves_no_output(tmp_path: Path) -> None:
     path = write(tmp_path / "in.mkv", Recipe(frames(30, size=(160, 120), make=noise), codec="ffv1"))
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000,) * 2)"
     limited = f"{limit}; from vdeblur.cli import main; main()"
@@ -136,7 +136,7 @@ def test_a_network_folder_that_cannot_wait_for_its_disk(
 
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC, errno.EDQUOT])
-def test_a_disk_that_does_not_hold_what_it_took(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+def test_an_error_of_fsync_leaves_no_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     """A network folder may tell so late that it is full."""
 
     def refuse(handle: int) -> None:
@@ -147,9 +147,7 @@ def test_a_disk_that_does_not_hold_what_it_took(tmp_path: Path, monkeypatch: pyt
     assert [file.name for file in tmp_path.iterdir()] == ["in.mkv"]
 
 
-def test_a_result_that_may_not_take_its_name_is_not_thrown_away(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_result_that_cannot_be_renamed_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some file systems rename onto nothing that is there, or nothing that others watch."""
     path, out = clip(tmp_path), tmp_path / "out.mkv"
     out.write_bytes(b"an older result")
@@ -196,7 +194,7 @@ def test_pictures_deleted_while_running_are_concealed_and_counted(tmp_path: Path
     assert len(list((tmp_path / "out").iterdir())) == 60
 
 
-def test_a_published_model_with_one_flipped_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_published_model_with_one_flipped_byte_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(weights_folder(), tmp_path / "weights")
     file = tmp_path / "weights" / "fast.safetensors"
     data = bytearray(file.read_bytes())

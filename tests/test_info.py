@@ -61,7 +61,7 @@ def test_colour_is_told_by_name(tmp_path: Path, tags: tuple[int, int, int], full
     assert "matrix 1" not in text
 
 
-def test_every_code_point_has_words_and_untagged_frames_are_judged_by_height() -> None:
+def test_every_code_point_has_a_name_and_untagged_frames_are_classified_by_height() -> None:
     for code in range(256):
         assert long_color_text(Color(code, code, code, True), 480).endswith("full range")
     assert "taken for BT.709" in long_color_text(Color(), 720)

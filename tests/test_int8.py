@@ -69,13 +69,13 @@ def test_it_restores_as_fp32_does(model: str) -> None:
 @needs_openvino
 @pytest.mark.arithmetic
 @each_model
-def test_every_clip_gains_what_it_gains_in_fp32(model: str) -> None:
+def test_every_clip_has_the_gain_of_fp32(model: str) -> None:
     golden = json.loads(GAINS.read_text(encoding="utf-8"))[model]["gains_db"]
     assert gains(model, "int8") == pytest.approx(golden, abs=MOST_DB_LOST)
 
 
 @needs_openvino
-def test_streams_do_not_touch_and_repeat_to_the_byte() -> None:
+def test_streams_are_independent_and_reproducible() -> None:
     restorer = load_restorer(INT8)
     clips = [[picture(100 * stream + i, (40, 24)) for i in range(5)] for stream in range(2)]
     alone = [restored_by(restorer, clip) for clip in clips]
@@ -123,7 +123,7 @@ def test_it_needs_no_torch(tmp_path: Path) -> None:
         ({"name": "my.safetensors"}, r"my\.safetensors does not come in int8"),
     ],
 )
-def test_what_cannot_be_done_is_said_with_what_can(options: dict[str, Any], said: str) -> None:
+def test_unsupported_requests_are_errors_that_name_the_supported_ones(options: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         load_restorer(ModelOptions(**{"name": "fast", "precision": "int8"} | options))
 

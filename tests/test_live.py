@@ -248,7 +248,7 @@ def test_the_command_records_and_reports(clip: Path, tmp_path: Path) -> None:
     assert "recorded" in result.stderr
 
 
-def test_the_list_says_so_when_it_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_list_is_reported_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing, "list_cameras", list)
     result = run("live", "--list")
     assert (result.exit_code, result.stdout) == (0, "")

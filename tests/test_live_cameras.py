@@ -102,7 +102,7 @@ def test_a_pause_of_a_file_or_a_stream_is_no_fault(tmp_path: Path) -> None:
     assert live.stats().silent_seconds > 1
 
 
-def test_a_device_that_is_unplugged_ends_with_its_error_and_a_whole_recording(tmp_path: Path) -> None:
+def test_an_unplugged_device_ends_with_an_error_and_a_complete_recording(tmp_path: Path) -> None:
     def unplugged() -> None:
         raise DeviceError("camera simulated: delivers no more frames; is it still plugged in?")
 
@@ -112,7 +112,7 @@ def test_a_device_that_is_unplugged_ends_with_its_error_and_a_whole_recording(tm
     assert our_threads() == []
 
 
-def test_another_size_in_mid_stream_starts_anew_and_is_scaled_in_the_recording(
+def test_a_change_of_size_resets_the_state_and_is_scaled_in_the_recording(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     larger = [replace(frame, pts=frame.pts + 8) for frame in frames(8, size=(96, 64))]
@@ -186,7 +186,7 @@ def test_an_unplugged_device_is_let_go_of_with_one_line(scripted: Callable[..., 
     assert Capture.released == 1
 
 
-def test_a_device_that_gives_nothing_at_first_is_none(scripted: Callable[..., OpenCVCamera]) -> None:
+def test_a_device_without_a_first_frame_does_not_count_as_a_camera(scripted: Callable[..., OpenCVCamera]) -> None:
     with pytest.raises(DeviceError, match="not found, or in use by another program"):
         scripted(None)
     assert Capture.released == 1

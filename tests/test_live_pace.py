@@ -151,7 +151,7 @@ def test_a_slow_machine_goes_down_at_once_to_a_step_that_fits() -> None:
     assert next(at for at, step, _ in run.frames if step == 2) < 1.6
 
 
-def test_a_machine_beyond_help_ends_on_the_last_step() -> None:
+def test_a_machine_that_is_too_slow_ends_on_the_last_step() -> None:
     assert Run().go(Machine(60), 60)[-1] == len(COSTS) - 1
 
 
@@ -167,12 +167,12 @@ def test_the_latency_bound_is_kept_wherever_a_step_can(bound: float, load: float
     assert sum(late) <= 0.06 * len(late)
 
 
-def test_frames_that_came_in_a_burst_are_no_fault_of_the_step() -> None:
+def test_frames_missed_in_a_burst_do_not_count_against_the_step() -> None:
     pace = Pace(COSTS, EVERY)
     assert not any(pace.observe(0.1 * INTERVAL, INTERVAL, 0.02, 5, frame / 5) for frame in range(100))
 
 
-def test_a_frame_is_missed_for_the_work_of_the_one_before() -> None:
+def test_a_missed_frame_counts_as_work_of_the_one_before() -> None:
     pace = Pace(COSTS, EVERY)
     for frame in range(0, 100, 4):  # one that takes three intervals, then one that takes next to nothing
         pace.observe(3 * INTERVAL, INTERVAL, 3 * INTERVAL, 0, (frame + 3) * INTERVAL)

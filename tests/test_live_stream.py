@@ -73,7 +73,7 @@ def test_dropped_frames_age_the_state_and_a_long_gap_drops_it() -> None:
     assert stream.resets == 1
 
 
-def test_time_that_runs_backwards_and_another_size_start_anew() -> None:
+def test_a_backward_time_stamp_and_a_change_of_size_reset_the_state() -> None:
     brighter = Brighter()
     stream = stream_of(brighter)
     for frame in [*moving(2), *moving(1), *moving(1, size=(32, 32), pts=[1])]:
@@ -94,7 +94,7 @@ def test_a_cut_starts_anew() -> None:
     assert brighter.states == [None, 1, None]
 
 
-def test_without_look_ahead_the_centre_stands_for_the_future() -> None:
+def test_without_look_ahead_the_centre_replaces_the_future_frame() -> None:
     identity = Identity()
     stream = stream_of(identity)
     for frame in moving(3):
@@ -128,7 +128,7 @@ def test_another_ladder_or_step_starts_with_no_state() -> None:
     assert stream.stepped_down == 0
 
 
-def test_the_stream_wants_what_the_step_restores_and_notes_what_was_missed() -> None:
+def test_the_stream_selects_the_frames_of_the_current_step_and_counts_missed_ones() -> None:
     every, second = stream_of(Brighter()), stream_of(Brighter(), every=2)
     assert [number for number in range(6) if every.wants(number)] == [0, 1, 2, 3, 4, 5]
     assert [number for number in (0, 1, 2, 5, 6, 7) if second.wants(number)] == [0, 2, 5, 7]
@@ -167,7 +167,7 @@ def test_the_ladder_of_a_filter_gets_cheaper_and_ends_on_alternate_frames() -> N
     assert [str(rung.step) for rung in ladder(ModelOptions("unsharp"), fixed=True)] == ["unsharp"]
 
 
-def test_a_network_goes_down_the_ladder_and_up_without_look_ahead(tmp_path: Path) -> None:
+def test_a_network_without_look_ahead_moves_down_and_up_the_ladder(tmp_path: Path) -> None:
     from vdeblur.backends import checkpoints
     from vdeblur.models import build
 
@@ -191,7 +191,7 @@ LAYOUTS = (YUV420, Layout("yuv", 10, (1, 0)), Layout("rgb", 8), Layout("gray", 1
 
 @settings(max_examples=30)
 @given(st.integers(1, 80), st.integers(1, 80), st.sampled_from(LAYOUTS), st.sampled_from([2, 3, 4]))
-def test_a_small_working_size_changes_no_sample_that_is_left_alone(w: int, h: int, layout: Layout, part: int) -> None:
+def test_at_a_smaller_working_size_unchanged_samples_stay_exact(w: int, h: int, layout: Layout, part: int) -> None:
     frame = replace(picture(3, (w, h), layout), color=Color())
     restored, _ = Scaled(Identity(past=0, future=0), Fraction(1, part)).restore(Window((frame,), 0, True), None)
     assert all(np.array_equal(a, b) for a, b in zip(frame.planes, restored.planes, strict=True))

@@ -178,7 +178,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-def test_pictures_that_arrive_in_bursts_are_handed_on_when_they_are_due(clip: bytes, tmp_path: Path) -> None:
+def test_frames_that_arrive_in_bursts_are_released_when_due(clip: bytes, tmp_path: Path) -> None:
     (tmp_path / "clip").write_bytes(clip)
     muxing = {"hls_time": "0.4", "hls_list_size": "0"}
     with av.open(str(tmp_path / "clip")) as given, av.open(str(tmp_path / "live.m3u8"), "w", options=muxing) as parts:
@@ -245,7 +245,7 @@ def test_a_stream_that_falls_silent_is_let_go_of(clip: bytes) -> None:
 
 
 @pytest.mark.timing
-def test_a_silent_stream_is_left_at_once_when_the_camera_is_closed(clip: bytes) -> None:
+def test_closing_a_camera_ends_waiting_for_a_silent_stream_at_once(clip: bytes) -> None:
     with sender(clip) as one:
         camera = open_camera(one.url, QUICK)
         threading.Timer(0.3, camera.close).start()
@@ -288,7 +288,7 @@ def test_a_plain_file_address_is_refused(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 0.2), st.one_of(st.none(), st.floats(-5, 100_000))), min_size=1, max_size=50))
-def test_times_rise_and_stay_near_the_clock_whatever_a_stream_says(said: list[tuple[float, float | None]]) -> None:
+def test_times_rise_and_stay_near_the_clock_for_any_time_stamps(said: list[tuple[float, float | None]]) -> None:
     clock, now, last = Clock(), 1000.0, -1
     for gap, seconds in said:
         now += gap

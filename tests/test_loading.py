@@ -53,7 +53,7 @@ def test_a_network_is_loaded_once_for_the_same_options(file: str) -> None:
     assert network_of(ModelOptions(file, "cpu", "bf16")) is not one
 
 
-def test_a_file_that_changed_is_loaded_again_and_one_that_went_is_missing(file: str) -> None:
+def test_a_changed_file_is_loaded_again_and_a_deleted_one_is_missing(file: str) -> None:
     one = network_of(ModelOptions(file, "cpu"))
     network = tiny("cnn")
     checkpoints.save(file, network, "cnn", network.state_dict(), {})
@@ -63,7 +63,7 @@ def test_a_file_that_changed_is_loaded_again_and_one_that_went_is_missing(file: 
         load_restorer(ModelOptions(file, "cpu"))
 
 
-def test_a_retreat_is_told_to_whose_frame_it_was_and_the_next_caller_tries_as_asked(
+def test_running_out_of_memory_is_reported_to_the_job_concerned_and_the_next_job_starts_as_requested(
     file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = ModelOptions(file, "cpu", "fp32", tile=0)
@@ -102,7 +102,7 @@ def test_streams_in_several_threads_share_a_network(file: str) -> None:
     assert [results[number] for number in range(3)] == [expected] * 3
 
 
-def test_the_per_frame_network_goes_where_the_other_one_is() -> None:
+def test_the_per_frame_network_follows_the_device_of_the_main_one() -> None:
     beside = Identity(device="cpu", precision="bf16")
     restorer = load_per_frame(beside, look_ahead=False)
     assert (restorer.name, restorer.device, restorer.precision, restorer.future) == (PER_FRAME_MODEL, "cpu", "bf16", 0)

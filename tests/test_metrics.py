@@ -32,9 +32,7 @@ def moved(picture: Picture, pixels: int) -> Picture:
 @pytest.mark.parametrize("name", METRICS)
 @settings(max_examples=15)
 @given(size=sizes, channels=st.sampled_from([1, 3]), seed=st.integers(0, 99))
-def test_equal_pictures_score_best_and_no_other_scores_better(
-    name: str, size: tuple[int, int], channels: int, seed: int
-) -> None:
+def test_equal_images_have_the_best_possible_score(name: str, size: tuple[int, int], channels: int, seed: int) -> None:
     metric = METRICS[name]
     assert (metric.of_frame is None) != (metric.of_step is None)
     one, two, other = (noise((*size, channels), seed + i) for i in range(3))
@@ -86,7 +84,7 @@ def test_optical_flow_points_where_the_picture_goes() -> None:
     np.testing.assert_allclose(np.median(flow, axis=(0, 1)), [3, 0], atol=0.1)
 
 
-def test_tof_of_a_standing_output_is_the_motion_of_the_truth() -> None:
+def test_tof_of_a_still_output_is_the_motion_of_the_truth() -> None:
     picture = noise((64, 96, 3), sigma=2)
     assert tof(picture, picture, picture, moved(picture, 3)) == pytest.approx(3, abs=0.3)
     assert tof(picture, moved(picture, 3), picture, moved(picture, 3)) == 0

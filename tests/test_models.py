@@ -119,7 +119,7 @@ def raw_planes(frames: Sequence[Frame]) -> list[bytes]:
 
 
 @KINDS
-def test_without_look_ahead_the_centre_stands_for_the_future(kind: str) -> None:
+def test_without_look_ahead_the_centre_replaces_the_future_frame(kind: str) -> None:
     network, clip, motion = tiny(kind), clip_of(4), motion_of(4)
     with torch.inference_mode():
         blind, _ = network(clip, motion, None, torch.tensor([False, False]))
@@ -173,7 +173,7 @@ def test_the_state_arrives_where_the_scene_has_moved_to(kind: str) -> None:
 
 
 @KINDS
-def test_interleaved_streams_do_not_touch_and_repeat_to_the_byte(kind: str) -> None:
+def test_interleaved_streams_are_independent_and_reproducible(kind: str) -> None:
     restorer = TorchRestorer("tiny", tiny(kind), "cpu", "fp32")
     one, two = pictures(5), [picture(100 + i) for i in range(5)]
     alone = raw_planes(restored_by(restorer, one)), raw_planes(restored_by(restorer, two))

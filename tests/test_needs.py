@@ -51,6 +51,6 @@ def test_the_mark_is_heeded(required: str, code: int, said: str) -> None:
     assert said in done.stdout
 
 
-def test_every_module_of_tests_stands_in_the_table_of_promises() -> None:
+def test_every_test_module_is_in_the_table_of_promises() -> None:
     named = set(re.findall(r"`(test_\w+\.py)`", (ROOT / "tests" / "README.md").read_text(encoding="utf-8")))
     assert named == {path.name for path in (ROOT / "tests").glob("test_*.py")}

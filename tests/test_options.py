@@ -53,7 +53,7 @@ def test_other_tiles_are_refused(tmp_path: Path, tile: str) -> None:
     assert "neither auto, 0 (no tiles) nor a side" in result.stderr
 
 
-def test_fields_are_parted_by_default_and_left_on_request(tmp_path: Path) -> None:
+def test_fields_are_separated_by_default_and_kept_on_request(tmp_path: Path) -> None:
     clip = interlaced(tmp_path)
     out = tmp_path / "out.mkv"
     combs = {}

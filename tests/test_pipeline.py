@@ -66,7 +66,7 @@ def test_fed_frame_by_frame_is_the_same_as_whole(count: int, past: int, future: 
     assert fed.states == whole.states
 
 
-def test_a_frame_comes_out_as_soon_as_its_future_is_there_and_flush_gives_the_rest() -> None:
+def test_a_frame_is_returned_as_soon_as_its_future_is_known_and_flush_returns_the_rest() -> None:
     stream = Stream(Identity(future=2))
     assert [len(stream.feed(frame)) for frame in pictures(5)] == [0, 0, 1, 1, 1]
     assert [result.after.pts for result in stream.flush()] == [40 * 3, 40 * 4]
@@ -82,7 +82,7 @@ def test_streams_share_a_restorer_and_not_their_states() -> None:
     assert restorer.states == [0, 0, 1, 1, 2, 2]
 
 
-def test_a_stream_goes_on_with_another_restorer_from_the_next_frame() -> None:
+def test_a_stream_continues_with_another_restorer_from_the_next_frame() -> None:
     first, second = Identity(past=2, future=0), Identity(past=1, future=0)
     stream = Stream(first)
     for frame in pictures(3):
@@ -142,14 +142,14 @@ def test_a_failing_part_is_heard_and_leaves_nothing(tmp_path: Path, part: str) -
     assert home in [entry.name for entry in traceback.extract_tb(caught.value.__traceback__)]
 
 
-def test_frames_before_a_fault_of_the_source_are_restored(tmp_path: Path) -> None:
+def test_frames_before_an_error_of_the_source_are_restored(tmp_path: Path) -> None:
     restorer = Identity(future=0)
     with pytest.raises(LookupError):
         run(MemorySource(pictures(5), LookupError("source")), restorer, FileSink(tmp_path / "out"))
     assert restorer.states == [0, 1, 2, 3, 4]
 
 
-def test_a_fault_at_the_very_last_write_is_heard_when_closing(tmp_path: Path) -> None:
+def test_an_error_of_the_last_write_is_raised_by_close(tmp_path: Path) -> None:
     def fail(_: Frame) -> None:
         time.sleep(0.05)
         raise OSError(28, "No space left on device")

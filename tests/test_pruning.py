@@ -28,7 +28,7 @@ def wide(kind: str) -> Checkpoint:
 
 
 @KINDS
-def test_channels_that_do_nothing_go_first_and_nothing_changes(kind: str) -> None:
+def test_channels_without_effect_are_pruned_first_and_without_a_change(kind: str) -> None:
     """Every second channel of every group is made zero wherever it is held, and half of them pruned."""
     whole = wide(kind)
     for places in groups(kind, whole.config).values():

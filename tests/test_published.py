@@ -110,14 +110,14 @@ def test_the_smallest_pictures(restorer: Restorer, size: tuple[int, int]) -> Non
         assert max(change(before, after)) <= 4
 
 
-def test_a_picture_held_still_does_not_flicker(restorer: Restorer) -> None:
+def test_a_repeated_image_does_not_flicker(restorer: Restorer) -> None:
     frames = [photograph(0, i) for i in range(40)]
     results = restored_by(restorer, frames)
     for before, after in pairwise(results[24:-1]):  # the last has no future, so it may differ
         assert max(change(before, after)) <= 1
 
 
-def test_what_was_seen_long_ago_is_forgotten(restorer: Restorer) -> None:
+def test_the_state_forgets_frames_long_ago(restorer: Restorer) -> None:
     """After another past of 12 frames and 48 frames in common, the pictures are the same within 1/255."""
     common = [photograph(3 * (i % 8), i) for i in range(48)]
     pasts = ([flat(FLAT["white"], common[0].size, i) for i in range(12)], [photograph(5 * i, i) for i in range(12)])

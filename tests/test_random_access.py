@@ -41,7 +41,7 @@ def test_any_order_gives_the_frames_of_the_unbroken_stream(order: list[int], pas
 
 
 @given(seed=st.integers(0, 1000), spread=st.integers(0, 4))
-def test_requests_that_overtake_each_other_cost_nothing_and_change_no_bit(seed: int, spread: int) -> None:
+def test_requests_out_of_order_are_bit_exact_and_restore_nothing_twice(seed: int, spread: int) -> None:
     rng = np.random.default_rng(seed)
     order = np.argsort(np.arange(COUNT) + rng.uniform(0, spread + 0.01, COUNT)).tolist()
     restorer = Averaging()
@@ -57,7 +57,7 @@ RECURRENT = {model.sha256: model.name for model in reversed(published()) if mode
 
 
 @pytest.mark.parametrize("name", RECURRENT.values())
-def test_the_models_that_ship_are_warm_after_their_measured_warm_up(name: str) -> None:
+def test_published_models_converge_within_their_measured_warm_up(name: str) -> None:
     """With their own weights, on a moving clip, after jumps forth and back."""
     options = ModelOptions(name, "cpu", "fp32", views=1)
     restorer, warm_up = load_restorer(options), warm_up_of(options)
@@ -71,7 +71,7 @@ def test_the_models_that_ship_are_warm_after_their_measured_warm_up(name: str) -
         assert distance(access.frame(number), whole[number]) <= 1
 
 
-def test_a_step_forward_by_less_than_the_warm_up_goes_on_and_a_jump_starts_anew() -> None:
+def test_a_short_step_forward_continues_the_stream_and_a_jump_restarts_it() -> None:
     restorer = Averaging()
     stream = opened(restorer)
     stream.frame(0)
@@ -91,7 +91,7 @@ def test_frames_of_a_warm_up_are_never_handed_out() -> None:
         assert distance(stream.frame(number), whole[number]) <= 1
 
 
-def test_without_its_warm_up_a_jump_would_show() -> None:
+def test_a_jump_without_warm_up_changes_the_result() -> None:
     """The memory of this restorer is long enough for the tests above to mean something."""
     assert distance(opened(Averaging(), warm_up=0).frame(30), restored_by(Averaging(), STREAM)[30]) > 1
 
@@ -111,7 +111,7 @@ class Holder:
         self.frame = frame
 
 
-def test_what_is_held_does_not_grow_with_the_stream() -> None:
+def test_memory_does_not_grow_with_the_length_of_the_stream() -> None:
     """And goes at once, without a search for cycles."""
     alive: weakref.WeakSet[Holder] = weakref.WeakSet()
     most = 0
@@ -146,6 +146,6 @@ def test_after_an_error_the_same_frame_can_be_asked_for_again() -> None:
 
 
 @pytest.mark.parametrize("number", [-1, COUNT])
-def test_outside_the_stream_there_is_nothing(number: int) -> None:
+def test_indices_outside_the_stream_are_errors(number: int) -> None:
     with pytest.raises(IndexError, match=f"frame {number} of a stream of 40"):
         opened(Averaging()).frame(number)

@@ -49,7 +49,7 @@ def works_on_a_segment(pid: int) -> bool:
     return False
 
 
-def test_a_killed_actor_a_lost_node_and_a_corrupt_file_cost_nothing_else(
+def test_a_killed_actor_a_lost_node_and_a_corrupt_file_do_not_affect_other_work(
     cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from vdeblur.batch.cluster import RayActors

@@ -79,7 +79,7 @@ def test_a_processor_renders_what_a_device_does(seed: int) -> None:
         assert difference.quantile(0.99) < 0.05
 
 
-def test_the_exposure_averages_light_along_the_path_about_the_target() -> None:
+def test_an_exposure_averages_light_along_the_path_around_its_middle() -> None:
     """A white column that moves by 8 px in nine sub-frames leaves a streak of 8 px about where the target shows it."""
     texture = torch.zeros(3, 128, 256)
     texture[:, :, 127:129] = 1.0  # one pixel wide
@@ -174,7 +174,7 @@ def test_paths_are_smooth() -> None:
     assert power[np.fft.rfftfreq(len(track), 0.25) > 0.7].sum() < 1e-4 * power.sum()
 
 
-def test_an_inverse_motion_undoes_the_motion() -> None:
+def test_the_inverse_of_a_motion_undoes_it() -> None:
     motion = np.array([3.0, -2.0, 0.2, 0.1])
     zoom, roll = np.exp(motion[3]), motion[2]
     turn = zoom * np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
@@ -208,7 +208,7 @@ def test_code_values_come_back_through_linear_light(gamma: float) -> None:
     torch.testing.assert_close(light.encode(light.decode(codes)) * 255, codes.float(), atol=0.01, rtol=0)
 
 
-def test_lifted_highlights_outshine_white_and_nothing_else() -> None:
+def test_expanded_highlights_exceed_white_and_other_values_do_not_change() -> None:
     codes = torch.tensor([0, 128, 229, 255], dtype=torch.uint8).expand(3, 1, 4)
     plain, lifted = Light(0.0, 1.0).decode(codes), Light(0.0, 6.0).decode(codes)
     torch.testing.assert_close(lifted[..., :3], plain[..., :3])

@@ -217,7 +217,7 @@ def test_encrypted_files_are_refused_as_such(tmp_path: Path, scheme: bytes) -> N
 
 
 @pytest.mark.parametrize("clear", [1, 3, 5])
-def test_a_clear_start_does_not_hide_that_a_file_is_encrypted(tmp_path: Path, clear: int) -> None:
+def test_an_encrypted_file_with_an_unencrypted_start_is_recognised(tmp_path: Path, clear: int) -> None:
     path, out = with_clear_lead(tmp_path / "a.mp4", clear), tmp_path / "out.mp4"
     plain, held = (packets(file, "video") for file in (str(tmp_path / "plain.mp4"), path))
     assert [a == b for a, b in zip(plain, held, strict=True)] == [True] * 10 * clear + [False] * (60 - 10 * clear)

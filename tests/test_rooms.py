@@ -63,7 +63,7 @@ def test_every_room_is_drawn_once() -> None:
     assert drawn == sorted({room(module) for module in trees()} - set(DOOR))
 
 
-def test_a_room_knows_only_those_further_down() -> None:
+def test_a_room_imports_only_rooms_further_down() -> None:
     height = {name: -number for number, line in enumerate(drawing()) for name in line}
     wrong = {
         f"{module} -> {known}"
@@ -76,7 +76,7 @@ def test_a_room_knows_only_those_further_down() -> None:
     assert not wrong
 
 
-def test_no_module_imports_itself_by_way_of_others() -> None:
+def test_there_are_no_circular_imports() -> None:
     """Imports within functions count, those for types alone too."""
     waiting = {module: {k for k in imports(module) if k in trees() and k != module} for module in trees()}
     while free := [module for module, known in waiting.items() if not known & waiting.keys()]:
@@ -98,7 +98,7 @@ def test_heavy_libraries_stay_in_their_rooms(library: str, rooms: set[str]) -> N
 
 
 @pytest.mark.parametrize("module", ["vdeblur", "vdeblur.pipeline", "vdeblur.restorer", "vdeblur.windows"])
-def test_the_line_itself_loads_neither_codec_nor_tensors(module: str) -> None:
+def test_the_pipeline_loads_neither_a_codec_nor_a_tensor_library(module: str) -> None:
     code = f"import sys, {module}; print(sorted({{'av', 'cv2', 'torch'}} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -102,7 +102,7 @@ def test_flashes_and_fades_are_no_cut(canvas: NDArray[np.float64]) -> None:
     assert cuts_between(*(still * gain for gain in (1, 0.8, 0.5, 0.3, 0.1, 0.03, 0, 0, 0.03, 0.1, 0.3, 0.6, 1))) == []
 
 
-def test_another_scene_after_black_is_a_cut_when_it_can_be_made_out() -> None:
+def test_a_new_scene_after_black_is_a_cut_once_it_is_visible() -> None:
     black = np.zeros(SIZE[::-1])
     found = cuts_between(view(PLACES[0]), black, black, view(PLACES[1]) * 0.5, view(PLACES[1]))
     assert found == [3]

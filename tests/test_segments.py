@@ -262,7 +262,7 @@ def test_a_segment_is_the_same_however_often_it_is_restored(folder: JobFolder) -
     assert sorted(p.name for p in folder.path.iterdir()) == ["00001.json", "00001.mkv", "job.json", "times.json"]
 
 
-def test_a_segment_that_is_passed_through_holds_the_sources_frames(folder: JobFolder) -> None:
+def test_a_segment_that_is_passed_through_contains_the_original_frames(folder: JobFolder) -> None:
     for segment in folder.segments:
         restore_segment(folder, segment.index, pass_through=segment.index == 1)
     join(folder)
@@ -306,7 +306,7 @@ def test_joining_refuses_frames_that_do_not_tile_the_source(folder: JobFolder) -
     assert not Path(folder.output).exists()
 
 
-def test_a_job_survives_its_way_through_json() -> None:
+def test_a_job_round_trips_through_json() -> None:
     job = Job(
         "in.mkv", "out.mkv", ModelOptions("fast", tile=0, views=2), strength=0.5, only_blurred=3.5,
         source=SourceOptions(1.5, 3, frame_rate=Fraction(30000, 1001), pts_range=(None, 4)),

@@ -45,7 +45,7 @@ async def seen(page: Any, name: str, folder: Path) -> None:
     await page.look(1600, 1000)
 
 
-def test_from_the_first_moment_to_the_download(tmp_path: Path) -> None:
+def test_a_video_is_uploaded_restored_and_downloaded_in_the_browser(tmp_path: Path) -> None:
     shots = tmp_path / "shots"
     shots.mkdir()
     first = footage(tmp_path / "first.mp4", frames=10, size=(96, 64))

@@ -70,7 +70,7 @@ def test_a_video_is_restored_and_downloaded(clip: Path, tmp_path: Path) -> None:
     served(work)
 
 
-def test_what_is_asked_for_is_made_and_may_be_asked_for_anew(clip: Path) -> None:
+def test_a_job_is_restored_as_requested_and_again_with_other_settings(clip: Path) -> None:
     async def work(session: Any, url: str) -> None:
         asked = {"codec": "av1", "quality": "small", "start_seconds": "0.2", "end_seconds": "0.6"}
         _, job = await upload(session, url, clip.read_bytes(), **asked)
@@ -145,7 +145,7 @@ def test_a_frame_is_explained_on_a_page_that_runs_apart(clip: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["text", "sound", "empty"])
-def test_what_is_no_video_fails_in_one_line_without_our_paths(kind: str, tmp_path: Path) -> None:
+def test_an_upload_that_is_not_a_video_fails_in_one_line_without_paths_of_the_server(kind: str, tmp_path: Path) -> None:
     data = {"text": b"no video at all", "sound": sound_only(tmp_path / "s.mp4").read_bytes(), "empty": b""}[kind]
 
     async def work(session: Any, url: str) -> None:

@@ -74,7 +74,7 @@ def test_what_begins_later_is_named_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])
-def test_what_rides_along_stays_with_its_frame(tmp_path: Path, codec: str) -> None:
+def test_side_data_stays_with_its_frame(tmp_path: Path, codec: str) -> None:
     """Also where the encoder codes frames in another order, and where the messages begin later."""
     data = b""
     for number in range(12):
@@ -97,7 +97,7 @@ def test_what_rides_along_stays_with_its_frame(tmp_path: Path, codec: str) -> No
 
 
 @pytest.mark.parametrize("container", ["a.mp4", "a.mkv", "a.ts"])
-def test_messages_ride_out_of_every_container(tmp_path: Path, container: str) -> None:
+def test_messages_are_read_from_every_container(tmp_path: Path, container: str) -> None:
     """Some put a length before each unit, some a start code."""
     kinds = ["DYNAMIC_HDR_PLUS", "AMBIENT_VIEWING_ENVIRONMENT", "S12M_TIMECODE"]
     raw = sei.write(tmp_path / "a.hevc", "libx265", kinds)
@@ -106,7 +106,7 @@ def test_messages_ride_out_of_every_container(tmp_path: Path, container: str) ->
         assert (said, found) == ([], set(kinds))
 
 
-def test_a_dolby_vision_unit_rides_behind_the_slices() -> None:
+def test_a_dolby_vision_unit_follows_the_slices() -> None:
     """Its payload is not looked into, so any will do."""
     rpu = Message(RPU, b"\x19\x08\x09" + bytes(range(1, 60)) + b"\x80")
     stream = sei.encoded("libx265", [], count=1)

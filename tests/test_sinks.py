@@ -215,7 +215,7 @@ def test_zero_config_loses_no_bits_of_a_sample(
     assert choose_encoder(FORMATS[suffix], info, DEFAULTS, "out") == expected
 
 
-def test_hardware_encoding_falls_back_without_a_word(clip: str, tmp_path: Path) -> None:
+def test_hardware_encoding_falls_back_silently(clip: str, tmp_path: Path) -> None:
     out = str(tmp_path / "o.mp4")
     sink = open_sink(out, source := open_source(clip), SinkOptions(hwaccel="auto"))
     passed = copy(source, sink)
@@ -397,7 +397,7 @@ class TestOtherStreams:
                 most = max(most, len(source.packets))  # type: ignore[attr-defined]
         assert most < 40  # of 200
 
-    def test_nobody_asks_for_packets_nobody_gets_them(self, tmp_path: Path) -> None:
+    def test_packets_are_queued_only_on_request(self, tmp_path: Path) -> None:
         path = write(tmp_path / "a.mkv", Recipe(frames(20), audio="libopus", audio_seconds=0.8))
         with open_source(path) as source:
             for _ in source:
@@ -568,7 +568,7 @@ def test_a_change_of_size_is_scaled_and_said(tmp_path: Path) -> None:
         assert [f.size for f in again] == [(64, 48), (64, 48)]
 
 
-def test_one_frame_goes_to_two_encoders_and_none_writes_into_the_other_ones_buffer(tmp_path: Path) -> None:
+def test_two_encoders_of_one_frame_do_not_share_buffers(tmp_path: Path) -> None:
     with open_source(Path(write(tmp_path / "in.mkv", Recipe(frames(1), codec="ffv1")))) as source:
         frame = next(iter(source))
     changed = [replace(frame, planes=tuple(np.full_like(plane, value) for plane in frame.planes)) for value in (1, 2)]

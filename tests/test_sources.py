@@ -107,7 +107,7 @@ def test_planes_outlive_their_frame_and_stay_what_they_were() -> None:
 
 
 @pytest.mark.parametrize("matrix", [1, 6, 9])
-def test_a_conversion_uses_the_matrix_and_range_of_its_tags(matrix: int) -> None:
+def test_conversion_uses_the_tagged_matrix_and_range(matrix: int) -> None:
     kr, kb = Color(matrix=matrix).luma_weights(48)
     red = np.zeros((48, 64), np.uint8)
     full = Frame((red + 255, red, red), Layout("rgb"), Color(matrix=matrix), 0, Fraction(1, 25))

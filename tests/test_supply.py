@@ -74,14 +74,14 @@ def mismatch(batch: Batch) -> tuple[float, float]:
     return tuple(float(torch.stack(part).abs().mean() * 255) for part in (as_is, warped))  # type: ignore[return-value]
 
 
-def test_flow_leads_from_each_frame_to_its_neighbours_under_every_variation(batch: Batch) -> None:
+def test_flow_points_from_each_frame_to_its_neighbours_under_every_augmentation(batch: Batch) -> None:
     as_is, warped = mismatch(batch)
     assert warped < 0.7 * as_is
     for symmetry, reverse in product(SYMMETRIES, (False, True)):
         assert mismatch(augmented(batch, symmetry, reverse)) == pytest.approx((as_is, warped), rel=1e-3)
 
 
-def test_variations_are_of_blurred_and_sharp_alike_and_all_differ(batch: Batch) -> None:
+def test_augmentations_apply_to_blurred_and_sharp_alike_and_all_differ(batch: Batch) -> None:
     seen = set()
     for symmetry, reverse in product(SYMMETRIES, (False, True)):
         one = augmented(batch, symmetry, reverse)
@@ -91,7 +91,7 @@ def test_variations_are_of_blurred_and_sharp_alike_and_all_differ(batch: Batch) 
     assert len(seen) == 16
 
 
-def test_pieces_begin_without_a_past_and_end_without_a_future(batch: Batch) -> None:
+def test_pieces_start_without_a_past_and_end_without_a_future(batch: Batch) -> None:
     pieces = cut_up(batch, 2)
     assert torch.equal(pieces.sharp[1], batch.sharp[0, 2:])
     assert not pieces.motion[:, 0, :2].any()
@@ -133,7 +133,7 @@ def test_the_mix_holds_what_it_is_told_to(material: Material) -> None:
     assert torch.equal(cut.sharp[:, -1].unique(dim=0), cut.sharp[:1, -1])  # both end in the same scene
 
 
-def test_a_lens_and_a_cameras_sharpening_are_the_truths_as_well(material: Material) -> None:
+def test_lens_blur_and_camera_sharpening_apply_to_the_truth_too(material: Material) -> None:
     config = replace(CLEAN, scene=replace(SCENE, identity=1.0), footage=0.0, soft=1.0, crisp=1.0)
     seen = Supply(material, config, seed=4).batch(0, 2)
     assert torch.equal(seen.blurred, seen.sharp)
@@ -195,7 +195,7 @@ def test_motion_of_a_still_clip_is_none() -> None:
     assert motion_of(clip).abs().max() < 0.05
 
 
-def test_material_is_read_and_some_of_it_is_held_out(tmp_path: Path) -> None:
+def test_training_material_is_read_and_part_of_it_held_out(tmp_path: Path) -> None:
     write_pictures(tmp_path / "photographs", 2 * HELD_OUT, (60, 36))
     footage(tmp_path / "clip.mp4", frames=5)
     (tmp_path / "notes.txt").write_text("no picture")
@@ -209,7 +209,7 @@ def test_material_is_read_and_some_of_it_is_held_out(tmp_path: Path) -> None:
     assert [n // 2 for n in whole.shape[2:]] == list(half.shape[2:])
 
 
-def test_what_cannot_be_learnt_from_is_named(tmp_path: Path, material: Material) -> None:
+def test_unusable_training_material_is_named(tmp_path: Path, material: Material) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="nothing to learn from"):
         files_of((), held_out=False)

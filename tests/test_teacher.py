@@ -45,7 +45,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("symmetry", SYMMETRIES)
-def test_a_turned_clip_is_the_turned_frame(symmetry: int) -> None:
+def test_rotating_a_clip_equals_rotating_its_frames(symmetry: int) -> None:
     """Against the planes themselves, and back."""
     clip = batch_of(0).blurred
     luma = torch.nn.functional.pixel_shuffle(clip[0, :, :4].float(), 2)
@@ -63,7 +63,7 @@ def test_all_eight_symmetries_are_there() -> None:
 
 
 @pytest.mark.parametrize("symmetry", SYMMETRIES[1:])
-def test_the_mean_over_all_symmetries_turns_with_the_clip(models: tuple[str, ...], symmetry: int) -> None:
+def test_the_mean_over_all_symmetries_is_equivariant(models: tuple[str, ...], symmetry: int) -> None:
     """One network alone does not."""
     for views, alike in ((8, True), (1, False)):
         teacher = Teacher(models[:1], views, CPU)
@@ -102,7 +102,7 @@ def test_a_taught_run_goes_on_to_the_bit_where_it_was(taught: TrainConfig, tmp_p
     assert same(tmp_path / "whole", tmp_path / "parts")
 
 
-def test_a_student_comes_to_do_as_its_teacher(taught: TrainConfig, tmp_path: Path) -> None:
+def test_a_student_approaches_its_teacher(taught: TrainConfig, tmp_path: Path) -> None:
     """The teacher adds a tenth everywhere: nothing in the clips themselves would teach that."""
     teacher = tiny("cnn", residual=0)
     with torch.no_grad():
@@ -119,7 +119,7 @@ def test_a_student_comes_to_do_as_its_teacher(taught: TrainConfig, tmp_path: Pat
     assert float((learnt - 0.1).square().mean()) < 0.3 * 0.1**2
 
 
-def test_teachers_that_cannot_be_are_told_at_once(taught: TrainConfig, tmp_path: Path) -> None:
+def test_invalid_teachers_are_reported_at_once(taught: TrainConfig, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match='"teacher_views" must be 1 to 8; it is 9'):
         replace(taught, teacher_views=9)
     with pytest.raises(UsageError, match='"teacher_share" must be 0 to 1'):

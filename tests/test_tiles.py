@@ -61,7 +61,7 @@ def test_tiles_of_any_size(width: int, height: int) -> None:
         assert difference(whole, tiled) <= 1
 
 
-def test_the_state_does_not_part_along_seams_however_long_the_stream() -> None:
+def test_the_state_shows_no_seams_of_tiles_after_many_frames() -> None:
     """With a state kept for each tile alone, what the margin lacks would come one cell nearer with every frame."""
     network = tiny("convlstm")
     frames = [picture(i, (200, 72)) for i in range(40)]
@@ -134,7 +134,7 @@ def test_free_memory_is_a_plausible_number() -> None:
     assert 1 << 26 < memory.free_bytes("cpu") < 1 << 46
 
 
-def test_a_gpu_too_small_for_any_tile_leaves_the_rest_to_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_too_small_for_any_tile_continues_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """The state goes along. (The processor stands in for the GPU: only its failure is made up.)"""
     said: list[str] = []
     network = tiny("convlstm", residual=0.3)
@@ -157,7 +157,7 @@ def test_a_gpu_too_small_for_any_tile_leaves_the_rest_to_the_cpu(monkeypatch: py
 
 
 @pytest.mark.needs("linux")
-def test_out_of_memory_goes_on_in_tiles_and_says_so(tmp_path: Path) -> None:
+def test_out_of_memory_continues_in_tiles_with_a_warning(tmp_path: Path) -> None:
     """In a process that may grow no further: the real allocator fails, and tiles give the same picture."""
     done = starved(190, tmp_path / "planes.npz")
     assert done.returncode == 0, done.stderr

@@ -69,7 +69,7 @@ def test_a_run_is_the_same_however_many_render(config: TrainConfig, whole: Path,
     assert same(tmp_path, whole)
 
 
-def test_what_is_wrong_with_the_data_is_told_before_anything_is_written(config: TrainConfig, tmp_path: Path) -> None:
+def test_invalid_data_is_reported_before_anything_is_written(config: TrainConfig, tmp_path: Path) -> None:
     for renderers in (0, 1):
         with pytest.raises(InputError, match="missing: no such folder; name a folder of sharp photographs"):
             train(replace(config, data=("missing",)), tmp_path / "one", renderers=renderers)
@@ -78,7 +78,7 @@ def test_what_is_wrong_with_the_data_is_told_before_anything_is_written(config: 
     assert not (tmp_path / "one").exists()
 
 
-def test_what_ends_the_renderers_is_what_the_user_is_told(config: TrainConfig, tmp_path: Path) -> None:
+def test_an_error_in_a_renderer_process_is_reported_to_the_user(config: TrainConfig, tmp_path: Path) -> None:
     """Processes of their own find it; the run ends with its one line in place of theirs."""
     broken = tmp_path / "broken" / "picture.png"
     broken.parent.mkdir()

@@ -46,7 +46,7 @@ def told_of(path: Path) -> tuple[bool, list[str]]:
 
 @pytest.mark.parametrize(("kind", "size"), KINDS)
 @pytest.mark.parametrize("codec", ["libx264", "libx265", "mpeg2video"])
-def test_a_cut_in_a_packet_is_noticed_and_a_whole_stream_is_not_accused(
+def test_a_stream_truncated_within_a_packet_is_recognised_and_a_complete_one_is_not(
     tmp_path: Path, codec: str, kind: Kind, size: int
 ) -> None:
     data = stream(tmp_path, codec)
@@ -74,7 +74,7 @@ def test_a_packet_of_sound_that_is_not_whole(tmp_path: Path) -> None:
     assert "the last packet of one of its streams is incomplete" in warnings[-1]
 
 
-def test_a_cut_between_pictures_shows_where_others_were_to_come_before_the_last(tmp_path: Path) -> None:
+def test_a_truncated_raw_stream_is_recognised_by_missing_reordered_frames(tmp_path: Path) -> None:
     data, path = stream(tmp_path, audio=None), tmp_path / "cut.ts"
     found = []
     for end in places_of(data, 0xE0)[-9:]:
@@ -85,7 +85,7 @@ def test_a_cut_between_pictures_shows_where_others_were_to_come_before_the_last(
     assert 4 <= sum(found) < 9  # with two B-frames in three, every third cut leaves no trace
 
 
-def test_a_picture_without_stuffing_is_a_hint_and_no_proof(tmp_path: Path) -> None:
+def test_a_frame_without_stuffing_is_only_a_hint_of_truncation(tmp_path: Path) -> None:
     data, path = stream(tmp_path, bframes=0, audio=None), tmp_path / "cut.ts"
     long = next(a for a, b in zip(places_of(data, 0xE0)[30:], places_of(data, 0xE0)[31:], strict=False) if b - a > 999)
     path.write_bytes(data[: long + 188])

@@ -125,7 +125,7 @@ def test_a_seek_is_within_one_level_of_the_unbroken_run(
     assert all(distance(one, other) <= 1 for one, other in zip(served, unbroken[first:], strict=False))
 
 
-def test_warm_up_frames_are_what_a_seek_costs(vspipe: VSPipe) -> None:
+def test_a_seek_costs_only_the_warm_up_frames(vspipe: VSPipe) -> None:
     script = """
 restorer = Averaging()
 out = deblurred(clip, restorer, warm_up=WARM_UP)
@@ -139,7 +139,7 @@ out.set_output()
     assert done.returncode == 0, done.stderr
 
 
-def test_two_filters_share_a_script_and_stand_one_on_the_other(vspipe: VSPipe, unbroken: list[Frame]) -> None:
+def test_two_filters_in_one_script_can_be_chained(vspipe: VSPipe, unbroken: list[Frame]) -> None:
     script = """
 once = deblurred(clip, Averaging(), warm_up=WARM_UP)
 twice = deblurred(once, Averaging(), warm_up=WARM_UP)
@@ -291,7 +291,7 @@ def test_wrong_settings_are_refused_in_one_line(vspipe: VSPipe, arguments: str, 
     assert says in done.stderr
 
 
-def test_a_frame_that_cannot_be_read_is_an_error_and_no_hang(vspipe: VSPipe) -> None:
+def test_a_frame_that_cannot_be_read_is_an_error_not_a_hang(vspipe: VSPipe) -> None:
     script = """
 def fails(n, f):
     if n == 30:
@@ -305,7 +305,7 @@ deblurred(clip.std.ModifyFrame(clip, fails), Averaging(), warm_up=WARM_UP).set_o
 
 
 @pytest.mark.needs("linux")
-def test_memory_does_not_grow_with_the_clip(vspipe: VSPipe) -> None:
+def test_memory_does_not_grow_with_the_length_of_the_clip(vspipe: VSPipe) -> None:
     script = """
 import resource
 long = core.std.BlankClip(format=vs.YUV420P8, width=320, height=180, length={length}, keep=True)

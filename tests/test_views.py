@@ -41,7 +41,7 @@ def turned(frame: Frame, symmetry: int) -> Frame:
 
 
 @pytest.mark.parametrize("symmetry", SYMMETRIES)
-def test_a_turned_frame_is_folded_as_its_folding_is_turned(symmetry: int) -> None:
+def test_folding_commutes_with_symmetries(symmetry: int) -> None:
     frame = picture(0, (48, 32))
     folded = turn(fold(frame), symmetry)
     np.testing.assert_array_equal(fold(turned(frame, symmetry)), folded)
@@ -50,7 +50,7 @@ def test_a_turned_frame_is_folded_as_its_folding_is_turned(symmetry: int) -> Non
 
 
 @pytest.mark.parametrize("symmetry", SYMMETRIES)
-def test_turned_flow_leads_from_the_same_thing_to_the_same_thing(symmetry: int) -> None:
+def test_transformed_flow_warps_transformed_frames_alike(symmetry: int) -> None:
     rng = np.random.default_rng(symmetry)
     flow = rng.uniform(-3, 3, (2, 12, 20)).astype(np.float32)
     folded = rng.random((1, 6, 12, 20), np.float32)
@@ -69,7 +69,7 @@ def warped(folded: Samples, flow: FlowPlanes) -> Samples:
 
 
 @KINDS
-def test_with_all_eight_it_does_not_matter_how_the_picture_lies(kind: str) -> None:
+def test_the_mean_over_eight_views_is_equivariant_to_symmetries(kind: str) -> None:
     """Without motion: optical flow itself depends on it a little."""
     restorer = TorchRestorer("views", tiny(kind), "cpu", "fp32", tile=0, views=8, look_ahead=False)
     frame = picture(0, (48, 48))
@@ -112,12 +112,12 @@ def test_views_in_tiles_equal_views_of_the_whole(kind: str) -> None:
     assert difference(three, tiled) <= 1
 
 
-def test_what_views_hold_of_the_whole_picture_counts_when_tiles_are_chosen() -> None:
+def test_the_memory_of_views_counts_when_the_tile_size_is_chosen() -> None:
     alone, eight = (bytes_needed(5.0, 8, (1280, 720), 64, 4, views) for views in (1, 8))
     assert alone < eight < 8 * alone
 
 
-def test_the_command_line_averages_as_many_views_as_it_is_told(tmp_path: Path) -> None:
+def test_the_command_line_averages_the_requested_number_of_views(tmp_path: Path) -> None:
     clip = footage(tmp_path / "in.mkv")
     words = (str(clip), "-m", "fast", "-d", "cpu", "--codec", "ffv1")
     outputs = []

@@ -76,7 +76,7 @@ def test_a_file_is_taken_when_it_has_stopped_growing(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "report.html").exists()
 
 
-def test_a_copy_that_stalls_is_taken_again_when_it_is_whole(tmp_path: Path) -> None:
+def test_a_file_whose_copy_stalled_is_restored_again_when_complete(tmp_path: Path) -> None:
     made = tmp_path / "in"
     made.mkdir()
     whole = footage(tmp_path / "copied.mp4", frames=9).read_bytes()
@@ -95,7 +95,7 @@ def test_a_copy_that_stalls_is_taken_again_when_it_is_whole(tmp_path: Path) -> N
     assert count_frames(tmp_path / "out" / "a.mp4") == 9
 
 
-def test_a_folder_of_pictures_is_taken_when_it_has_stopped_growing(tmp_path: Path) -> None:
+def test_a_folder_of_images_is_restored_once_it_has_stopped_growing(tmp_path: Path) -> None:
     made = tmp_path / "in"
     made.mkdir()
     shot = write_sequence(tmp_path / "shot", 6)

@@ -62,7 +62,7 @@ def test_the_detector_is_asked_once_for_each_pair_in_order(count: int, past: int
 
 
 @pytest.mark.parametrize(("past", "future"), [(0, 0), (1, 1), (3, 0), (0, 3), (2, 4)])
-def test_no_more_frames_are_held_than_a_window_shows_and_the_next(past: int, future: int) -> None:
+def test_no_more_frames_are_kept_than_a_window_and_the_next_frame(past: int, future: int) -> None:
     alive: set[int] = set()
     most = 0
 

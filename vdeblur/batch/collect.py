@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..errors import InputError, UsageError
 from ..media.containers import FORMATS, MORE_FORMATS
+from ..media.image_files import image_files
 from ..media.paths import IMAGE_SUFFIXES, default_output, is_image_input
 
 MEDIA_SUFFIXES = frozenset(
@@ -83,7 +84,6 @@ def collect(
 
 def _find(paths: Iterable[str], recursive: bool) -> Iterator[tuple[str, str]]:
     """(path, path relative to the folder that was searched)."""
-    from ..media.image_files import image_files
 
     for path in paths:
         if path.startswith("@") and not os.path.exists(path):

@@ -11,6 +11,7 @@ from types import FrameType
 from ..errors import EXIT_BATCH_FAILURES, EXIT_DAMAGED_INPUT, EXIT_OK
 from ..progress import clock
 from ..signals import Stopped, StopSignals
+from .estimate import estimate_seconds
 from .progress import BatchProgress
 from .report import STATUS, notes_of, to_json, to_text, write_reports
 from .request import Request
@@ -96,8 +97,6 @@ def _finish(
 
 def _plan(batch: BatchRun, request: Request) -> dict[str, object]:
     """What a run would do, for --dry-run."""
-    from .estimate import estimate_seconds
-
     jobs = 1 if request.ray else request.worker_count()
     seconds = estimate_seconds(batch, jobs)
     return {

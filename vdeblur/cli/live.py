@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -182,8 +183,6 @@ def serve_command(
 
     Needs the extra: pip install 'vdeblur[serve]'.
     """
-    from pathlib import Path
-
     from ..loading import ModelOptions
     from ..serve.folder import default_folder
     from ..serve.options import ServeOptions

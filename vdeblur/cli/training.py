@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from math import inf
+from pathlib import Path
 from typing import Any
 
 import click
@@ -62,11 +66,6 @@ def train_command(
 
     The run folder holds the complete state: run the same command again to resume.
     """
-    import json
-    from dataclasses import replace
-    from math import inf
-    from pathlib import Path
-
     from ..backends.checkpoints import load
     from ..backends.published import published
     from ..backends.pytorch import choose_device

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..backends.published import published
 from ..errors import UsageError
 from ..restorer import Restorer
 from ..version import __version__
@@ -35,8 +36,6 @@ def register(name: str, make: Callable[[], Restorer], *, warm_up: int = 0, versi
 
     Raises UsageError for a name that is taken, or that looks like a file name.
     """
-    from ..backends.published import published
-
     if name in MADE or name in {model.name for model in published()}:
         raise UsageError(f"{name!r} is already a model; choose another name")
     if not name or "." in name or "/" in name or "\\" in name:

@@ -66,11 +66,6 @@ class ServedJob:
         """The restored video."""
         return self.folder / "output.mp4"
 
-    @property
-    def is_finished(self) -> bool:
-        """Whether it is done or failed."""
-        return self.status in ("done", "failed")
-
     def to_json(self) -> dict[str, object]:
         """As sent to the page."""
         running = self.status == "restoring"

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...frames import Frame, Image
+from ...media.planes import video_frame
 from .motion import Field, length
 from .sources import AFTER, BEFORE, STATE, THIS
 
@@ -23,8 +24,6 @@ WIDEST_FRAME, WIDEST_LAYER = 960, 480
 
 def rgb(frame: Frame) -> Image:
     """The frame as 8-bit RGB."""
-    from ...media.planes import video_frame
-
     return np.asarray(video_frame(frame).to_ndarray(format="rgb24"), np.uint8)
 
 

@@ -6,7 +6,6 @@ figures to the files; the agreement shows whether the file really is this model'
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -73,17 +72,6 @@ def write_evidence(
     except OSError as error:
         raise OutputError(f"{target}: cannot write the evidence ({reason_of(error)})") from error
     return explanation, evidence
-
-
-def read_evidence(path: str | Path) -> dict[str, Any]:
-    """Read a sidecar file. Raises InputError if it is not one."""
-    try:
-        found: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
-        if found["format"] == FORMAT:
-            return found
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not a readable evidence file ({reason_of(error)})") from error
-    raise InputError(f"{path}: not an evidence file of this version")
 
 
 def _next(theirs: Iterator[Frame], restored: str, index: int) -> Frame:

@@ -17,6 +17,7 @@ import numpy as np
 from ..recurrence import LUMA_RANGE, MOTION_SCALE, Encoded, Motion, RecurrentState
 from .flow import FlowPlanes
 from .folding import PHASES, Samples
+from .parallel import both
 from .tiles import Array
 
 TOGETHER = 4
@@ -69,26 +70,27 @@ class Recurrent:
         motion: Motion[FlowPlanes | None],
         state: RecurrentState[Samples] | None,
     ) -> tuple[Array, ...]:
-        """The fields of `vdeblur.models.convlstm.Aligned`."""
+        """The fields of `vdeblur.models.convlstm.Aligned`; both neighbours are warped at the same time."""
         skip, deep, own = centre.features
         _, _, height, width = centre.frame.shape
         beside = np.zeros((1, 32, height // 2, width // 2), np.float32)
-        luma = _unfolded(centre.frame[0])
-        if state is not None:
-            _stack_difference(state.restored[0], motion.to_past, luma, beside[0, :16])
-        if future is not None:
-            _stack_difference(future.frame[0], motion.to_future, luma, beside[0, 16:])
-        steps = [None if flow is None else _quarter(flow) for flow in motion]
         shown = np.zeros((1, 4, height // 4, width // 4), np.float32)
-        for place, step in enumerate(steps):
-            if step is not None:
-                shown[0, 2 * place : 2 * place + 2] = step * np.float32(4 * MOTION_SCALE)
-        if state is None:
-            past = own
-            h = c = np.zeros((1, self._hidden, height // 4, width // 4), np.float32)
-        else:
-            h, c, past = (_moved(x, steps[0]) for x in (state.h, state.c, state.neighbour))
-        after = _moved(future.features[-1], steps[1]) if future else own
+        luma = _unfolded(centre.frame[0])
+
+        def from_past() -> list[Samples]:
+            if state is None:
+                nothing = np.zeros((1, self._hidden, height // 4, width // 4), np.float32)
+                return [nothing, nothing, own]
+            _stack_difference(state.restored[0], motion.to_past, luma, beside[0, :16])
+            return _moved([state.h, state.c, state.neighbour], motion.to_past, shown[0, :2])
+
+        def from_future() -> list[Samples]:
+            if future is None:
+                return [own]
+            _stack_difference(future.frame[0], motion.to_future, luma, beside[0, 16:])
+            return _moved([future.features[-1]], motion.to_future, shown[0, 2:])
+
+        (h, c, past), (after,) = both(from_past, from_future)
         return beside, shown, skip, deep, past, after, h, c
 
     def remember(self, centre: Encoded[Array], computed: Sequence[Samples]) -> RecurrentState[Samples]:
@@ -140,8 +142,13 @@ def _warped(planes: Samples, flow: Samples) -> Samples:
     return moved
 
 
-def _moved(x: Samples, step: FlowPlanes | None) -> Samples:
-    return x if step is None else _warped(x[0], _pairs(step))[None]
+def _moved(features: list[Samples], flow: FlowPlanes | None, shown: Samples) -> list[Samples]:
+    """A neighbour's features at the centre's places; the flow as the network is shown it goes into `shown`."""
+    if flow is None:
+        return features
+    step = _quarter(flow)
+    shown[:] = step * np.float32(4 * MOTION_SCALE)
+    return [_warped(x[0], _pairs(step))[None] for x in features]
 
 
 def _quarter(flow: FlowPlanes) -> FlowPlanes:

@@ -10,6 +10,7 @@ This runs in NumPy on the CPU for every engine; each frame is sent to a GPU once
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -126,7 +127,7 @@ def _add(plane: Plane, change: Samples, low: float, span: float) -> Plane:
     top = low + span
     steps = change[:height, :width] * np.float32(span)
     np.clip(np.rint(steps, out=steps), -2 * top, 2 * top, out=steps)
-    total = steps.astype(np.int32)
+    total: NDArray[np.signedinteger[Any]] = steps.astype(np.int16 if plane.dtype == np.uint8 else np.int32)
     total += plane
     np.maximum(total, np.minimum(plane, plane.dtype.type(low)), out=total)
     np.minimum(total, np.maximum(plane, plane.dtype.type(top)), out=total)

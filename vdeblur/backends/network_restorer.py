@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import cv2
@@ -20,6 +21,7 @@ from .engines import Engine
 from .flow import FlowPlanes, flow_between, half_luma
 from .folding import MULTIPLE, Samples, fold, unfold
 from .memory import MIN_TILE, choose_tile, is_out_of_memory
+from .parallel import both
 from .symmetries import SYMMETRIES, turn, turn_flow, undo
 from .tiles import Array, in_tiles
 
@@ -111,7 +113,9 @@ class NetworkRestorer:
         motion: Motion[FlowPlanes | None] = Motion(None, None)
         if self.engine.uses_motion:
             # To the frame of the state, which is not the one before the centre if frames were skipped.
-            motion = Motion(_flow(centre, state.centre if state else centre), _flow(centre, future))
+            past = state.centre if state else centre
+            with stage("flow"):
+                motion = Motion(*both(partial(_flow, centre, past), partial(_flow, centre, future)))
         tile = self._tile_for(window.centre.size)
         residuals, states = [], []
         for place, symmetry in enumerate(self._symmetries):
@@ -121,9 +125,9 @@ class NetworkRestorer:
             residuals.append(residual)
             states.append(after)
         mean = residuals[0] if len(residuals) == 1 else np.mean(residuals, axis=0)
-        past = centre._replace(views={})  # only the features of the future frame are used again
-        following = past if future is centre else future
-        return unfold(window.centre, mean), StreamState(tuple(states), past, following, self.device)
+        done = centre._replace(views={})  # only the features of the future frame are used again
+        following = done if future is centre else future
+        return unfold(window.centre, mean), StreamState(tuple(states), done, following, self.device)
 
     def _view(
         self,
@@ -209,7 +213,4 @@ def _cells(frame: Array) -> tuple[int, int]:
 
 
 def _flow(one: FoldedFrame, two: FoldedFrame) -> FlowPlanes | None:
-    if one is two:
-        return None
-    with stage("flow"):
-        return flow_between(one.luma, two.luma)
+    return None if one is two else flow_between(one.luma, two.luma)

@@ -86,7 +86,7 @@ def test_the_drawing_has_every_layer(tmp_path: Path) -> None:
         (("--model", "fsat"), 3, 'did you mean "fast"?'),
     ],
 )
-def test_mistakes_are_one_line(words: tuple[str, ...], code: int, said: str) -> None:
+def test_usage_errors_are_one_line(words: tuple[str, ...], code: int, said: str) -> None:
     done = run("info", *words)
     assert done.exit_code == code
     assert said in done.stderr

@@ -70,7 +70,7 @@ def test_one_failure_does_not_stop_other_files_and_finished_work_is_not_repeated
     assert all(task.result["frames"] and task.thumbnails for task in again.tasks if task.status == "skipped")
 
 
-def test_the_journal_knows_content_and_not_names(folder: Path) -> None:
+def test_the_journal_identifies_files_by_content_not_name(folder: Path) -> None:
     batch_of(folder).run(Here())
     out = folder.parent / "out"
     os.utime(folder / "a.mp4")  # the same film
@@ -91,7 +91,7 @@ def test_the_journal_knows_content_and_not_names(folder: Path) -> None:
     assert statuses(everything) == GOOD
 
 
-def test_a_torn_journal_loses_one_line(folder: Path) -> None:
+def test_a_truncated_journal_loses_one_line(folder: Path) -> None:
     batch_of(folder).run(Here())
     path = folder.parent / "out" / ".vdeblur-batch" / "journal.jsonl"
     lines = path.read_text().splitlines()
@@ -273,7 +273,7 @@ def test_a_batch_that_is_stopped_in_mid_file_leaves_nothing_of_it(tmp_path: Path
     assert sorted(path.name for path in out.iterdir() if path.name.startswith(".")) == [".vdeblur-batch"]
 
 
-def test_a_full_disk_is_said_before_the_work(folder: Path) -> None:
+def test_a_full_disk_is_reported_before_the_work(folder: Path) -> None:
     batch = batch_of(folder, BatchOptions(min_free_bytes=1 << 60, cutting=SHORT))
     with pytest.raises(OutputError, match="GiB free"):
         batch.run(Here())

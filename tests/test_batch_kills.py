@@ -82,7 +82,7 @@ def season(tmp_path_factory: pytest.TempPathFactory) -> Season:
     return Season(out, [name for name in names if name not in broken], broken, kept, exit_code)
 
 
-def test_every_good_file_is_there_once_and_whole(season: Season) -> None:
+def test_every_valid_input_has_one_complete_output(season: Season) -> None:
     assert season.exit_code == 7
     found = {str(path.relative_to(season.out)) for path in season.out.rglob("*.mp4")}
     assert found == set(season.good)
@@ -115,7 +115,7 @@ def test_the_journal_is_right(season: Season) -> None:
         assert [tuple(entry["output_stat"]) for entry in entries] == [stat_of(output)]
 
 
-def test_the_report_tells_of_every_file(season: Season) -> None:
+def test_the_report_lists_every_file(season: Season) -> None:
     report = json.loads((season.out / "report.json").read_text())
     counts = {status: count for status, count in report["counts"].items() if count}
     redone = FILES - len(season.broken) - len(season.kept)

@@ -80,7 +80,7 @@ def test_images_in_a_batch_give_the_result_of_a_single_command(folder: Path) -> 
     assert task.result["frames"] == task.result["touched"] == 12
 
 
-def test_the_journal_knows_pictures_by_their_content(folder: Path) -> None:
+def test_the_journal_identifies_images_by_content(folder: Path) -> None:
     batch_of(folder).run(Here())
     for picture in (folder / "shot.v1").iterdir():
         os.utime(picture)
@@ -101,7 +101,7 @@ def test_the_journal_knows_pictures_by_their_content(folder: Path) -> None:
     assert statuses(foreign)["shot.v1"] == "foreign"
 
 
-def test_pictures_become_a_film_where_the_template_says_so(folder: Path) -> None:
+def test_images_become_a_video_if_the_template_says_so(folder: Path) -> None:
     out = folder.parent / "out"
     batch = BatchRun(collect([str(folder / "shot.v1")], str(out), name="{stem}.mkv"), JOB, str(out), OPTIONS)
     batch.run(Here())

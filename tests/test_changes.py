@@ -126,7 +126,7 @@ def inner(part: Stretch, opened: Stretch) -> tuple[int, int]:
 
 @pytest.mark.parametrize("codec", ["ffv1", "libx265"])
 @pytest.mark.parametrize("change", CHANGES)
-def test_frames_after_a_change_look_as_they_did(tmp_path: Path, change: str, codec: str) -> None:
+def test_frames_after_a_change_keep_their_appearance(tmp_path: Path, change: str, codec: str) -> None:
     first, second = CHANGES[change]
     path, out = spliced(tmp_path, (first, second)), str(tmp_path / "out.mkv")
     crf, preset = (None, None) if codec == "ffv1" else (1, "ultrafast")

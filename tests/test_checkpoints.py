@@ -29,7 +29,7 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("kind", MODELS)
-def test_what_is_saved_comes_back(tmp_path: Path, kind: str) -> None:
+def test_saved_weights_are_loaded_unchanged(tmp_path: Path, kind: str) -> None:
     network = tiny(kind)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     path = tmp_path / "model.safetensors"

@@ -99,14 +99,14 @@ def test_any_size_and_layout_comes_back_with_its_time_and_chroma(
 
 @pytest.mark.parametrize("name", CLASSICAL)
 @pytest.mark.parametrize("code", [0, 1, 200, 65535])
-def test_a_flat_picture_comes_back_as_it_is(name: str, code: int) -> None:
+def test_a_uniform_image_is_unchanged(name: str, code: int) -> None:
     frames = [gray(np.full((24, 32), code, np.uint16), pts, bits=16) for pts in range(3)]
     for after in filtered(name, frames):
         np.testing.assert_array_equal(after.planes[0], frames[0].planes[0])
 
 
 @pytest.mark.parametrize("name", CLASSICAL)
-def test_sixteen_bits_say_the_same_as_eight(name: str) -> None:
+def test_sixteen_bits_give_the_same_as_eight(name: str) -> None:
     blurred, _ = panning_clip(length=3)
     eight = filtered(name, [gray(picture) for picture in blurred])
     sixteen = filtered(name, [gray(picture.astype(np.uint16) * 257, bits=16) for picture in blurred])

@@ -94,7 +94,7 @@ def test_a_bar_is_drawn_on_request_and_not_without_a_terminal(clip: Path, tmp_pa
     assert len(run(clip, "-o", tmp_path / "b.mkv", *FILTER).stderr.splitlines()) == 1
 
 
-def test_times_cut_the_stream(clip: Path, tmp_path: Path) -> None:
+def test_start_and_end_times_trim_the_stream(clip: Path, tmp_path: Path) -> None:
     assert run(clip, "-o", tmp_path / "a.mkv", *FILTER, "--ss", "0.2", "--to", "0:00.36").exit_code == 0
     assert run(clip, "-o", tmp_path / "b.mkv", *FILTER, "--ss", "0.2", "-t", "0.16").exit_code == 0
     assert count_frames(tmp_path / "a.mkv") == count_frames(tmp_path / "b.mkv") == 4
@@ -115,7 +115,7 @@ def test_encoder_settings_arrive(clip: Path, tmp_path: Path) -> None:
     assert video["layout"]["chroma_shift"] == [0, 0]
 
 
-def test_pictures_take_a_rate_and_a_pipe_a_format(tmp_path: Path) -> None:
+def test_images_take_a_frame_rate_and_a_pipe_a_format(tmp_path: Path) -> None:
     footage(tmp_path / "in.mp4", frames=5)
     assert run(tmp_path / "in.mp4", "-o", f"{tmp_path}/pictures/%05d.png", *FILTER).exit_code == 0
     assert len(list((tmp_path / "pictures").iterdir())) == 5
@@ -181,7 +181,7 @@ def test_a_config_file_fills_options_and_the_command_line_wins(clip: Path, tmp_p
         ("model", "not valid TOML"),
     ],
 )
-def test_a_wrong_config_is_one_line(clip: Path, tmp_path: Path, text: str, said: str) -> None:
+def test_an_invalid_config_file_is_a_one_line_error(clip: Path, tmp_path: Path, text: str, said: str) -> None:
     config = tmp_path / "vdeblur.toml"
     config.write_text(text)
     result = run(clip, "-o", tmp_path / "out.mkv", "--config", config)
@@ -253,7 +253,7 @@ def test_a_bad_input_is_one_line_with_code_3(bad: Path, name: str) -> None:
         (("-o", "out.mkv", "-e", "crf"), 2, "key=value"),
     ],
 )
-def test_a_wrong_word_is_one_line_and_its_code(
+def test_a_usage_error_is_one_line_with_its_exit_code(
     bad: Path, clip: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], code: int, said: str
 ) -> None:
     monkeypatch.chdir(bad)
@@ -367,7 +367,7 @@ def test_a_signal_in_a_silent_pipe_stops_soon(tmp_path: Path) -> None:
 
 @pytest.mark.timing
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_soon_and_leaves_nothing(tmp_path: Path, signum: signal.Signals) -> None:
+def test_a_signal_stops_the_job_soon_and_leaves_no_output(tmp_path: Path, signum: signal.Signals) -> None:
     long = footage(tmp_path / "in.mp4", frames=400, size=(320, 240))
     command = [sys.executable, "-m", "vdeblur", str(long), "-m", "nlm", "--progress", "json"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
@@ -404,7 +404,7 @@ def test_a_file_named_like_a_command_is_given_with_its_folder(
     assert count_frames(tmp_path / "out.mkv") == 12
 
 
-def test_info_tells_streams_and_their_fate(clip: Path) -> None:
+def test_info_lists_streams_and_whether_they_are_kept(clip: Path) -> None:
     found = json.loads(run("info", clip, "--json").stdout)
     assert (found["video"]["width"], found["video"]["height"], found["video"]["frames"]) == (64, 48, 12)
     assert [(stream["type"], stream["fate"]) for stream in found["streams"]] == [

@@ -146,7 +146,7 @@ def test_a_preset_on_the_command_line_overrides_the_config_file(clip: Path, tmp_
         (("--config", "odd.toml"), '"presets" must hold one table per preset'),
     ],
 )
-def test_a_wrong_preset_is_one_line(
+def test_an_invalid_preset_is_a_one_line_error(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], said: str
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -55,7 +55,7 @@ def size_of_frames(path: Path) -> tuple[int, int]:
         return stream.width, stream.height
 
 
-def test_it_shows_the_most_blurred_seconds_before_and_after(clip: Path, tmp_path: Path) -> None:
+def test_the_preview_shows_the_most_blurred_seconds_before_and_after(clip: Path, tmp_path: Path) -> None:
     out = tmp_path / "look.mp4"
     result = run(clip, "--preview", "2", "-o", out, *FILTER, "--json")
     assert result.exit_code == 0, result.stderr
@@ -134,7 +134,7 @@ def test_split_options_and_image_sequences_work_as_without_it(clip: Path, tmp_pa
         (("text.mp4", "--preview"), 3, "text.mp4"),
     ],
 )
-def test_what_cannot_be_previewed_is_one_line(
+def test_unusable_inputs_of_a_preview_are_one_line_errors(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], code: int, said: str
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -135,7 +135,7 @@ def test_the_ends_of_the_ranges_are_taken(clip: Path, tmp_path: Path, words: tup
     assert result.exit_code == 0, result.stderr
 
 
-def test_an_existing_output_hides_no_other_error(clip: Path, tmp_path: Path) -> None:
+def test_other_errors_are_reported_with_an_existing_output(clip: Path, tmp_path: Path) -> None:
     taken = tmp_path / "taken.mp4"
     taken.write_bytes(b"precious")
     result = run(clip, "-o", taken, "-m", "fats", "--crf", "99", "--preset", "warp", "--pix-fmt", "yuv9")
@@ -157,7 +157,7 @@ def test_an_existing_output_hides_no_other_error(clip: Path, tmp_path: Path) -> 
 # -- what is said ----------------------------------------------------------------------------------------------------
 
 
-def test_json_tells_damage_warnings_and_retreats(tmp_path: Path) -> None:
+def test_json_reports_damage_warnings_and_memory_fallbacks(tmp_path: Path) -> None:
     whole = footage(tmp_path / "whole.mkv", frames=50, size=(160, 120)).read_bytes()
     (tmp_path / "cut.mkv").write_bytes(whole[: 2 * len(whole) // 3])
     result = run(tmp_path / "cut.mkv", *FILTER, "--json")

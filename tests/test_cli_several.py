@@ -89,7 +89,7 @@ def test_a_misspelt_option_gets_a_suggestion_and_writes_nothing(
     assert sorted(folder.iterdir()) == before
 
 
-def test_the_last_line_tells_both_sizes(folder: Path, tmp_path: Path) -> None:
+def test_the_last_line_states_both_sizes(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.mkv"
     result = run(folder / "a.mp4", "-o", out, *FILTER, "--codec", "ffv1", "--json")
     said = json.loads(result.stdout)

@@ -48,7 +48,7 @@ def wipe(path: Path, numbers: range) -> None:
 @pytest.mark.parametrize(
     ("name", "codec", "options"), [("a.mkv", "libx264", {}), ("a.mp4", "libx264", {}), ("a.mp4", "libx264", INTRA)]
 )
-def test_flipped_bits_cost_no_frame_and_no_time(
+def test_flipped_bits_lose_no_frame_and_no_time_stamp(
     tmp_path: Path, name: str, codec: str, options: dict[str, str], seed: int
 ) -> None:
     path = made(tmp_path, name, codec, options)
@@ -65,7 +65,7 @@ def test_flipped_bits_cost_no_frame_and_no_time(
 
 
 @pytest.mark.parametrize(("name", "codec"), [("a.mkv", "libx264"), ("a.mp4", "libx265"), ("a.ts", "libx264")])
-def test_a_wiped_stretch_is_bridged(tmp_path: Path, name: str, codec: str) -> None:
+def test_an_erased_stretch_is_concealed(tmp_path: Path, name: str, codec: str) -> None:
     path = made(tmp_path, name, codec)
     whole = times(path)[0]
     data = bytearray(path.read_bytes())
@@ -79,7 +79,7 @@ def test_a_wiped_stretch_is_bridged(tmp_path: Path, name: str, codec: str) -> No
     assert damaged
 
 
-def test_a_lost_frame_shows_the_last_good_one(tmp_path: Path) -> None:
+def test_a_lost_frame_is_concealed_by_the_last_good_one(tmp_path: Path) -> None:
     path = made(tmp_path, "a.mkv", "libx264", INTRA)
     wipe(path, range(7, 8))
     with open_source(str(path)) as source:
@@ -90,7 +90,7 @@ def test_a_lost_frame_shows_the_last_good_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "codec"), [("a.mkv", "libx264"), ("a.mkv", "ffv1"), ("a.avi", "mpeg4")])
-def test_a_file_cut_short_gives_what_it_has_and_says_so(tmp_path: Path, name: str, codec: str) -> None:
+def test_a_truncated_file_gives_its_frames_and_a_warning(tmp_path: Path, name: str, codec: str) -> None:
     path = made(tmp_path, name, codec)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
     seconds, _, damaged, warnings = times(path)
@@ -100,7 +100,7 @@ def test_a_file_cut_short_gives_what_it_has_and_says_so(tmp_path: Path, name: st
     assert "truncated" in warnings[0]
 
 
-def test_sound_stays_in_step_with_a_bridged_picture(tmp_path: Path) -> None:
+def test_audio_stays_in_sync_over_concealed_frames(tmp_path: Path) -> None:
     path = made(tmp_path, "a.mkv", "libx264", INTRA, audio="libopus")
     sound = packets(str(path), "audio")
     wipe(path, range(20, 25))
@@ -111,7 +111,7 @@ def test_sound_stays_in_step_with_a_bridged_picture(tmp_path: Path) -> None:
     assert [t for t, _ in packets(out, "video")] == [Fraction(i, 25) for i in range(60)]
 
 
-def test_damaged_words_cost_no_picture(tmp_path: Path) -> None:
+def test_damaged_side_data_costs_no_frame(tmp_path: Path) -> None:
     path, mp4, out = (
         write(tmp_path / "a.mkv", Recipe(frames(10), subtitles="ass")),
         tmp_path / "b.mp4",

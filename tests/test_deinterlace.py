@@ -88,7 +88,7 @@ def test_a_raw_stream_of_fields_is_as_fast_as_its_frames(tmp_path: Path, how: st
 
 
 @pytest.mark.parametrize("how", ["all fields", "first frames"])
-def test_a_lost_frame_among_fields_is_still_noticed(tmp_path: Path, how: str) -> None:
+def test_a_lost_frame_among_fields_is_still_recognised(tmp_path: Path, how: str) -> None:
     given = frames(30, size=field_coded.SIZE)
     units = field_coded.access_units([frame.planes for frame in given], CODED[how])
     units[20] = [unit[: len(unit) // 8] for unit in units[20]]
@@ -110,7 +110,7 @@ def test_segments_are_planned_by_frames_not_fields(tmp_path: Path, apart: bool) 
 
 
 @given(st.binary(max_size=200), st.binary(max_size=200))
-def test_no_header_is_too_damaged_to_look_for_fields(extradata: bytes, packet: bytes) -> None:
+def test_fields_are_searched_in_headers_with_any_damage(extradata: bytes, packet: bytes) -> None:
     for start in (b"\0\0\1\x67", b"\1\x64\0\x1f\xff\xe1\0\x40\x67"):
         pairs = FieldPairs(start + extradata)
         assert pairs.is_second(b"\0\0\1\x41" + packet) in (True, False)

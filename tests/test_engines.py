@@ -125,7 +125,7 @@ def test_an_altered_graph_or_one_of_another_version_is_refused(tmp_path: Path, p
         load_restorer(str(folder))
 
 
-def test_an_engine_that_is_not_there_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_missing_engine_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(engines.ENGINES, "openvino", "a_package_that_nobody_has")
     with pytest.raises(UsageError, match=r"openvino engine is not installed: pip install 'vdeblur\[openvino\]'"):
         load_restorer(ModelOptions(str(exported("cnn")), engine="openvino"))
@@ -280,7 +280,7 @@ def test_int8_models_name_their_origin_and_their_engine(in_int8: Path, tmp_path:
 
 @pytest.mark.needs("nncf")
 @pytest.mark.parametrize("name", file_names("int8"))
-def test_int8_that_was_changed_is_refused(in_int8: Path, tmp_path: Path, name: str) -> None:
+def test_altered_int8_graphs_are_refused(in_int8: Path, tmp_path: Path, name: str) -> None:
     shutil.copytree(in_int8 / "int8", tmp_path / "changed")
     with (tmp_path / "changed" / name).open("ab") as file:
         file.write(b" ")

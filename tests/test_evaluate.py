@@ -129,7 +129,7 @@ def test_the_layouts_of_public_sets_are_read_as_they_are(
         assert all("sharp" in str(path.relative_to(root)).lower() for path in clip.sharp)
 
 
-def test_reds_test_set_without_truth_is_passed_over(tmp_path: Path) -> None:
+def test_the_reds_test_set_without_truth_is_skipped(tmp_path: Path) -> None:
     write_pair(tmp_path / "val_blur/000", tmp_path / "val_sharp/000")
     write(tmp_path / "test_blur/000", [picture(0)])
     assert [clip.name for clip in find_clips(tmp_path)] == ["val/000"]
@@ -173,7 +173,7 @@ def test_ill_formed_folders_are_named_with_what_is_expected(tmp_path: Path) -> N
     refused(tmp_path / "half", "000001.png", "not an image")
 
 
-def test_sixteen_bit_pictures_keep_their_bits(tmp_path: Path) -> None:
+def test_sixteen_bit_images_stay_exact(tmp_path: Path) -> None:
     values = picture(3, dtype=np.uint16)
     cv2.imwrite(str(tmp_path / "a.png"), values)
     frame = read_frame(tmp_path / "a.png", 7)
@@ -319,7 +319,7 @@ class Page(HTMLParser):
         self.text += data
 
 
-def test_the_page_holds_everything_itself(results: list[Evaluation], tmp_path: Path) -> None:
+def test_the_page_is_self_contained(results: list[Evaluation], tmp_path: Path) -> None:
     write_report(results, tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text("utf-8")
     page = Page(text)

@@ -55,7 +55,7 @@ def test_a_page_pictures_and_figures(tmp_path: Path, clip: Path, model: str) -> 
         (("--evidence", "x.mp4", "--at", "0"), 2, "--evidence covers all frames"),
     ],
 )
-def test_mistakes_are_one_line(clip: Path, model: str, words: tuple[str, ...], code: int, said: str) -> None:
+def test_usage_errors_are_one_line(clip: Path, model: str, words: tuple[str, ...], code: int, said: str) -> None:
     done = run("explain", clip, "-m", model, "-d", "cpu", "--views", "1", *words)
     assert done.exit_code == code, done.output
     assert said in done.stderr

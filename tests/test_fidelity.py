@@ -202,7 +202,7 @@ HDR10 = (
 
 
 @pytest.mark.parametrize("codec", ["hevc", "av1", "h264", "ffv1"])
-def test_hdr10_metadata_is_kept_or_its_loss_is_said(tmp_path: Path, codec: str) -> None:
+def test_hdr10_metadata_is_kept_or_its_loss_reported(tmp_path: Path, codec: str) -> None:
     made = Recipe(frames(2, Layout("yuv", 10, (1, 1)), color=PQ), codec="libx265", options={"x265-params": HDR10})
     path, out = write(tmp_path / "in.mkv", made), str(tmp_path / "out.mp4")
     sink = open_sink(out, source := open_source(path), SinkOptions(codec=codec))

@@ -13,7 +13,7 @@ from vdeblur.flow import dis
 
 
 @pytest.mark.parametrize("preset", ["fast", "medium"])
-def test_frames_of_another_size_leave_no_trace(preset: Literal["fast", "medium"]) -> None:
+def test_frames_of_another_size_do_not_affect_later_ones(preset: Literal["fast", "medium"]) -> None:
     """OpenCV's estimator changes its patches and scales for good when it is shown a small frame."""
     luma = np.asarray(cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2GRAY), np.uint8)
     one, two = luma[:240, :320].copy(), luma[4:244, 6:326].copy()

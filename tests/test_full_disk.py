@@ -103,7 +103,7 @@ def film(tmp_path: Path) -> str:
         (1400, range(8, 9)),  # the joining, which needs as much again
     ],
 )
-def test_what_is_done_of_a_long_job_stays_and_is_used(
+def test_finished_parts_of_a_long_job_are_kept_and_used(
     film: str, tmp_path: Path, mount: Mount, kib: int, kept: range
 ) -> None:
     disk = mount(kib)

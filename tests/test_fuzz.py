@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 
 @pytest.mark.parametrize("seed", [2028, 2331, 2637, 2712, 4038, 9302, 17609, 30469])
-def test_findings_stay_mended(tmp_path: Path, seed: int) -> None:
+def test_fixed_bugs_stay_fixed(tmp_path: Path, seed: int) -> None:
     """Sound whose times run backwards, a stream and times that damage made up: each once ended the whole job."""
     assert case(seed, tmp_path) == []
 

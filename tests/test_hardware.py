@@ -37,7 +37,7 @@ def codec_of(path: Path) -> str:
 
 
 @pytest.mark.parametrize("device", ["auto", *DEVICES])
-def test_every_device_is_a_wish(clip: str, tmp_path: Path, device: str) -> None:
+def test_every_decoding_device_is_only_a_preference(clip: str, tmp_path: Path, device: str) -> None:
     out = tmp_path / "out.mp4"
     result = run(clip, "-o", out, "-m", "unsharp", "--hwaccel", device)
     assert result.exit_code == 0
@@ -94,7 +94,7 @@ def pretended(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("pretended")
-def test_what_works_is_taken() -> None:
+def test_a_working_hardware_encoder_is_used() -> None:
     options = SinkOptions(hwaccel="auto")
     assert choose_encoder("mov", INFO, options, "out") == "prores_ks"
     assert choose_encoder("mov", INFO, SinkOptions(), "out") == "libx264"
@@ -112,7 +112,7 @@ def test_what_works_is_taken() -> None:
         SinkOptions(hwaccel="auto", encoder_options={"profile": "nonsense"}),
     ],
 )
-def test_the_trial_is_with_the_very_settings(options: SinkOptions) -> None:
+def test_the_trial_uses_the_same_settings(options: SinkOptions) -> None:
     assert choose_encoder("mov", INFO, options, "out") == "libx264"
 
 
@@ -149,7 +149,7 @@ def test_a_device_that_opens_and_then_cannot_decode(clip: str, tmp_path: Path, m
         assert all(np.array_equal(a, b) for a, b in zip(one.planes, other.planes, strict=True))
 
 
-def test_a_damaged_file_is_no_fault_of_the_hardware(tmp_path: Path) -> None:
+def test_a_damaged_file_is_not_blamed_on_the_hardware(tmp_path: Path) -> None:
     (tmp_path / "in.mp4").write_bytes(b"nothing of the kind" * 99)
     result = run(tmp_path / "in.mp4", "-m", "unsharp", "--hwaccel", "auto")
     assert result.exit_code == 3

@@ -83,7 +83,7 @@ def test_output_on_another_file_system(tmp_path: Path) -> None:
 
 @pytest.mark.needs("linux")
 @pytest.mark.parametrize("words", [(), ("-y",)])
-def test_pipes_and_devices_are_no_files(tmp_path: Path, words: tuple[str, ...]) -> None:
+def test_pipes_and_devices_are_not_outputs(tmp_path: Path, words: tuple[str, ...]) -> None:
     """As root, `-o /dev/null -y` would make a file of it."""
     path, pipe, device = clip(tmp_path), tmp_path / "pipe.mkv", tmp_path / "null.mkv"
     os.mkfifo(pipe)
@@ -179,7 +179,7 @@ def test_an_input_deleted_while_running(tmp_path: Path) -> None:
     assert len(packets(str(tmp_path / "out.mkv"), "video")) == 40
 
 
-def test_pictures_deleted_while_running_are_concealed_and_counted(tmp_path: Path) -> None:
+def test_images_deleted_meanwhile_are_concealed_and_counted(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for i in range(60):
         cv2.imwrite(str(tmp_path / "in" / f"{i:03d}.png"), np.full((480, 640, 3), i, np.uint8))
@@ -209,12 +209,12 @@ def test_a_published_model_with_one_flipped_byte_is_refused(tmp_path: Path, monk
 
 
 @pytest.mark.parametrize("size", ["W100000 H100000", "W2147483647 H2147483647", "W20000 H16000"])
-def test_a_huge_picture_is_refused_before_memory_is_taken(tmp_path: Path, size: str) -> None:
+def test_a_huge_image_is_refused_before_allocating_memory(tmp_path: Path, size: str) -> None:
     (tmp_path / "in.y4m").write_text(f"YUV4MPEG2 {size} F25:1 C420\nFRAME\n" + "x" * 1000)
     refused(run(tmp_path / "in.y4m", *FILTER), 3, "in.y4m")
 
 
-def test_a_picture_file_that_claims_to_be_huge(tmp_path: Path) -> None:
+def test_an_image_file_that_claims_to_be_huge(tmp_path: Path) -> None:
     good = bytearray(cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes())
     good[16:24] = struct.pack(">II", 30000, 30000)
     good[29:33] = struct.pack(">I", zlib.crc32(bytes(good[12:29])))
@@ -238,7 +238,7 @@ def test_absurd_rates_give_the_frames_or_one_line(tmp_path: Path, rate: str) -> 
         assert len(packets(str(tmp_path / "out.mkv"), "video")) == 3
 
 
-def test_a_picture_30000_pixels_wide_goes_in_tiles(tmp_path: Path) -> None:
+def test_a_frame_30000_pixels_wide_is_restored_in_tiles(tmp_path: Path) -> None:
     network = tiny("convlstm")
     save(tmp_path / "tiny.safetensors", network, "convlstm", network.state_dict(), {})
     path = write(tmp_path / "in.mkv", Recipe(frames(2, size=(30000, 16)), codec="ffv1"))
@@ -280,7 +280,7 @@ def test_a_script_in_a_file_reaches_no_address(tmp_path: Path, name: str, text: 
 @pytest.mark.parametrize(
     "name", ["-in.mkv", "a b.mkv", "100%.mkv", "%03d.mkv", "'q\"`$(x)`.mkv", "a\nb.mkv", "*.mkv", "é漢.mkv"]
 )
-def test_names_are_names_on_both_sides(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_file_name_can_be_input_and_output(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     clip(tmp_path, "plain.mkv").rename(tmp_path / name)
     monkeypatch.chdir(tmp_path)
     result = run(*FILTER, "--", name)
@@ -289,6 +289,6 @@ def test_names_are_names_on_both_sides(tmp_path: Path, name: str, monkeypatch: p
 
 
 @pytest.mark.parametrize("command", [(), ("info",), ("explain",)])
-def test_an_empty_name_is_said_to_be_one(command: tuple[str, ...]) -> None:
+def test_an_empty_name_is_reported_as_such(command: tuple[str, ...]) -> None:
     """As a script has it whose variable was never set: the folder it runs in is not meant."""
     refused(run(*command, ""), 2, "the name of the input is empty")

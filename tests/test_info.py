@@ -54,7 +54,9 @@ def tagged(
         ((12, 13, 5), True, "colour    primaries Display P3, transfer sRGB, matrix BT.601 (625 lines), full range"),
     ],
 )
-def test_colour_is_told_by_name(tmp_path: Path, tags: tuple[int, int, int], full_range: bool, said: str) -> None:
+def test_colour_tags_are_reported_by_name(
+    tmp_path: Path, tags: tuple[int, int, int], full_range: bool, said: str
+) -> None:
     path = tagged(tmp_path / "in.mp4", tags, full_range=full_range)
     text = run("info", path).stdout
     assert said in text
@@ -68,7 +70,7 @@ def test_every_code_point_has_a_name_and_untagged_frames_are_classified_by_heigh
     assert "taken for BT.601" in long_color_text(Color(), 576)
 
 
-def test_the_file_its_streams_and_its_tags_are_told(tmp_path: Path) -> None:
+def test_info_lists_the_file_its_streams_and_its_tags(tmp_path: Path) -> None:
     path = tagged(tmp_path / "in.mov", (1, 1, 1), shape=Fraction(4, 3), bits=10)
     text = run("info", path).stdout
     size = f"{max(round(path.stat().st_size / 1000), 1)} kB"

@@ -128,7 +128,7 @@ def test_unsupported_requests_are_errors_that_name_the_supported_ones(options: d
         load_restorer(ModelOptions(**{"name": "fast", "precision": "int8"} | options))
 
 
-def test_the_missing_engine_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_engine_is_reported_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(engines.ENGINES, "openvino", "a_package_that_nobody_has")
     for engine, said in {
         "auto": "run on openvino",
@@ -141,7 +141,7 @@ def test_the_missing_engine_is_named_with_its_extra(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("name", file_names("int8"))
-def test_what_was_changed_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_altered_graphs_are_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the folder's own manifest was changed along with it."""
     folder = copied_weights(tmp_path, monkeypatch) / "fast-int8"
     with (folder / name).open("ab") as file:
@@ -175,7 +175,7 @@ def copied_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_a_job_knows_the_precision_it_was_begun_in() -> None:
+def test_a_job_stores_the_precision_it_was_started_in() -> None:
     fp32, int8 = (model_identity(ModelOptions("fast", precision=precision)) for precision in ("fp32", "int8"))
     assert fp32 != int8
 

@@ -87,7 +87,7 @@ def test_the_newest_item_wins() -> None:
         slot.take()
 
 
-def test_percentiles() -> None:
+def test_percentiles_of_latencies() -> None:
     assert percentile([], 0.5) == 0
     assert percentile([1, 2, 3, 4], 0.5) == 3
     assert percentile([1, 2, 3, 4], 0.95) == 4
@@ -132,7 +132,7 @@ def test_a_camera_that_is_closed_ends_from_another_thread(clip: Path) -> None:
         ("tcp://127.0.0.1:9", InputError, "no frames"),
     ],
 )
-def test_what_is_not_there_is_one_line(spec: str, error: type[Exception], words: str) -> None:
+def test_unavailable_cameras_are_one_line_errors(spec: str, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words) as caught:
         open_camera(spec)
     assert "\n" not in str(caught.value)
@@ -170,7 +170,7 @@ def test_a_slow_model_leaves_frames_out_and_stays_in_time(clip: Path) -> None:
 
 
 @pytest.mark.timing
-def test_the_ladder_goes_down_and_says_so(clip: Path) -> None:
+def test_moving_down_the_ladder_is_reported(clip: Path) -> None:
     with Live(FileCamera(str(clip), CameraOptions(loop=True)), stream_of(0.1, 0.001)) as live:
         run_without_window(live, 4)
         stats = live.stats()
@@ -186,7 +186,7 @@ def test_alternate_frames_are_left_out_on_purpose(clip: Path) -> None:
     assert live.stats().restored in (7, 8)
 
 
-def test_a_failing_restorer_ends_it_with_its_error(clip: Path) -> None:
+def test_a_failing_restorer_ends_the_session_with_its_error(clip: Path) -> None:
     class Failing(Identity):
         def restore(self, window: Window, state: State) -> tuple[Frame, State]:
             raise RuntimeError("broken weights")

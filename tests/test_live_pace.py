@@ -99,7 +99,7 @@ def changes(steps: list[int]) -> int:
     slow_start=st.integers(0, 6),
     hiccup_every=st.floats(4, 60),
 )
-def test_a_machine_that_is_fast_enough_never_leaves_the_best_step(
+def test_a_fast_machine_stays_on_the_best_step(
     load: float, noise: float, fixed: float, slow_start: int, hiccup_every: float
 ) -> None:
     machine = Machine(load / (1 + noise), fixed, noise, slow_start, hiccup_every)
@@ -109,7 +109,9 @@ def test_a_machine_that_is_fast_enough_never_leaves_the_best_step(
 @settings(max_examples=40)
 @example(load=2.375, noise=0.125, fixed=0.171875, slow_start=0)
 @given(load=st.floats(0.05, 12.0), noise=st.floats(0, 0.2), fixed=st.floats(0, 0.7), slow_start=st.integers(0, 4))
-def test_it_settles_at_the_best_step_that_keeps_up(load: float, noise: float, fixed: float, slow_start: int) -> None:
+def test_the_step_settles_at_the_best_one_that_keeps_up(
+    load: float, noise: float, fixed: float, slow_start: int
+) -> None:
     machine = Machine(load, fixed, noise, slow_start)
     # Between the two it may as well stay as go.
     assume(all(machine.keeps_up(step, 0.9) == machine.keeps_up(step, 1.15) for step in range(len(COSTS))))
@@ -120,7 +122,7 @@ def test_it_settles_at_the_best_step_that_keeps_up(load: float, noise: float, fi
 
 @settings(max_examples=30)
 @given(load=st.floats(0.05, 12.0), noise=st.floats(0, 0.4), fixed=st.floats(0, 0.9), hiccup_every=st.floats(1, 60))
-def test_it_does_not_flutter(load: float, noise: float, fixed: float, hiccup_every: float) -> None:
+def test_the_step_does_not_oscillate(load: float, noise: float, fixed: float, hiccup_every: float) -> None:
     machine = Machine(load, fixed, noise, hiccup_every=hiccup_every)
     run = Run()
     assert changes(run.go(machine, 60)) <= 12
@@ -128,7 +130,7 @@ def test_it_does_not_flutter(load: float, noise: float, fixed: float, hiccup_eve
 
 
 @pytest.mark.parametrize("fixed", [0.0, 0.3, 0.6, 0.9])
-def test_it_goes_up_again_when_the_load_has_gone(fixed: float) -> None:
+def test_the_step_goes_up_again_when_the_load_ends(fixed: float) -> None:
     run = Run()
     assert run.go(Machine(3, fixed), 20)[-1] > 0
     run.go(Machine(0.6, fixed), 90)
@@ -180,7 +182,7 @@ def test_a_missed_frame_counts_as_work_of_the_one_before() -> None:
     assert pace.index > 0
 
 
-def test_work_alone_is_no_reason() -> None:
+def test_work_without_missed_frames_changes_nothing() -> None:
     """What counts is whether frames are missed, not what the work says of itself."""
     pace = Pace(COSTS, EVERY)
     for frame in range(200):

@@ -52,7 +52,7 @@ def stream_of(*restorers: Restorer, every: int = 1) -> LiveStream:
     return LiveStream(rungs, is_cut=lambda a, b: False)
 
 
-def test_each_frame_meets_the_last_one_and_its_state() -> None:
+def test_each_frame_gets_the_last_one_and_its_state() -> None:
     brighter = Brighter()
     stream = stream_of(brighter)
     given_frames = moving(4)
@@ -64,7 +64,7 @@ def test_each_frame_meets_the_last_one_and_its_state() -> None:
     assert stream.resets == 0
 
 
-def test_dropped_frames_age_the_state_and_a_long_gap_drops_it() -> None:
+def test_dropped_frames_age_the_state_and_a_long_gap_resets_it() -> None:
     brighter = Brighter()
     stream = stream_of(brighter)
     for frame in moving(4, pts=[0, 5, 16, 30]):  # gaps of 0.2, 0.44 and 0.56 s
@@ -81,7 +81,7 @@ def test_a_backward_time_stamp_and_a_change_of_size_reset_the_state() -> None:
     assert brighter.states == [None, 1, None, None]
 
 
-def test_a_cut_starts_anew() -> None:
+def test_a_cut_resets_the_state() -> None:
     brighter = Brighter()
     stream = LiveStream([Rung(LadderStep("brighter"), brighter, 1.0)])
     blocks = [picture(seed, (16, 12)) for seed in (1, 2)]
@@ -102,14 +102,14 @@ def test_without_look_ahead_the_centre_replaces_the_future_frame() -> None:
     assert identity.states == [0, 1, 2]
 
 
-def test_strength_draws_back() -> None:
+def test_strength_blends_with_the_input() -> None:
     stream = stream_of(Brighter(10))
     frame = moving(1)[0]
     stream.strength = 0.5
     assert np.array_equal(stream.restore(frame).planes[0], frame.planes[0] + 5)
 
 
-def test_another_ladder_or_step_starts_with_no_state() -> None:
+def test_another_ladder_or_step_resets_the_state() -> None:
     first, second, third = Brighter(), Brighter(), Brighter()
     stream = stream_of(first, second)
     frames = iter(moving(40))

@@ -216,7 +216,7 @@ def test_a_stream_that_stays_away_ends_with_one_line(clip: bytes) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_stream_that_falls_silent_is_let_go_of(clip: bytes) -> None:
+def test_a_silent_stream_is_closed(clip: bytes) -> None:
     server = socket.create_server(("127.0.0.1", 0))
     port = server.getsockname()[1]
 

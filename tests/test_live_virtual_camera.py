@@ -46,7 +46,7 @@ def info_of(size: tuple[int, int]) -> StreamInfo:
     return StreamInfo(*size, first.layout, first.color, first.time_base, frame_rate=Fraction(25))
 
 
-def test_it_is_sent_the_planes_of_each_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_virtual_camera_gets_the_planes_of_each_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     driver(monkeypatch, Device)
     (frame,) = frames(1)
     with VirtualCamera(info_of((64, 48))) as camera:
@@ -64,7 +64,7 @@ def test_odd_sizes_lose_their_last_line(monkeypatch: pytest.MonkeyPatch) -> None
         assert camera._camera.sent[0].size == 64 * 48 * 3 // 2
 
 
-def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_the_error_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyvirtualcam", None)
     with pytest.raises(UsageError, match=r"pip install 'vdeblur\[virtual-camera\]'"):
         VirtualCamera(info_of((64, 48)))
@@ -100,7 +100,7 @@ def test_the_command_ends_with_one_line(
 
 
 @pytest.mark.needs("virtual-camera")
-def test_the_library_hands_a_driver_every_frame(tmp_path: Path) -> None:
+def test_the_virtual_camera_library_gets_every_frame(tmp_path: Path) -> None:
     import pyvirtualcam
 
     class Driver:

@@ -77,7 +77,7 @@ def test_ssim_is_negative_for_a_negative() -> None:
     assert -1 <= ssim(255 - picture, picture) < -0.5
 
 
-def test_optical_flow_points_where_the_picture_goes() -> None:
+def test_optical_flow_follows_the_motion_of_the_image() -> None:
     picture = noise((64, 96, 3), sigma=2)
     flow = optical_flow(picture, moved(picture, 3))
     assert flow.shape == (64, 96, 2)
@@ -103,7 +103,7 @@ def test_flicker_is_the_change_beyond_the_references() -> None:
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_pictures_of_different_shapes_are_refused(name: str) -> None:
+def test_images_of_different_shapes_are_refused(name: str) -> None:
     small, large = noise((16, 16, 3)), noise((16, 17, 3))
     of_frame, of_step = METRICS[name].of_frame, METRICS[name].of_step
     with pytest.raises(ValueError, match="16, 17"):

@@ -205,7 +205,7 @@ def test_any_size_and_layout_comes_back_the_same_size(
 @KINDS
 @pytest.mark.parametrize("full_range", [True, False, None])
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
-def test_a_zero_residual_gives_every_bit_back(kind: str, layout: Layout, full_range: bool | None) -> None:
+def test_a_zero_residual_is_bit_exact(kind: str, layout: Layout, full_range: bool | None) -> None:
     restorer = TorchRestorer("tiny", tiny(kind, residual=0), "cpu", "fp32")
     frames = [replace(picture(i, (18, 13), layout), color=Color(full_range=full_range)) for i in range(2)]
     assert raw_planes(restored_by(restorer, frames)) == raw_planes(frames)

@@ -27,7 +27,7 @@ def test_every_mark_names_a_known_need(request: pytest.FixtureRequest) -> None:
     assert marked <= needs.NEEDS.keys()
 
 
-def test_what_is_missing_skips_and_what_is_required_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_need_skips_and_a_required_one_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.setenv(needs.VARIABLE, "linux,,ffmpeg")
     with pytest.raises(pytest.skip.Exception, match="apt-get install chromium"):
@@ -43,7 +43,7 @@ def test_a_misspelt_need_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("required", "code", "said"), [("", 0, "skipped"), ("chromium", 1, "needs chromium")])
-def test_the_mark_is_heeded(required: str, code: int, said: str) -> None:
+def test_a_mark_skips_or_fails_tests(required: str, code: int, said: str) -> None:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "tests/test_serve_page.py"]
     environment = os.environ | {"PATH": "", needs.VARIABLE: required}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)

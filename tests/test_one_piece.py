@@ -47,7 +47,9 @@ STAMPS = [
 
 
 @pytest.mark.parametrize(("numbers", "seconds", "said"), STAMPS)
-def test_times_that_damage_made_up(tmp_path: Path, numbers: Sequence[int], seconds: int, said: str) -> None:
+def test_time_stamps_invented_by_damage_lose_no_frame(
+    tmp_path: Path, numbers: Sequence[int], seconds: int, said: str
+) -> None:
     path = film(tmp_path / "in.ts", "mpeg2video")
     shift_stamps(path, numbers, seconds)
     after, stderr = restored_file(path, 0)
@@ -67,7 +69,7 @@ def blank(path: Path, numbers: range) -> None:
 
 
 @pytest.mark.parametrize("numbers", [range(60, 80), range(30, 50)])
-def test_a_segment_of_which_nothing_is_left(tmp_path: Path, numbers: range) -> None:
+def test_a_segment_without_decodable_frames(tmp_path: Path, numbers: range) -> None:
     path = film(tmp_path / "in.mkv", "libx264")
     blank(path, numbers)
     after, _ = restored_file(path, 6)

@@ -33,7 +33,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_tile_gives_the_same_picture(tmp_path: Path, model: Path) -> None:
+def test_tiles_give_the_same_image(tmp_path: Path, model: Path) -> None:
     clip = write(tmp_path / "in.mkv", Recipe(frames(4, size=(250, 130)), codec="ffv1"))
     results = {}
     for tile in ("0", "64", "auto"):
@@ -66,7 +66,7 @@ def test_fields_are_separated_by_default_and_kept_on_request(tmp_path: Path) -> 
     assert combs["off"] > 10 * combs["bwdif"]
 
 
-def test_hardware_is_tried_and_software_does_it(tmp_path: Path) -> None:
+def test_hardware_decoding_falls_back_to_software(tmp_path: Path) -> None:
     clip = write(tmp_path / "in.mkv", Recipe(frames(4)))
     results = {}
     for hwaccel in ("auto", "none"):

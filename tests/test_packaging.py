@@ -64,7 +64,7 @@ def test_the_same_source_gives_the_same_wheel_anywhere(wheel: Path, tmp_path_fac
     assert again.read_bytes() == wheel.read_bytes()
 
 
-def test_what_is_installed_finds_its_weights(wheel: Path, tmp_path: Path) -> None:
+def test_an_installed_package_finds_its_weights(wheel: Path, tmp_path: Path) -> None:
     """Unpacked as pip does it, and run from another folder."""
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")

@@ -41,7 +41,7 @@ def run(source: MemorySource, restorer: Identity, sink: FileSink, limit: int = 3
         restore_stream(ahead, restorer, behind)
 
 
-def test_the_state_starts_anew_with_each_scene(tmp_path: Path) -> None:
+def test_the_state_is_reset_at_each_scene(tmp_path: Path) -> None:
     restorer = Identity()
     with FileSink(tmp_path / "out") as sink:
         tally = restore_stream(pictures(9), restorer, sink, lambda _, following: following.pts in (40 * 4, 40 * 7))
@@ -118,7 +118,7 @@ def fail_at_five(frame: Frame) -> None:
 
 
 @pytest.mark.parametrize("part", ["source", "restorer", "sink", "interrupt"])
-def test_a_failing_part_is_heard_and_leaves_nothing(tmp_path: Path, part: str) -> None:
+def test_a_failing_part_raises_and_leaves_no_output(tmp_path: Path, part: str) -> None:
     source = MemorySource(pictures(500))
     restorer, before = Identity(), lambda _: None
     expected: type[BaseException]

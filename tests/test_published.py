@@ -74,7 +74,7 @@ def change(a: Frame, b: Frame) -> tuple[int, ...]:
 
 
 @pytest.mark.parametrize("name", FLAT)
-def test_a_picture_of_one_colour_stays_what_it_is(restorer: Restorer, name: str) -> None:
+def test_an_image_of_one_colour_does_not_change(restorer: Restorer, name: str) -> None:
     frames = [flat(FLAT[name], (40, 24), i) for i in range(16)]
     for before, after in zip(frames, restored_by(restorer, frames), strict=True):
         luma, cb, cr = change(before, after)
@@ -103,7 +103,7 @@ def test_noise_comes_back_as_noise(restorer: Restorer) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (2, 2), (3, 17)])
-def test_the_smallest_pictures(restorer: Restorer, size: tuple[int, int]) -> None:
+def test_the_smallest_frames(restorer: Restorer, size: tuple[int, int]) -> None:
     frames = [flat(FLAT["grey"], size, i) for i in range(5)]
     for before, after in zip(frames, restored_by(restorer, frames), strict=True):
         assert after.size == size
@@ -154,7 +154,7 @@ def test_no_blur_is_made_worse_that_anyone_could_see(restorer: Restorer, blur_px
         assert after > min(before - MOST_HARM_DB, LEAST_KEPT_DB), (seed, before)
 
 
-def test_what_is_sharp_is_left_alone(restorer: Restorer) -> None:
+def test_sharp_frames_are_left_unchanged(restorer: Restorer) -> None:
     for seed in range(3):
         clip, _ = rendered(seed, replace(SCENE, identity=1.0, blur_px=(3, 6)))
         assert luma_psnr(restored_by(restorer, clip), clip) > LEAST_KEPT_DB

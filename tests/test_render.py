@@ -61,7 +61,7 @@ def test_clips_are_finite_light_of_the_shape_asked_for(seed: int) -> None:
         assert part.max() <= light.lift + 1e-3
 
 
-def test_clips_rendered_together_are_those_rendered_alone() -> None:
+def test_rendering_clips_together_equals_rendering_them_alone() -> None:
     scenes = [draw_scene(np.random.default_rng(seed), photographs(), PLAIN, CONFIG) for seed in range(6)]
     together = render(scenes, CONFIG, CPU)
     for i, scene in enumerate(scenes):
@@ -103,7 +103,7 @@ def test_rows_are_exposed_one_after_another() -> None:
     assert int(columns[0]) - int(columns[-1]) == pytest.approx(0.25 * 31, abs=1)
 
 
-def test_what_is_nearer_covers_what_is_behind_it_in_every_sub_frame() -> None:
+def test_nearer_layers_cover_farther_ones_in_every_sub_frame() -> None:
     """A white thing covers a pixel of a black world for half of the exposure: it is half as bright."""
     world = torch.zeros(3, 256, 256)
     thing = torch.zeros(4, 256, 256)

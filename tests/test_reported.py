@@ -77,7 +77,7 @@ def test_empty_chunks_of_avi_repeat_and_are_not_missing(tmp_path: Path, empty: s
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
-def test_an_avi_that_is_cut_short_is_still_noticed(tmp_path: Path, share: float) -> None:
+def test_a_truncated_avi_is_still_recognised(tmp_path: Path, share: float) -> None:
     path = Path(with_empty_chunks(tmp_path / "a.avi", {3, 4}, 40))
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
     _, damaged, said = times(str(path))
@@ -133,7 +133,7 @@ def edited(path: Path, hidden: int, fragmented: bool) -> str:
 @pytest.mark.parametrize("fragmented", [False, True])
 @pytest.mark.parametrize("hidden", [1, 8, 25, 30])
 @pytest.mark.parametrize("name", ["b.mkv", "b.mp4", "b.nut"])
-def test_what_an_edit_list_hides_stays_hidden(tmp_path: Path, name: str, hidden: int, fragmented: bool) -> None:
+def test_frames_hidden_by_an_edit_list_stay_hidden(tmp_path: Path, name: str, hidden: int, fragmented: bool) -> None:
     path, out = edited(tmp_path / "a.mp4", hidden, fragmented), str(tmp_path / name)
     source = open_source(path)
     sink = open_sink(out, source, FFV1)
@@ -151,7 +151,7 @@ def test_a_cut_counts_from_what_is_shown(tmp_path: Path) -> None:
     assert times(path, SourceOptions(start_seconds=1.0, end_seconds=1.2))[0] == [Fraction(n, 25) for n in range(5)]
 
 
-def test_an_mp4_that_is_cut_short_is_still_noticed(tmp_path: Path) -> None:
+def test_a_truncated_mp4_is_still_recognised(tmp_path: Path) -> None:
     path = Path(edited(tmp_path / "a.mp4", 30, fragmented=False))
     data = path.read_bytes()
     moov = data.find(b"moov") - 4
@@ -285,7 +285,7 @@ def test_a_transport_stream_becomes_a_file_with_the_same_streams(tmp_path: Path,
         assert before == after
 
 
-def test_sound_that_begins_long_after_the_video_is_found(tmp_path: Path) -> None:
+def test_audio_that_starts_long_after_the_video_is_found(tmp_path: Path) -> None:
     """Its first packet is read ahead for; the video that comes before it is not lost."""
     recipe = Recipe(frames(60), audio="aac", audio_start=2.0, audio_seconds=0.3)
     path = write(tmp_path / "a.ts", recipe)
@@ -537,7 +537,7 @@ def test_copied_streams_keep_the_name_of_their_encoder(tmp_path: Path, name: str
         ([1, 9], None),
     ],
 )
-def test_a_sequence_with_gaps_is_told(tmp_path: Path, numbers: list[int], said: str | None) -> None:
+def test_a_sequence_with_gaps_is_reported(tmp_path: Path, numbers: list[int], said: str | None) -> None:
     for number in numbers:
         cv2.imwrite(str(tmp_path / f"f_{number:04d}.png"), disc(number % 6))
     with open_source(str(tmp_path)) as source:

@@ -91,7 +91,7 @@ def test_ctrl_c_keeps_what_is_done(film: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "changed"), [(("-m", "nlm"), "model"), (("--strength", "0.5"), "settings"), ((), "input")]
 )
-def test_another_model_settings_or_input_start_anew_and_say_so(
+def test_another_model_settings_or_input_restart_the_job_with_a_warning(
     film: Path, tmp_path: Path, words: tuple[str, ...], changed: str
 ) -> None:
     output = tmp_path / "out.mkv"

@@ -72,12 +72,12 @@ def test_a_cut_to_another_view_of_the_same_place_is_found(canvas: NDArray[np.flo
 @over_places
 @pytest.mark.parametrize("speed", [10, 40, 60])
 @pytest.mark.parametrize("blurred", [False, True])
-def test_a_fast_pan_is_no_cut(canvas: NDArray[np.float64], speed: int, blurred: bool) -> None:
+def test_a_fast_pan_is_not_a_cut(canvas: NDArray[np.float64], speed: int, blurred: bool) -> None:
     assert cuts_between(*(view(canvas, 100 + speed * step, blur=speed if blurred else 1) for step in range(6))) == []
 
 
 @over_places
-def test_a_shaking_camera_is_no_cut(canvas: NDArray[np.float64]) -> None:
+def test_a_shaking_camera_is_not_a_cut(canvas: NDArray[np.float64]) -> None:
     rng = np.random.default_rng(5)
     assert (
         cuts_between(
@@ -88,14 +88,14 @@ def test_a_shaking_camera_is_no_cut(canvas: NDArray[np.float64]) -> None:
 
 
 @over_places
-def test_noise_is_no_cut(canvas: NDArray[np.float64]) -> None:
+def test_noise_is_not_a_cut(canvas: NDArray[np.float64]) -> None:
     rng = np.random.default_rng(6)
     for gain, noise in ((1.0, 25), (0.15, 6)):
         assert cuts_between(*(view(canvas) * gain + rng.normal(0, noise, SIZE[::-1]) for _ in range(5))) == []
 
 
 @over_places
-def test_flashes_and_fades_are_no_cut(canvas: NDArray[np.float64]) -> None:
+def test_flashes_and_fades_are_not_cuts(canvas: NDArray[np.float64]) -> None:
     still = view(canvas)
     assert cuts_between(still, still, np.clip(still * 2.5 + 20, 0, 255), still, still) == []
     assert cuts_between(still, np.full_like(still, 255), still) == []
@@ -110,7 +110,7 @@ def test_a_new_scene_after_black_is_a_cut_once_it_is_visible() -> None:
 
 
 @over_places
-def test_a_passer_by_is_no_cut(canvas: NDArray[np.float64]) -> None:
+def test_a_passer_by_is_not_a_cut(canvas: NDArray[np.float64]) -> None:
     passer_by = place(9)
     shots = []
     for step in range(8):

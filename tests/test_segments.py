@@ -230,7 +230,7 @@ def inside_of(start: int | None, end: int | None, pts: int) -> bool:
     return (start is None or pts >= start) and (end is None or pts < end)
 
 
-def test_what_cannot_be_cut_goes_through_in_one_piece(tmp_path: Path) -> None:
+def test_inputs_that_cannot_be_cut_are_restored_in_one_piece(tmp_path: Path) -> None:
     source = videos.write(tmp_path / "in.mkv", videos.Recipe(videos.frames(40)))
     raw = videos.write(tmp_path / "in.h264", videos.Recipe(videos.frames(40)))
     assert cut(Job(source, "out.mkv"), "out.mkv", SHORT) is not None

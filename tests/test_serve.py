@@ -102,14 +102,14 @@ def test_the_page_offers_whatever_is_published(tmp_path: Path, monkeypatch: pyte
     served(work, model=ModelOptions(heavy))
 
 
-def test_the_page_asks_nothing_of_other_sites() -> None:
+def test_the_page_requests_nothing_from_other_sites() -> None:
     for path in WEB.iterdir():
         text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
         assert "http:" not in text
         assert "https:" not in text
 
 
-def test_other_sites_and_other_names_are_turned_away(clip: Path) -> None:
+def test_requests_from_other_sites_and_host_names_are_refused(clip: Path) -> None:
     async def work(session: Any, url: str) -> None:
         assert await status(session, "GET", f"{url}/", headers={"Host": "evil.example"}) == 403
         forged = {"Origin": "http://evil.example"}
@@ -163,7 +163,7 @@ def test_the_command_serves_until_it_is_stopped(tmp_path: Path) -> None:
         assert process.stderr.read() == ""
 
 
-def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
+def test_a_port_in_use_is_a_one_line_error(tmp_path: Path) -> None:
     async def main() -> Any:
         async with running(OPTIONS) as url:
             port = url.rstrip("/").rpartition(":")[2]

@@ -209,7 +209,7 @@ def test_ten_at_once_from_two_visitors_are_all_restored_and_downloaded_together(
     assert unique_names(["a.mp4", "a (2).mp4", "a.mp4"]) == ["a.mp4", "a (2).mp4", "a (3).mp4"]
 
 
-def test_the_queue_is_held_and_put_into_another_order(clip: Path) -> None:
+def test_the_queue_can_be_paused_and_reordered(clip: Path) -> None:
     async def work(session: Any, url: str) -> None:
         assert await status(session, "GET", f"{url}/api/outputs.zip") == 404
         await ask(session, "PUT", f"{url}/api/queue", json={"is_paused": True})
@@ -249,7 +249,7 @@ def test_uploads_and_jobs_are_bounded(clip: Path) -> None:
     served(work, max_upload_bytes=100_000, max_jobs=2)
 
 
-def test_old_jobs_go(clip: Path) -> None:
+def test_old_jobs_are_deleted(clip: Path) -> None:
     async def work(session: Any, url: str) -> None:
         _, job = await upload(session, url, clip.read_bytes())
         await job_when(session, url, job["id"], lambda job: job["status"] == "done" or "error" in job)
@@ -305,7 +305,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.needs("root")
-def test_a_full_disk_is_said_and_nothing_else_is_lost(clip: Path, disk: Path) -> None:
+def test_a_full_disk_is_reported_and_nothing_else_is_lost(clip: Path, disk: Path) -> None:
     full = "the disk of this server is full"
 
     async def work(session: Any, url: str) -> None:
@@ -387,9 +387,7 @@ def test_the_queue_survives_a_restart_in_the_middle(clip: Path, long: bytes, tmp
     served(look, folder=tmp_path)
 
 
-def test_a_queue_that_cannot_be_read_costs_nobody_their_videos(
-    clip: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_unreadable_queue_file_loses_no_videos(clip: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def work(session: Any, url: str) -> None:
         _, job = await upload(session, url, clip.read_bytes())
         await finished(session, url, job["id"])
@@ -406,7 +404,7 @@ def test_a_queue_that_cannot_be_read_costs_nobody_their_videos(
     assert "cannot be read" in caplog.text
 
 
-def test_the_folder_is_ours_alone(tmp_path: Path) -> None:
+def test_the_folder_is_private(tmp_path: Path) -> None:
     async def main(folder: Path | None, temporaries: Path) -> int:
         async with running(ServeOptions(port=0, model=ModelOptions("unsharp"), folder=folder)):
             (made,) = [folder] if folder else temporaries.iterdir()

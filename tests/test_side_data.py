@@ -46,7 +46,7 @@ def passed(path: str, out: Path, codec: str) -> tuple[list[str], set[str]]:
 
 @pytest.mark.parametrize("encoder", ENCODERS)
 @pytest.mark.parametrize("kind", sei.MESSAGES)
-def test_every_kind_is_kept_or_named(tmp_path: Path, kind: str, encoder: str) -> None:
+def test_every_kind_of_stream_is_kept_or_reported(tmp_path: Path, kind: str, encoder: str) -> None:
     hevc = kind in sei.HEVC_ONLY
     path = sei.write(tmp_path / ("a.hevc" if hevc else "a.h264"), "libx265" if hevc else "libx264", [kind])
     with open_source(path) as source:
@@ -64,7 +64,7 @@ def test_hdr10_and_captions_survive_in_hevc(tmp_path: Path) -> None:
     assert not said
 
 
-def test_what_begins_later_is_named_too(tmp_path: Path) -> None:
+def test_side_data_that_starts_later_is_reported_too(tmp_path: Path) -> None:
     path = sei.write(tmp_path / "a.h264", "libx264", ["A53_CC", "AFD"], first=4)
     said, _ = passed(path, tmp_path / "out.mkv", "ffv1")
     assert [line.partition("carry the ")[2] for line in said] == [
@@ -118,7 +118,7 @@ def test_a_dolby_vision_unit_follows_the_slices() -> None:
 
 
 @given(st.binary(max_size=300), st.sampled_from(["h264", "hevc"]), st.sampled_from([None, bytes([1]) + bytes(40)]))
-def test_no_packet_is_too_damaged_to_look_for_messages(data: bytes, codec: str, extradata: bytes | None) -> None:
+def test_side_data_is_searched_in_packets_with_any_damage(data: bytes, codec: str, extradata: bytes | None) -> None:
     for message in messages_of(data, codec, extradata):
         assert isinstance(message.payload, bytes)
 
@@ -181,7 +181,7 @@ def test_info_shows_what_the_first_frame_carries(tmp_path: Path) -> None:
     assert probe(path).side_data == ("active format description", "closed captions")
 
 
-def test_looking_at_side_data_holds_no_frame(tmp_path: Path) -> None:
+def test_reading_side_data_keeps_no_frame_alive(tmp_path: Path) -> None:
     """PyAV keeps side data in a cycle with its frame: read off that, it would be held until a collection."""
     with av.open(sei.write(tmp_path / "a.h264", "libx264", ["A53_CC"])) as container:
         decoded = list(container.decode(video=0))
@@ -297,7 +297,7 @@ def test_what_an_mp4_says_of_dolby_vision_is_kept_or_named(tmp_path: Path, name:
 
 
 @given(st.binary(max_size=300), st.integers(0, 3))
-def test_no_index_is_too_damaged_to_look_into(data: bytes, track: int) -> None:
+def test_an_index_with_any_damage_can_be_read(data: bytes, track: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "a.mp4")
         path.write_bytes(box(b"moov", box(b"trak", data)) + data)

@@ -51,7 +51,7 @@ class TestAllOrNothing:
         assert listing(tmp_path) == {"clip.mp4", "out.mkv"}
 
     @pytest.mark.parametrize("written", [0, 3])
-    def test_an_exception_leaves_nothing(self, clip: str, tmp_path: Path, written: int) -> None:
+    def test_an_exception_leaves_no_file(self, clip: str, tmp_path: Path, written: int) -> None:
         def fail() -> None:
             with open_source(clip) as source, open_sink(str(tmp_path / "out.mp4"), source) as sink:
                 for _, frame in zip(range(written), source, strict=False):
@@ -152,7 +152,7 @@ class TestRefusals:
             ("o.mp4", SinkOptions(container="nonsense"), "nonsense"),
         ],
     )
-    def test_settings_that_cannot_be(
+    def test_invalid_settings_are_refused(
         self, clip: str, tmp_path: Path, name: str, options: SinkOptions, word: str
     ) -> None:
         assert word in self.refused(UsageError, clip, str(tmp_path / name), options)
@@ -279,7 +279,7 @@ class TestOtherStreams:
         for kind in ("audio", "subtitle"):
             assert packets(out, kind) == packets(path, kind)
 
-    def test_text_becomes_what_the_container_holds(self, tmp_path: Path) -> None:
+    def test_subtitles_are_converted_to_what_the_container_supports(self, tmp_path: Path) -> None:
         path = write(tmp_path / "a.mkv", Recipe(frames(8), subtitles="ass"))
         out, back = str(tmp_path / "o.mp4"), str(tmp_path / "back.mkv")
         sink = open_sink(out, source := open_source(path))
@@ -293,7 +293,7 @@ class TestOtherStreams:
             (Fraction(1, 10), b"two"),
         ]
 
-    def test_what_cannot_be_held_is_dropped_and_named(self, tmp_path: Path) -> None:
+    def test_streams_that_the_container_cannot_hold_are_dropped_and_reported(self, tmp_path: Path) -> None:
         path = write(tmp_path / "a.mkv", Recipe(frames(4), audio="libopus", attachment=True))
         sink = open_sink(str(tmp_path / "o.mp4"), source := open_source(path))
         copy(source, sink)
@@ -332,7 +332,7 @@ class TestOtherStreams:
             assert after.streams.video[0].metadata["title"] == "front camera"
 
     @pytest.mark.parametrize("name", ["o.ts", "o.mkv", "o.mp4"])
-    def test_teletext_is_named(self, tmp_path: Path, name: str) -> None:
+    def test_lost_teletext_is_reported(self, tmp_path: Path, name: str) -> None:
         """Nothing here decodes it, and PyAV copies no such stream."""
         path, out = str(tmp_path / "a.ts"), str(tmp_path / name)
         with av.open(path, "w") as container:
@@ -486,7 +486,7 @@ class TestImages:
         assert [f.name for f in image_files(str(folder / "f*.png"))] == ["f1.png", "f2.png", "f10.png"]
         assert [f.name for f in image_files(str(folder))] == ["f1.png", "f2.png", "f10.png", "g1.png"]
 
-    def test_a_damaged_picture_is_concealed_and_counted(self, tmp_path: Path) -> None:
+    def test_a_damaged_frame_is_concealed_and_counted(self, tmp_path: Path) -> None:
         self.fill(tmp_path / "in", ["1.png", "2.png", "3.png"], lambda i: np.full((6, 6), 50 * i, np.uint8))
         (tmp_path / "in" / "2.png").write_bytes(b"\x89PNG broken")
         source = open_source(str(tmp_path / "in"))
@@ -495,7 +495,7 @@ class TestImages:
         assert (source.concealed, source.damaged) == (1, True)
         assert listing(tmp_path / "out") == {"1.png", "2.png", "3.png"}
 
-    def test_a_video_becomes_numbered_pictures_and_a_video_again(self, tmp_path: Path) -> None:
+    def test_a_video_becomes_numbered_images_and_a_video_again(self, tmp_path: Path) -> None:
         path = write(tmp_path / "a.mkv", Recipe(frames(3), codec="ffv1"))
         copy(source := open_source(path), open_sink(str(tmp_path / "out") + "/", source))
         assert listing(tmp_path / "out") == {"000001.png", "000002.png", "000003.png"}
@@ -527,7 +527,7 @@ class TestImages:
         assert listing(tmp_path) == {"in", "full"}
 
     @pytest.mark.parametrize("bits", [8, 10])
-    def test_a_video_becomes_pictures_of_its_depth(self, tmp_path: Path, bits: int) -> None:
+    def test_a_video_becomes_images_of_its_bit_depth(self, tmp_path: Path, bits: int) -> None:
         red = Layout("yuv", bits, (0, 0))
         scale = 1 << bits - 8
         planes: Any = tuple(np.full((8, 8), v * scale, red.dtype) for v in (81, 90, 240))  # BT.601 red, limited range
@@ -556,7 +556,7 @@ class TestImages:
         assert np.array_equal(before, after)
 
 
-def test_a_change_of_size_is_scaled_and_said(tmp_path: Path) -> None:
+def test_a_change_of_size_is_scaled_with_a_warning(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mkv", Recipe(frames(2), codec="ffv1"))
     layout = Layout("yuv", 8, (1, 1))
     with open_source(path) as source, open_sink(str(tmp_path / "o.mkv"), source, LOSSLESS) as sink:

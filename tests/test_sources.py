@@ -128,7 +128,7 @@ def test_every_frame_once_with_b_frames_and_variable_rate(tmp_path: Path) -> Non
         assert (source.concealed, source.damaged, source.warnings) == (0, False, [])
 
 
-def test_a_picture_behind_the_sound_is_drained_too(tmp_path: Path) -> None:
+def test_frames_stored_behind_the_audio_are_read_too(tmp_path: Path) -> None:
     given = write(tmp_path / "a.mkv", Recipe(frames(9), bframes=2, audio="libopus"))
     path = str(tmp_path / "sound-first.mkv")
     with av.open(given) as before, av.open(path, "w") as after:
@@ -203,7 +203,7 @@ def test_the_cover_is_not_the_video(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("hwaccel", ["auto", "none"])
-def test_hardware_or_not_the_samples_are_the_same(tmp_path: Path, hwaccel: str) -> None:
+def test_hardware_decoding_gives_the_same_samples(tmp_path: Path, hwaccel: str) -> None:
     path = write(tmp_path / "a.mp4", Recipe(frames(8, size=(256, 144)), bframes=2))
     with open_source(path) as source:
         expected = list(source)
@@ -249,7 +249,7 @@ class TestBadInput:
         (tmp_path / "a.mp4").write_bytes(os.urandom(5000))
         self.refused(str(tmp_path / "a.mp4"))
 
-    def test_text_is_not_media(self, tmp_path: Path) -> None:
+    def test_a_text_file_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "a.mkv").write_text("shopping list\n" * 40)
         self.refused(str(tmp_path / "a.mkv"))
 
@@ -286,7 +286,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         "name", ["-a.mp4", "a b.mp4", "%03d.mp4", "a'\"b.mp4", "a\nb.mp4", "pipe:0.mp4", "é漢.mp4"]
     )
-    def test_names_are_names(self, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_any_file_name_can_be_opened(self, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         plain = write(tmp_path / "plain.mkv", Recipe(frames(2), codec="ffv1"))
         os.rename(plain, tmp_path / name)
         monkeypatch.chdir(tmp_path)

@@ -178,7 +178,7 @@ def _is_within(crop: Tensor, frames: Tensor) -> bool:
     )
 
 
-def test_frames_between_frames_lie_between_them() -> None:
+def test_interpolated_frames_lie_between_their_neighbours() -> None:
     wide = smooth(160, 3).permute(2, 0, 1).float() / 255
     one, two = wide[:, :, 8:108], wide[:, :, :100]  # things move by 8 px to the right
     there = torch.zeros(2, *one.shape[1:])

@@ -89,7 +89,7 @@ def test_a_longer_path_blurs_more_and_keeps_the_light() -> None:
     assert errors == sorted(errors)
 
 
-def test_what_cannot_be(tmp_path: Path) -> None:
+def test_invalid_inputs_and_settings_are_refused(tmp_path: Path) -> None:
     source = sequence(tmp_path / "in")
     with pytest.raises(InputError, match="no such file or folder"):
         list(synthesise(tmp_path / "none", tmp_path / "out", SMALL))

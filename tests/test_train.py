@@ -206,7 +206,7 @@ def test_checkpoints_move_between_cpu_and_gpu(config: TrainConfig, tmp_path: Pat
         ("steps = ", r"recipe.toml: not valid TOML"),
     ],
 )
-def test_settings_that_cannot_be(tmp_path: Path, text: str, message: str) -> None:
+def test_invalid_settings_are_refused(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "recipe.toml").write_text(text)
     with pytest.raises(UsageError, match=message):
         read_recipe(tmp_path / "recipe.toml")

@@ -66,7 +66,7 @@ def places_of(data: bytes, first: int) -> list[int]:
     return [at for at in starts if data[at + 1] & 0x40 and bytes((0, 0, 1, first)) in data[at + 4 : at + 188]]
 
 
-def test_a_packet_of_sound_that_is_not_whole(tmp_path: Path) -> None:
+def test_an_incomplete_audio_packet(tmp_path: Path) -> None:
     data, path = stream(tmp_path), tmp_path / "cut.ts"
     path.write_bytes(data[: places_of(data, 0xBD)[-1] + 188])
     damaged, warnings = told_of(path)
@@ -94,11 +94,11 @@ def test_a_frame_without_stuffing_is_only_a_hint_of_truncation(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("tail", [b"", b"G", bytes(5000), b"G" * 187, b"no transport stream at all" * 999])
-def test_what_is_no_transport_stream_tells_nothing(tail: bytes) -> None:
+def test_other_formats_are_not_judged_as_transport_streams(tail: bytes) -> None:
     assert truncation_of(tail) == (False, None)
 
 
-def test_behind_a_pipe_the_end_is_looked_at_too(tmp_path: Path) -> None:
+def test_a_truncated_pipe_is_recognised_too(tmp_path: Path) -> None:
     data = stream(tmp_path)
     command = [sys.executable, "-m", "vdeblur", "-", "-o", str(tmp_path / "out.mkv"), "-y", "-m", "unsharp"]
     for given, code in ((data, 0), (data[: len(data) * 8 // 10 // 188 * 188 + 100], 6)):

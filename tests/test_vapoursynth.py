@@ -198,7 +198,7 @@ core.std.Splice([restored[n] for n in {order}]).set_output()
     assert max(distance(frame, unbroken[number]) for frame, number in zip(served, order, strict=True)) <= 1
 
 
-def test_a_network_that_needs_torch_says_so(vspipe: VSPipe) -> None:
+def test_a_network_that_needs_torch_is_an_error_that_says_so(vspipe: VSPipe) -> None:
     done = vspipe.run('Deblur(clip, "fast").set_output()')
     assert done.returncode != 0
     assert "the torch engine is not installed" in done.stderr
@@ -275,7 +275,7 @@ def test_every_format_keeps_its_samples_and_properties(vspipe: VSPipe, names: li
         ("clip.std.SetFieldBased(2)", "deinterlace the clip first"),
     ],
 )
-def test_what_cannot_be_restored_is_refused_in_one_line(vspipe: VSPipe, filtered: str, says: str) -> None:
+def test_inputs_that_cannot_be_restored_are_one_line_errors(vspipe: VSPipe, filtered: str, says: str) -> None:
     done = vspipe.run(f'Deblur({filtered}, "unsharp").set_output()')
     assert done.returncode != 0
     assert says in done.stderr

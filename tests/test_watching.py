@@ -113,7 +113,7 @@ def test_a_folder_of_images_is_restored_once_it_has_stopped_growing(tmp_path: Pa
     assert len(list((tmp_path / "out" / "shot").glob("*.png"))) == 6
 
 
-def test_what_cannot_be_watched_is_said(tmp_path: Path) -> None:
+def test_folders_that_cannot_be_watched_are_reported(tmp_path: Path) -> None:
     file = footage(tmp_path / "a.mp4", frames=2)
     for request, wrong in (
         (Request((str(file),), str(tmp_path / "out"), JOB, OPTIONS), "at least one folder"),

@@ -39,7 +39,7 @@ def test_every_frame_has_one_window_clamped_within_its_scene(lengths: list[int],
 
 
 @given(lengths=scenes, past=reach, future=reach)
-def test_another_size_starts_a_scene_with_or_without_a_detector(lengths: list[int], past: int, future: int) -> None:
+def test_a_change_of_size_starts_a_scene_with_or_without_a_detector(lengths: list[int], past: int, future: int) -> None:
     sizes = [(2 + scene % 2, 2) for scene, length in enumerate(lengths) for _ in range(length)]
     frames = [picture(index, size) for index, size in enumerate(sizes)]
     for is_cut in (None, cut_at(set())):

@@ -129,10 +129,10 @@ def test_a_header_that_claims_a_huge_length_is_refused(file: Path) -> None:
     ("metadata", "message"),
     [
         ({"kind": "transformer"}, "unknown kind of model 'transformer'"),
-        ({"config": json.dumps({"eighth": 16})}, "do not fit"),
-        ({"config": json.dumps({"depth": 16})}, "do not fit"),
-        ({"config": json.dumps({"eighth": "wide"})}, "do not fit"),
-        ({"config": json.dumps({"eighth": -8})}, "do not fit"),
+        ({"config": json.dumps({"eighth": 16})}, "do not match"),
+        ({"config": json.dumps({"depth": 16})}, "do not match"),
+        ({"config": json.dumps({"eighth": "wide"})}, "do not match"),
+        ({"config": json.dumps({"eighth": -8})}, "do not match"),
     ],
 )
 def test_weights_of_another_network_are_refused(file: Path, metadata: dict[str, str], message: str) -> None:

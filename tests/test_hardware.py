@@ -13,7 +13,7 @@ from av.codec.hwaccel import HWDeviceType
 from support.commands import run
 from support.videos import YUV420, Recipe, frames, packets, write
 from vdeblur.frames import Color, StreamInfo
-from vdeblur.media import encoders, video_source
+from vdeblur.media import encoder_settings, encoders, video_source
 from vdeblur.media.encoder_trial import encodes
 from vdeblur.media.encoders import choose_encoder, software_of
 from vdeblur.media.opening import open_input
@@ -79,11 +79,11 @@ def test_an_unknown_codec_is_an_error(clip: str) -> None:
 
 @pytest.mark.needs("nvenc")
 def test_settings_for_hardware_are_known_to_its_encoders() -> None:
-    tried = [name for name in encoders._SETTINGS if software_of(name) and name in av.codecs_available]
+    tried = [name for name in encoder_settings.SETTINGS if software_of(name) and name in av.codecs_available]
     assert tried
     for name in tried:
         known = {option.name for option in av.CodecContext.create(name, "w").supported_options.private}
-        assert set(encoders._SETTINGS[name]) <= known | GENERIC, name
+        assert set(encoder_settings.SETTINGS[name]) <= known | GENERIC, name
 
 
 @pytest.fixture

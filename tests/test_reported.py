@@ -21,7 +21,7 @@ from support.commands import run
 from support.videos import YUV420, Recipe, copy, frames, noise, packets, write
 from vdeblur.errors import InputError, OutputError
 from vdeblur.frames import MATRIX_BT470BG, Color, Layout, StreamInfo
-from vdeblur.media.encoders import encoder_settings
+from vdeblur.media.encoder_settings import encoder_settings
 from vdeblur.media.options import SinkOptions, SourceOptions
 from vdeblur.media.paths import default_output, is_image_input
 from vdeblur.media.planes import native_format, video_frame

@@ -18,7 +18,8 @@ from support.videos import Recipe, copy, frames, noise, packets, write
 from vdeblur.errors import OutputError, UsageError, VdeblurError
 from vdeblur.frames import Color, Frame, Layout, StreamInfo
 from vdeblur.media.containers import FORMATS, can_hold, pipe_format
-from vdeblur.media.encoders import choose_encoder, choose_pix_fmt
+from vdeblur.media.encoder_settings import choose_pix_fmt
+from vdeblur.media.encoders import choose_encoder
 from vdeblur.media.image_files import image_files
 from vdeblur.media.options import SinkOptions, SourceOptions
 from vdeblur.media.paths import default_output

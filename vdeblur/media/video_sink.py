@@ -20,15 +20,8 @@ from ..frames import Frame, StreamInfo
 from ..protocols import Committing, Source
 from .conform import Conformer
 from .containers import FORMATS, MORE_FORMATS, WITHOUT_PTS, format_of, pipe_format
-from .encoders import (
-    choose_encoder,
-    choose_pix_fmt,
-    encoder_settings,
-    encoder_time_base,
-    merge_settings,
-    open_encoder,
-    options_for,
-)
+from .encoder_settings import choose_pix_fmt, encoder_settings, encoder_time_base, merge_settings, open_encoder
+from .encoders import choose_encoder, options_for
 from .hdr10 import hdr10_settings
 from .matroska import MAX_HEADER_BYTES, PLACEHOLDER, with_aspect
 from .mp4_boxes import add_to_entry, dolby_vision_box, view_boxes

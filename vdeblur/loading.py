@@ -252,7 +252,7 @@ def quantise_model(name: str, clips: Iterable[tuple[str, Iterable[Frame]]], outp
 
 
 def weights_of(name: str, precision: str = "auto") -> tuple[Path, str | None]:
-    """The file of a model, or the folder of one that is exported or wanted in int8, and its expected hash if known.
+    """The file of a model, or the folder of an exported or int8 one, and its expected hash if known.
 
     Raises ModelError for an unknown model, UsageError for one that does not come in int8.
     """

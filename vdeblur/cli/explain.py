@@ -123,7 +123,7 @@ def explain_command(
         if evidence is not None:
             found, written = write_evidence(path, evidence, model, settings, on_frame=on_frame)
             agrees = "agrees" if written["agrees"] else "DOES NOT AGREE"
-            say(f"{evidence_path(evidence)}: {evidence} {agrees} with {found.model}'s answer")
+            say(f"{evidence_path(evidence)}: {evidence} {agrees} with the result of {found.model}")
         else:
             found = explain(path, model, settings, on_frame=on_frame)
     found.write_page(target)

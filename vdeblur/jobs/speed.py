@@ -121,7 +121,7 @@ def measure_all(
 
 
 def with_int8(models: Sequence[ModelOptions], engines: Sequence[str] = ()) -> list[ModelOptions]:
-    """These models, each followed by itself in int8 if it comes in that and one of `engines` computes it here."""
+    """The models, each followed by its int8 version if that is published and one of `engines` supports it here."""
     able = set(GRAPH_ENGINES["int8"]) & set(engines or installed_engines()) & set(installed_engines())
     known = {model.name for model in published() if model.int8 and able}
     found = []

@@ -2,10 +2,10 @@
 
 python benchmarks/publish_int8.py [NAME] [--clip PATH ...] [--pairs DIR ...]
 
-Needs `pip install '.[compress,test]'`; some minutes. NAME is a published model ("fast"); every published model of the
+Needs `pip install '.[compress,test]'`; two minutes. NAME is a published model ("fast"); every published model of the
 same weights comes in int8 afterwards. Ranges are taken from clips that are blurred here from photographs of
-scikit-image, always the same ones, and from each --clip of blurred footage. What is lost is measured on two other such
-sets (without and with sensor noise) and on each --pairs. Nothing is published that loses MOST_LOST_DB on any of them.
+scikit-image, without and with sensor noise, always the same ones, and from each --clip of blurred footage. What is lost
+is measured on two other such sets and on each --pairs. A model that loses MOST_LOST_DB on any of them is left out.
 Run it after every `benchmarks/publish.py`: a test compares the weights it was made from with those that ship.
 """
 
@@ -31,15 +31,20 @@ from vdeblur.media.sources import open_source
 from vdeblur.quality.pairs import find_clips, read_frames
 from vdeblur.training.synth import SynthConfig
 
-RANGES = SynthConfig(3, CLIPS, CLIP_FRAMES, SIDE)
+RANGES = {
+    "ranges": SynthConfig(3, CLIPS, CLIP_FRAMES, SIDE),
+    "noisy ranges": SynthConfig(4, CLIPS, CLIP_FRAMES, SIDE, noise=True),
+}
 FOOTAGE_FRAMES = 24
 """Taken of each --clip."""
 MOST_LOST_DB = 0.03
 
 
-def clips_of(ranges: Path, footage: list[str]) -> Iterator[tuple[str, Iterable[Frame]]]:
-    for clip in find_clips(ranges):
-        yield f"scikit-image photographs, blurred: clip {clip.name} of seed {RANGES.seed}", read_frames(clip.blur)
+def clips_of(ranges: dict[str, Path], footage: list[str]) -> Iterator[tuple[str, Iterable[Frame]]]:
+    for name, folder in ranges.items():
+        for clip in find_clips(folder):
+            seed = RANGES[name].seed
+            yield f"scikit-image photographs, blurred: clip {clip.name} of seed {seed}", read_frames(clip.blur)
     for path in footage:
         with open_source(path) as source:
             yield Path(path).name, islice(source, FOOTAGE_FRAMES)
@@ -74,23 +79,28 @@ def main() -> None:
     models = published()
     weights = next(model.sha256 for model in models if model.name == given.name)
     with tempfile.TemporaryDirectory() as temporary:
-        sets = make_sets(Path(temporary), SETS | {"ranges": RANGES})
-        clips = clips_of(sets.pop("ranges"), given.clip)
+        sets = make_sets(Path(temporary), SETS | RANGES)
+        clips = clips_of({name: sets.pop(name) for name in RANGES}, given.clip)
         sets |= {Path(pairs).name: Path(pairs) for pairs in given.pairs}
         made = Path(temporary) / "int8"
         export_model(given.name, Path(temporary) / "fp32")
         graph = quantise_model(str(Path(temporary) / "fp32"), clips, made)
         entries = {}
         for model in (model for model in models if model.sha256 == weights):
-            entries[model.name] = entry_of(graph, f"{given.name}-int8", lost_db(model, made, sets))
-            print(model.name, json.dumps(entries[model.name].lost_db), flush=True)
-        worst = max(lost for entry in entries.values() for lost in entry.lost_db.values())
-        if worst >= MOST_LOST_DB:
-            sys.exit(f"not published: int8 loses {worst:.3f} dB, and {MOST_LOST_DB} is too much")
+            lost = lost_db(model, made, sets)
+            print(model.name, json.dumps(lost), flush=True)
+            if max(lost.values()) < MOST_LOST_DB:
+                entries[model.name] = entry_of(graph, f"{given.name}-int8", lost)
+            else:
+                print(f"{model.name} is not published in int8: it loses {MOST_LOST_DB} dB or more", flush=True)
+        if not entries:
+            sys.exit("nothing is published")
         folder = weights_folder() / f"{given.name}-int8"
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(made, folder)
-    published_now = [replace(model, int8=entries.get(model.name, model.int8)) for model in models]
+    published_now = [
+        replace(model, int8=entries.get(model.name) if model.sha256 == weights else model.int8) for model in models
+    ]
     manifest = weights_folder() / "manifest.json"
     manifest.write_text(json.dumps([asdict(model) for model in published_now], indent=2) + "\n", encoding="utf-8")
 

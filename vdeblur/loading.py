@@ -264,5 +264,5 @@ def weights_of(name: str, precision: str = "auto") -> tuple[Path, str | None]:
         raise unknown_model(name)
     if precision == "int8" and not is_graph(name):
         known = " and ".join(model.name for model in models if model.int8)
-        raise UsageError(f"{name} does not come in int8, but {known} do; `vdeblur compress` makes others in int8")
+        raise UsageError(f"{name} does not come in int8, unlike {known}; `vdeblur compress` makes others in int8")
     return (found.path, found.sha256) if found else (Path(name), None)

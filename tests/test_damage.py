@@ -90,7 +90,7 @@ def test_a_lost_frame_is_concealed_by_the_last_good_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "codec"), [("a.mkv", "libx264"), ("a.mkv", "ffv1"), ("a.avi", "mpeg4")])
-def test_a_truncated_file_gives_its_frames_and_a_warning(tmp_path: Path, name: str, codec: str) -> None:
+def test_a_file_that_ends_early_gives_its_frames_and_a_warning(tmp_path: Path, name: str, codec: str) -> None:
     path = made(tmp_path, name, codec)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
     seconds, _, damaged, warnings = times(path)

@@ -77,7 +77,7 @@ def test_empty_chunks_of_avi_repeat_and_are_not_missing(tmp_path: Path, empty: s
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
-def test_a_truncated_avi_is_still_recognised(tmp_path: Path, share: float) -> None:
+def test_an_avi_that_ends_early_is_still_recognised(tmp_path: Path, share: float) -> None:
     path = Path(with_empty_chunks(tmp_path / "a.avi", {3, 4}, 40))
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
     _, damaged, said = times(str(path))
@@ -151,7 +151,7 @@ def test_a_cut_counts_from_what_is_shown(tmp_path: Path) -> None:
     assert times(path, SourceOptions(start_seconds=1.0, end_seconds=1.2))[0] == [Fraction(n, 25) for n in range(5)]
 
 
-def test_a_truncated_mp4_is_still_recognised(tmp_path: Path) -> None:
+def test_an_mp4_that_ends_early_is_still_recognised(tmp_path: Path) -> None:
     path = Path(edited(tmp_path / "a.mp4", 30, fragmented=False))
     data = path.read_bytes()
     moov = data.find(b"moov") - 4

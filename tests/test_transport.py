@@ -98,7 +98,7 @@ def test_other_formats_are_not_judged_as_transport_streams(tail: bytes) -> None:
     assert truncation_of(tail) == (False, None)
 
 
-def test_a_truncated_pipe_is_recognised_too(tmp_path: Path) -> None:
+def test_a_pipe_that_ends_early_is_recognised_too(tmp_path: Path) -> None:
     data = stream(tmp_path)
     command = [sys.executable, "-m", "vdeblur", "-", "-o", str(tmp_path / "out.mkv"), "-y", "-m", "unsharp"]
     for given, code in ((data, 0), (data[: len(data) * 8 // 10 // 188 * 188 + 100], 6)):

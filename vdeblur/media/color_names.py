@@ -66,7 +66,8 @@ def color_text(color: Color) -> str:
         _TRANSFERS.get(color.transfer, f"transfer {color.transfer}"),
     )
     extent = {None: "unspecified range", False: "limited", True: "full"}[color.full_range]
-    named = names[0] if len({name.partition(" ")[0] for name in names}) == 1 else " / ".join(names)
+    short = [name.partition(" (")[0] for name in names]
+    named = short[0] if len({name.partition(" ")[0] for name in short}) == 1 else " / ".join(short)
     return f"{named} {extent}"
 
 

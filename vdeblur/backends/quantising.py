@@ -38,9 +38,10 @@ PATCH_CELLS = 16
 """Side of calibration patches in cells: dozens of full frames would not fit into memory."""
 SCALES = {ENCODE: 2, COMPUTE: 4}
 """Pixels per sample of the first input of each graph."""
-FLOAT_PART = "stem"
-"""The layer that stays in floating point. It reads the frame itself, in which every level counts: in int8 it would cost
-the most quality, and save no time."""
+FLOAT_PARTS = ("stem", "head")
+"""Layers that stay in floating point: they read and write the frame itself, in which every level counts. In int8 the
+stem would cost the most quality and save no time; the head would save 4 ms of one core per 1280x720 frame, for half of
+what int8 loses."""
 FLOAT_TYPES = ("Add", "Multiply")
 """Sums and products of features stay in floating point too; those with a constant belong to their convolution."""
 
@@ -139,8 +140,8 @@ def _quantise(path: Path, samples: list[list[Samples]], output: Path) -> None:
 
 
 def _stays_float(node: Any) -> bool:
-    """Whether an operator belongs to FLOAT_PART, judged by its weights, or is a sum or product of features."""
+    """Whether an operator belongs to FLOAT_PARTS, judged by its weights, or is a sum or product of features."""
     takes = [value.get_node() for value in node.input_values()]
     if node.get_type_name() == "Convolution":
-        return FLOAT_PART in takes[1].get_friendly_name().split(".")
+        return any(part in FLOAT_PARTS for part in takes[1].get_friendly_name().split("."))
     return node.get_type_name() in FLOAT_TYPES and all(other.get_type_name() != "Constant" for other in takes)

@@ -38,10 +38,9 @@ PATCH_CELLS = 16
 """Side of calibration patches in cells: dozens of full frames would not fit into memory."""
 SCALES = {ENCODE: 2, COMPUTE: 4}
 """Pixels per sample of the first input of each graph."""
-FLOAT_PARTS = ("stem", "head")
-"""Layers that stay in floating point: they read and write the frame itself, in which every level counts. In int8 the
-stem would cost the most quality and save no time; the head would save 4 ms of one core per 1280x720 frame, for half of
-what int8 loses."""
+FLOAT_PARTS = ("stem", "head", "scale", "shift")
+"""Layers that stay in floating point: the first and the last, which read and write the frame itself, and those of the
+decoder whose results multiply and add to what the last one reads. They cost little time and most of the quality."""
 FLOAT_TYPES = ("Add", "Multiply")
 """Sums and products of features stay in floating point too; those with a constant belong to their convolution."""
 

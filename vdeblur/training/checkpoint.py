@@ -1,4 +1,4 @@
-"""What a run leaves: resume.safetensors, with all that it goes on from, and model.safetensors, ready for `-m`."""
+"""Checkpoints of a run: resume.safetensors with its full state, and model.safetensors, ready for `-m`."""
 
 from __future__ import annotations
 

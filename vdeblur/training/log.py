@@ -1,4 +1,4 @@
-"""What a run tells: a line of JSON per hundred steps and per validation, with what it has cost, and a plot of them."""
+"""The log of a run: a line of JSON per hundred steps and per validation, with its cost so far, and a plot."""
 
 from __future__ import annotations
 

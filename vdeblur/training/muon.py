@@ -1,4 +1,4 @@
-"""Muon (Jordan et al. 2024): momentum whose every matrix is made orthogonal, so that all directions learn alike."""
+"""Muon (Jordan et al. 2024): momentum with each matrix orthogonalised, so that all directions learn equally fast."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Take one step along the gradients that are there."""
+        """One optimiser step from the current gradients."""
         for group in self.param_groups:
             shapes: dict[torch.Size, list[Tensor]] = defaultdict(list)
             for weight in group["params"]:

@@ -1,4 +1,4 @@
-"""Structured pruning: the least of a network's channels taken out, so that what is left is a smaller network.
+"""Structured pruning: removes the least important channels, which leaves a smaller network.
 
 Which dimension of which weight goes with which width of the configuration is found by building the network with that
 width changed: a dimension that grows by r times as much holds the width's channels r times over (as the four phases of
@@ -20,7 +20,7 @@ from ..errors import UsageError
 from ..models import build
 
 MULTIPLE = 8
-"""Channels are kept in multiples of this many, which vector units are made for."""
+"""Channels are kept in multiples of this, which suits vector units."""
 WIDTHS = ("quarter", "eighth", "sixteenth", "hidden", "neighbour")
 """Fields of a network's configuration that are numbers of channels, in the order in which they are joined."""
 

@@ -1,4 +1,4 @@
-"""Processes that render batches for the one that trains, so that neither waits for the other's interpreter.
+"""Worker processes that render batches for training, so that neither waits for the other's interpreter.
 
 Process k of n makes the batches k, k + n, k + 2n and so on, and they are taken in order: so a run is the same however
 many render, and however often it was interrupted. Batches travel through files mapped into memory, a few to each
@@ -26,9 +26,9 @@ from ..errors import VdeblurError
 from .supply import Batch
 
 SLOTS = 3
-"""Batches that each process may have lying ready."""
+"""Finished batches that each process keeps at most."""
 PATIENCE_SECONDS = 0.5
-"""Between looks at whether the processes still live."""
+"""Between checks that the processes are alive."""
 
 
 class Supplies(Protocol):
@@ -40,7 +40,7 @@ class Supplies(Protocol):
 
 
 class Here:
-    """Batches made where they are used, when they are asked for."""
+    """Batches rendered on demand in the training process."""
 
     def __init__(self, supply: Supplies, count: int) -> None:
         self._supply, self._count = supply, count
@@ -50,11 +50,11 @@ class Here:
         return self._supply.batch(index, self._count)
 
     def close(self) -> None:
-        """Nothing is left to end."""
+        """Nothing to release."""
 
 
 class Renderers:
-    """Batches made by processes of their own, each with a supply that it opens itself."""
+    """Batches rendered by worker processes, each of which opens a supply of its own."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class Renderers:
                 process.start()
 
     def take(self, index: int) -> Batch:
-        """The batch of this index, which must be the next one; raises what its making raised."""
+        """The batch of this index, which must be the next one; raises what its worker raised."""
         number = (index - self._first) % len(self._processes)
         while True:
             self._check()
@@ -126,7 +126,7 @@ class Renderers:
 
 @contextlib.contextmanager
 def _deaf_to_ctrl_c() -> Iterator[None]:
-    """Processes started within ignore SIGINT: a terminal sends it to all, and it is for the first alone to act on."""
+    """Processes started inside ignore SIGINT: a terminal sends it to the whole group, and the parent handles it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -157,7 +157,7 @@ def _render(
     ready: Any,
     free: Any,
 ) -> None:
-    """The life of a process that renders: it ends when it is told to, or when an error has been passed on."""
+    """Main loop of a worker process: it ends when terminated, or after it has passed on an error."""
     try:
         torch.set_num_threads(1)
         supply = open_supply()

@@ -1,4 +1,4 @@
-"""A supply of clips that never repeat: rendered on the device, seen through a camera, with optical flow beside them."""
+"""Training clips that never repeat: rendered on the device, with a camera's imperfections and their optical flow."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .render import render
 from .scene import SceneConfig, draw_scene
 
 MATRICES = (MATRIX_BT709, MATRIX_SMPTE170M)
-"""Clips are of one or the other."""
+"""Of RGB to YCbCr; each clip has one of them."""
 SOFT_PX = (0.3, 1.2)
 """Standard deviation of a soft lens."""
 CRISP = (0.1, 0.8)
@@ -38,15 +38,15 @@ class SupplyConfig:
     footage: float = 0.33
     """Real motion."""
     cut: float = 0.02
-    """A scene cut somewhere, unnoticed."""
+    """With a scene cut that the network is not told of."""
     held: float = 0.04
     """Every frame shown twice, as where a frame rate was raised, or one throughout."""
     plain: float = 0.02
-    """One colour throughout, of any saturation: neither it nor the frame's border is blur."""
+    """One uniform colour: neither it nor the frame's border is blur."""
     soft: float = 0.4
-    """Seen through a lens softer than a pixel, the truth as well: what the lens took is not for a network to add."""
+    """Blurred by the lens, in the ground truth as well: networks are to remove motion blur only."""
     crisp: float = 0.2
-    """Sharpened by the camera itself, the truth as well."""
+    """Sharpened by the camera, in the ground truth as well."""
     noise: float = 0.4
     compressed: float = 0.3
 
@@ -62,7 +62,7 @@ class Batch(NamedTuple):
 
 
 class Supply:
-    """Clips rendered from photographs and footage. The batch of an index is always the same."""
+    """Clips rendered from photographs and footage. The same index always gives the same batch."""
 
     def __init__(self, material: Material, config: SupplyConfig, seed: int, threads: int = 1) -> None:
         """Raises UsageError where real motion is asked for and no footage is long and large enough."""
@@ -114,7 +114,7 @@ class Supply:
         return Batch(both[0], both[1], motion_of(to_network(both[0]), self._pool).half())
 
     def _edit(self, rng: np.random.Generator, both: Tensor) -> None:
-        """What is done to footage after it was taken, and what is no picture at all."""
+        """Cuts, repeated frames and uniform frames."""
         count, frames = both.shape[1:3]
         if count > 1 and rng.random() < self.config.cut * count:
             one, two = rng.choice(count, 2, replace=False)
@@ -130,14 +130,14 @@ class Supply:
 
 
 class PairSupply:
-    """Crops of blurred and sharp clips that are there already, to fine-tune on."""
+    """Crops of existing blurred and sharp clips, for fine-tuning."""
 
     def __init__(self, pairs: Sequence[tuple[Tensor, Tensor]], config: SupplyConfig, seed: int) -> None:
         """`pairs` are blurred and sharp clips, each (t, 3, h, w) of uint8."""
         self._pairs, self.config, self.seed = pairs, config, seed
 
     def batch(self, index: int, count: int) -> Batch:
-        """`count` crops; the same index gives the same."""
+        """`count` crops; the same index always gives the same batch."""
         rng = np.random.default_rng([self.seed, index])
         scene, planes = self.config.scene, []
         for _ in range(count):

@@ -1,4 +1,4 @@
-"""Teachers: networks whose mean restoration is a target with less chance in it than the sharp truth.
+"""Teachers: networks whose mean restoration is a less noisy target than the sharp ground truth.
 
 Most of a small network's error against the truth cannot be learnt, and only shakes its gradient. The mean of larger
 networks over symmetric views errs less than any of them, and is what a student can come near to (distillation,

@@ -67,7 +67,7 @@ class TrainConfig:
     teacher_views: int = 6
     """Symmetries of a clip that the mean is over."""
     teacher_share: float = 0.75
-    """How much of the truth's place."""
+    """Weight of the teachers' mean in the target; the rest is the ground truth."""
 
     def __post_init__(self) -> None:
         positive = ("steps", "batch", "reuse")
@@ -216,7 +216,7 @@ def take_step(learner: Learner, config: TrainConfig, batch: Batch, teacher: Teac
 
 
 def open_supply(config: TrainConfig, device: str, held_out: bool = False) -> Supplies:
-    """What makes this run's clips, or those that it is validated on.
+    """The supply of this run's training clips, or of its validation clips.
 
     Raises InputError for folders that hold nothing to learn from or files that cannot be read.
     """
@@ -251,7 +251,7 @@ def read_pairs(config: TrainConfig) -> list[tuple[torch.Tensor, torch.Tensor]]:
 
 
 def held_out_batches(config: TrainConfig, device: str, clips: int) -> list[Batch]:
-    """Clips of files that training does not see, blurred enough to matter."""
+    """Validation clips, of files that are not trained on; none is sharp or static."""
     scene = replace(config.mix.scene, identity=0, static=0)
     calm = replace(config, mix=replace(config.mix, scene=scene, cut=0, plain=0))
     supply = open_supply(calm, device, held_out=True)

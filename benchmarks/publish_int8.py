@@ -37,7 +37,7 @@ RANGES = {
 }
 FOOTAGE_FRAMES = 24
 """Taken of each --clip."""
-MOST_LOST_DB = 0.05
+MOST_LOST_DB = 0.03
 
 
 def clips_of(ranges: dict[str, Path], footage: list[str]) -> Iterator[tuple[str, Iterable[Frame]]]:

@@ -34,7 +34,7 @@ INT8 = ModelOptions("fast", "cpu", "int8")
 LEAST_DB_BELOW_THE_CHANGE = 12
 MOST_DB_LOST = 0.05
 """By one clip of ten small frames."""
-MOST_DB_LOST_ON_A_SET = 0.05
+MOST_DB_LOST_ON_A_SET = 0.03
 
 needs_openvino = pytest.mark.needs("openvino")
 each_model = pytest.mark.parametrize("model", [model.name for model in MODELS if model.int8])

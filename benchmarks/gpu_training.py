@@ -1,10 +1,11 @@
-"""A quarter of an hour on a large GPU: train models on from checkpoints or afresh, then time them at 720p and 1080p.
+"""A quarter of an hour on a large GPU: train models one after another, each for its minutes, then time them.
 
-    python benchmarks/gpu_training.py --data DIR --out DIR --minutes 4 weights/fast.toml weights/cnn.toml
+    python benchmarks/gpu_training.py --data DIR --out DIR weights/fast.toml weights/quality.toml
 
-Needs torch, safetensors, numpy, OpenCV and click; no PyAV. Clips are rendered on the device, by several processes, and
-never repeat. Each recipe is one `vdeblur train` run in OUT/NAME, which goes on where an earlier one was; whatever ends
-it leaves a checkpoint of at most a minute before.
+Needs torch, safetensors, numpy, OpenCV and click; no PyAV. A recipe's `minutes` are its share of the time; its `init`
+may be a file in OUT that an earlier recipe leaves. Clips are rendered by processes on the host's cores into a pool on
+the GPU, once for all recipes, which must have one mix, one batch and a `reuse` of 1: the pool is renewed as fast as
+clips come, and each step draws its own clips from it. `--seconds` ends each run early, for a rehearsal.
 """
 
 from __future__ import annotations
@@ -22,10 +23,48 @@ import torch
 from vdeblur.models import StreamNetwork
 from vdeblur.recurrence import Motion
 from vdeblur.training.recipe import read_recipe
-from vdeblur.training.train import train
+from vdeblur.training.renderers import Renderers, on_device
+from vdeblur.training.supply import Batch
+from vdeblur.training.train import open_renderers, train
 
 SIZES = {"720p": (1280, 720), "1080p": (1920, 1088)}
 WARM_UP, ROUNDS = 5, 30
+LEAST = 4
+
+
+class ClipPool:
+    """Clips on the device, renewed as fast as processes render; each step draws its own from them, so none waits."""
+
+    def __init__(self, renderers: Renderers, size: int, seed: int) -> None:
+        """`size` is how many batches it holds."""
+        self._renderers, self._size, self._random = renderers, size, torch.Generator().manual_seed(seed)
+        self._pool: Batch | None = None
+        self.made = 0
+
+    def take(self, index: int) -> Batch:
+        """Clips of any of the last batches; waits only while there are fewer than `LEAST` of these."""
+        while self.made < LEAST or self._renderers.is_ready(self.made):
+            self._keep(self._renderers.take(self.made))
+            if self.made > LEAST:
+                break
+        assert self._pool is not None
+        count = len(self._pool.sharp) // self._size
+        chosen = torch.randint(min(self.made, self._size) * count, (count,), generator=self._random)
+        places = on_device(chosen, self._pool.sharp.device)
+        return Batch(*(part[places] for part in self._pool))
+
+    def _keep(self, batch: Batch) -> None:
+        count = len(batch.sharp)
+        if self._pool is None:
+            self._pool = Batch(*(part.new_empty(self._size * count, *part.shape[1:]) for part in batch))
+        first = self.made % self._size * count
+        for part, new in zip(self._pool, batch, strict=True):
+            part[first : first + count] = new
+        self.made += 1
+
+    def close(self) -> None:
+        """End the processes."""
+        self._renderers.close()
 
 
 def main() -> None:
@@ -34,31 +73,42 @@ def main() -> None:
     arguments.add_argument("recipes", type=Path, nargs="+", metavar="RECIPE.toml")
     arguments.add_argument("--data", action="append", required=True)
     arguments.add_argument("--out", type=Path, required=True)
-    arguments.add_argument("--minutes", type=float, default=4, help="of each run")
-    arguments.add_argument("--renderers", type=int, default=4)
+    arguments.add_argument("--seconds", type=float, default=float("inf"), help="of each run, at most")
+    arguments.add_argument("--renderers", type=int, default=14)
     arguments.add_argument("--halve", action="store_true", help="the footage is not at half its size yet")
-    arguments.add_argument("--steps", type=int, help="where each run is to end, in place of the recipe's")
+    arguments.add_argument("--pool", type=int, default=64, help="batches that the GPU holds")
     arguments.add_argument("--batch", type=int)
+    arguments.add_argument("--save-minutes", type=float, default=1.0, help="between checkpoints, each validated")
+    arguments.add_argument("--validation-clips", type=int, default=16)
     arguments.add_argument("--device", default="cuda:0" if torch.cuda.is_available() else "cpu")
     given = arguments.parse_args()
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.backends.cudnn.benchmark = True
     device = torch.device(given.device)
-    for path in given.recipes:
-        changes = {name: getattr(given, name) for name in ("steps", "batch") if getattr(given, name)}
-        recipe = replace(read_recipe(path, data=tuple(given.data)), halve=given.halve, **changes)
-        learner = train(
-            recipe,
-            given.out / path.stem,
-            device=given.device,
-            max_minutes=given.minutes,
-            renderers=given.renderers,
-            save_minutes=1.0,
-            report=lambda line: print(json.dumps(line), flush=True),
-        )
-        print(
-            json.dumps({"model": path.stem, "steps": learner.step_count, **timed(learner.network, device)}), flush=True
-        )
+    changes = {"batch": given.batch} if given.batch else {}
+    recipes = [replace(read_recipe(p, data=tuple(given.data)), halve=given.halve, **changes) for p in given.recipes]
+    batches = ClipPool(open_renderers(recipes[0], given.renderers, device, "cpu"), given.pool, recipes[0].seed)
+    try:
+        for path, recipe in zip(given.recipes, recipes, strict=True):
+            init = str(given.out / recipe.init) if (given.out / recipe.init).is_file() else recipe.init
+            before, made = time.perf_counter(), batches.made
+            learner = train(
+                replace(recipe, init=init),
+                given.out / path.stem,
+                device=given.device,
+                max_minutes=given.seconds / 60,
+                batches=batches,
+                save_minutes=given.save_minutes,
+                validation_clips=given.validation_clips,
+                report=lambda line: print(json.dumps(line), flush=True),
+            )
+            told = {"model": path.stem, "steps": learner.step_count, "s": round(time.perf_counter() - before, 1)}
+            told["clips rendered"] = (batches.made - made) * recipe.batch
+            if device.type == "cuda":
+                told["GB"] = round(torch.cuda.max_memory_allocated() / 1e9, 1)
+            print(json.dumps({**told, **timed(learner.network, device)}), flush=True)
+    finally:
+        batches.close()
 
 
 @torch.inference_mode()

@@ -113,7 +113,7 @@ def test_a_student_approaches_its_teacher(taught: TrainConfig, tmp_path: Path) -
     learner = LearnerConfig(learning_rate=3e-3, warm_up=2)
     lesson = replace(taught, teacher=(file,), teacher_views=1, teacher_share=1.0, steps=80, reuse=20, learner=learner)
     student = train(lesson, tmp_path / "run").network.eval()
-    (batch,) = held_out_batches(lesson, "cpu", 4)
+    (batch,) = held_out_batches(lesson, torch.device("cpu"), 4)
     with torch.no_grad():
         learnt = student(to_network(batch.blurred), batch.motion.float())[0]
     assert float((learnt - 0.1).square().mean()) < 0.3 * 0.1**2

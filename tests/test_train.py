@@ -226,10 +226,17 @@ def test_the_published_recipes_are_the_published_models() -> None:
 
 def test_the_schedule_stays_and_falls() -> None:
     config = replace(TINY, steps=12, cool_down=1 / 3, easy_start=0.5)
-    assert [config.rate(step) for step in range(config.steps)] == [*[1.0] * 9, 0.75, 0.5, 0.25]
-    floors = [config.floor(step) for step in range(config.steps)]
+    behind = [config.done(step, 0.0) for step in range(config.steps)]
+    assert [config.rate(done) for done in behind] == pytest.approx([*[1.0] * 9, 0.75, 0.5, 0.25])
+    floors = [config.floor(done) for done in behind]
     assert floors[0] == FIRST_FLOOR
     assert floors[6:] == [FLOOR] * 6
+
+
+def test_a_run_of_minutes_cools_down_by_the_clock() -> None:
+    config = replace(TINY, steps=1, minutes=0.5, cool_down=0.5)
+    rates = [config.rate(config.done(99, seconds)) for seconds in (0, 15, 24, 30, 99)]
+    assert rates == pytest.approx([1, 1, 0.4, 0, 0])
 
 
 def cli(*arguments: object, **options: object) -> subprocess.Popen[str]:

@@ -124,19 +124,9 @@ class Learner:
         `look_ahead` (n,) says which clips may see the future; `target` (n, t, 6, h, w) takes the place of the truth.
         """
         self._floor.fill_(floor)
-        rise = min(1.0, (self.step_count + 1) / self.config.warm_up)
-        for optimiser in self.optimisers:
-            for group in optimiser.param_groups:
-                group["lr"] = group["relative_lr"] * self.config.learning_rate * rate * rise
-        told = self._gradients(
-            Example(batch, look_ahead, to_network(batch.sharp) if target is None else target), rehearse
-        )
-        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
-        for gradient in gradients:
-            torch.nan_to_num_(gradient, 0.0, 0.0, 0.0)
-        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0, foreach=True)
-        for optimiser in self.optimisers:
-            optimiser.step()
+        self._set_rate(rate * min(1.0, (self.step_count + 1) / self.config.warm_up))
+        example = Example(batch, look_ahead, to_network(batch.sharp) if target is None else target)
+        told = self._replayed(example, rehearse) if self.device.type == "cuda" else self._update(example, rehearse)
         self.step_count += 1
         decay = min(self.config.ema, (1 + self.step_count) / (10 + self.step_count))
         current = self.network.state_dict()
@@ -145,10 +135,29 @@ class Learner:
             torch._foreach_lerp_([self.average[n] for n in names], [current[n].float() for n in names], 1 - decay)
         return told
 
-    def _gradients(self, example: Example, rehearse: bool) -> Tensor:
-        if self.device.type != "cuda":
-            self.network.zero_grad(set_to_none=True)
-            return self._backward(example, rehearse)
+    def _set_rate(self, share: float) -> None:
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                rate = group["relative_lr"] * self.config.learning_rate * share
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(rate)  # the same tensor, which captured steps read
+                else:
+                    group["lr"] = rate
+
+    def _update(self, example: Example, rehearse: bool) -> Tensor:
+        """Gradients, bounded, and a step of the optimisers."""
+        self.network.zero_grad(set_to_none=self.device.type != "cuda")  # captured steps share their gradients
+        told = self._backward(example, rehearse)
+        for weight in self.network.parameters():
+            if weight.grad is not None:
+                torch.nan_to_num_(weight.grad, 0.0, 0.0, 0.0)
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0, foreach=True)
+        for optimiser in self.optimisers:
+            optimiser.step()
+        return told
+
+    def _replayed(self, example: Example, rehearse: bool) -> Tensor:
+        """The same as a CUDA graph: a thousand small kernels without a launch each."""
         key = (example.batch.blurred.shape, rehearse)
         if key not in self._captured:
             self._captured[key] = self._capture(example, rehearse)
@@ -159,23 +168,21 @@ class Learner:
         return told.clone()
 
     def _capture(self, example: Example, rehearse: bool) -> Captured:
-        """Gradients of every graph lie in the same tensors, zeroed at the start of each."""
+        """All graphs share gradients and the optimisers' state, which two steps at a rate of zero set up."""
         inputs = Example(Batch(*(x.clone() for x in example.batch)), example.look_ahead.clone(), example.target.clone())
-        for weight in self.network.parameters():
-            if weight.grad is None:
-                weight.grad = torch.zeros_like(weight)
+        rates = [group["lr"].clone() for optimiser in self.optimisers for group in optimiser.param_groups]
+        self._set_rate(0.0)
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(2):
-                self._backward(inputs, rehearse)
+                self._update(inputs, rehearse)
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            for weight in self.network.parameters():
-                assert weight.grad is not None
-                weight.grad.zero_()
-            told = self._backward(inputs, rehearse)
+            told = self._update(inputs, rehearse)
+        for group, rate in zip((g for o in self.optimisers for g in o.param_groups), rates, strict=True):
+            group["lr"].copy_(rate)
         return Captured(graph, inputs, told)
 
     def _backward(self, example: Example, rehearse: bool) -> Tensor:
@@ -226,7 +233,11 @@ def make_optimisers(network: StreamNetwork, config: LearnerConfig) -> list[torch
     others = [p for p in network.parameters() if id(p) not in chosen]
     muon = {"params": inner, "relative_lr": config.muon_scale}
     adam = {"params": others, "relative_lr": 1.0}
+    rates: list[float | Tensor] = [config.learning_rate] * 2
+    captured = others[0].device.type == "cuda"
+    if captured:
+        rates = [torch.tensor(rate, device=others[0].device) for rate in rates]
     return [
-        Muon([muon], lr=config.learning_rate, weight_decay=config.weight_decay),
-        torch.optim.AdamW([adam], lr=config.learning_rate, weight_decay=config.weight_decay, fused=True),
+        Muon([muon], lr=rates[0], weight_decay=config.weight_decay),
+        torch.optim.AdamW([adam], lr=rates[1], weight_decay=config.weight_decay, fused=True, capturable=captured),
     ]

@@ -29,15 +29,19 @@ class TrainingLog:
         with self._file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
+    @property
+    def hours(self) -> float:
+        """That the run's steps have taken so far."""
+        return float(next((line["hours"] for line in reversed(self.lines) if "hours" in line), 0.0))
+
     def spent(self, step: int, steps: int, seconds: float) -> dict[str, float]:
         """What a line says of the pace of its last `steps` steps, and of all that the run has cost up to `step`."""
-        hours = next((line["hours"] for line in reversed(self.lines) if "hours" in line), 0.0)
         pixels = step * self._pixels_per_step
         return {
             "steps_per_s": round(steps / seconds, 2),
             "pixels": pixels,
             "flop": float(f"{pixels * self._flop_per_pixel:.4g}"),
-            "hours": round(hours + seconds / 3600, 4),
+            "hours": round(self.hours + seconds / 3600, 4),
         }
 
     def plot(self) -> None:

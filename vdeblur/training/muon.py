@@ -30,11 +30,16 @@ class Muon(torch.optim.Optimizer):
     """For weights of two dimensions and more; a convolution counts as (out, in * kernel).
 
     The step is scaled to a root mean square of 0.2 times the learning rate (Liu et al. 2025), which is AdamW's, so one
-    learning rate serves both. Weights of one shape are made orthogonal together.
+    learning rate serves both. Weights of one shape are made orthogonal together. The rate may be a tensor on the
+    device, so that a captured step can read another each time.
     """
 
     def __init__(
-        self, parameters: Iterable[dict[str, Any]], lr: float, momentum: float = 0.95, weight_decay: float = 0.0
+        self,
+        parameters: Iterable[dict[str, Any]],
+        lr: float | Tensor,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
     ) -> None:
         super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
@@ -55,5 +60,5 @@ class Muon(torch.optim.Optimizer):
                 ahead = torch._foreach_lerp(gradients, momenta, group["momentum"])  # Nesterov
                 directions = orthogonalise(torch.stack([x.flatten(1) for x in ahead]))
                 torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
-                steps = [d.view_as(w) for d, w in zip(directions, weights, strict=True)]
-                torch._foreach_add_(weights, steps, alpha=-0.2 * max(rows, columns) ** 0.5 * group["lr"])
+                directions = directions * (-0.2 * max(rows, columns) ** 0.5 * group["lr"])
+                torch._foreach_add_(weights, [d.view_as(w) for d, w in zip(directions, weights, strict=True)])

@@ -8,9 +8,11 @@ process; queues carry only their numbers.
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import os
 import queue
+import shutil
 import signal
 import tempfile
 import threading
@@ -22,6 +24,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from ..cores import use_threads
 from ..errors import VdeblurError
 from .supply import Batch
 
@@ -36,6 +39,18 @@ class Supplies(Protocol):
 
     def batch(self, index: int, count: int) -> Batch:
         """The batch of an index."""
+        ...
+
+
+class Batches(Protocol):
+    """Batches in the order of their indices: `Here` or `Renderers`."""
+
+    def take(self, index: int) -> Batch:
+        """The batch of an index."""
+        ...
+
+    def close(self) -> None:
+        """Release what it holds."""
         ...
 
 
@@ -71,8 +86,8 @@ class Renderers:
         `check` is called while a batch is waited for, and may raise.
         """
         self._count, self._shape, self._first, self._device, self._check = count, shape, first, device, check
-        shared = "/dev/shm" if os.path.isdir("/dev/shm") else None
-        self._folder = Path(tempfile.mkdtemp(prefix="vdeblur-", dir=shared))
+        needed = processes * SLOTS * sum(math.prod(part_shape(part, count, shape)) * 2 for part in Batch._fields)
+        self._folder = Path(tempfile.mkdtemp(prefix="vdeblur-", dir=shared_memory(needed)))
         context = multiprocessing.get_context("spawn")
         self._ready = [context.Queue() for _ in range(processes)]
         self._free = [context.Queue() for _ in range(processes)]
@@ -107,9 +122,13 @@ class Renderers:
             raise VdeblurError(f"a renderer failed: {slot}")
         assert made == index
         parts = [map_part(self._folder, (number, slot), part, self._count, self._shape, "r+") for part in Batch._fields]
-        batch = Batch(*(torch.from_numpy(np.array(part)).to(self._device) for part in parts))
+        batch = Batch(*(on_device(torch.from_numpy(np.array(part)), self._device) for part in parts))
         self._free[number].put(slot)
         return batch
+
+    def is_ready(self, index: int) -> bool:
+        """Whether the batch of this index, the next one, can be taken without waiting."""
+        return not self._ready[(index - self._first) % len(self._processes)].empty()
 
     def close(self) -> None:
         """End the processes and remove their files."""
@@ -122,6 +141,11 @@ class Renderers:
                 file.unlink()
         with contextlib.suppress(OSError):
             self._folder.rmdir()
+
+
+def on_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A tensor of main memory on a device, without waiting for what that does already."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 @contextlib.contextmanager
@@ -137,14 +161,24 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+def shared_memory(needed: int) -> str | None:
+    """A folder in memory with room for `needed` bytes, where there is one; containers often have 64 MB of it."""
+    folder = "/dev/shm"
+    return folder if os.path.isdir(folder) and shutil.disk_usage(folder).free > needed else None
+
+
+def part_shape(part: str, count: int, shape: tuple[int, int]) -> tuple[int, ...]:
+    """Of a field of `Batch` with `count` clips of `shape` (frames, side in px)."""
+    frames, size = shape
+    return (count, frames, 4 if part == "motion" else 6, size // 2, size // 2)
+
+
 def map_part(
     folder: Path, place: tuple[int, int], part: str, count: int, shape: tuple[int, int], mode: Any
 ) -> np.ndarray[Any, Any]:
     """The part of a batch (a field of `Batch`) in a process's slot, as a file in memory."""
-    frames, size = shape
-    full = (count, frames, 4 if part == "motion" else 6, size // 2, size // 2)
     path = folder / f"{place[0]}-{place[1]}-{part}"
-    return np.memmap(path, np.float16 if part == "motion" else np.uint8, mode, shape=full)
+    return np.memmap(path, np.float16 if part == "motion" else np.uint8, mode, shape=part_shape(part, count, shape))
 
 
 def _render(
@@ -159,7 +193,7 @@ def _render(
 ) -> None:
     """Main loop of a worker process: it ends when terminated, or after it has passed on an error."""
     try:
-        torch.set_num_threads(1)
+        use_threads(1)
         supply = open_supply()
         for index in indices:
             slot = free.get()

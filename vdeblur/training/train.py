@@ -25,7 +25,7 @@ from . import checkpoint
 from .learner import FIRST_FLOOR, FLOOR, Learner, LearnerConfig
 from .log import TrainingLog
 from .material import files_of, read_material, to_tensor
-from .renderers import Here, Renderers, Supplies
+from .renderers import Batches, Here, Renderers, Supplies, on_device
 from .supply import Batch, PairSupply, Supply, SupplyConfig, augmented, cut_up, to_network
 from .teacher import Teacher
 
@@ -47,6 +47,8 @@ class TrainConfig:
     learner: LearnerConfig = field(default_factory=LearnerConfig)
     seed: int = 0
     steps: int = 30_000
+    minutes: float = 0.0
+    """Length of the run on the clock in place of `steps`, cool-down included; not the same run twice."""
     batch: int = 8
     reuse: int = 3
     """Steps that each batch serves, turned, mirrored and reversed in time at random."""
@@ -72,6 +74,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         positive = ("steps", "batch", "reuse")
         problems = [f'"{name}" must be at least 1' for name in positive if getattr(self, name) < 1]
+        if self.minutes < 0:
+            problems.append('"minutes" must be 0 or more')
         shares = ("look_ahead", "rehearse", "short", "cool_down", "easy_start", "teacher_share")
         problems += [f'"{name}" must be 0 to 1' for name in shares if not 0 <= getattr(self, name) <= 1]
         if not 1 <= self.teacher_views <= 8:
@@ -90,13 +94,17 @@ class TrainConfig:
         scene = self.mix.scene
         return self.batch * scene.frames * scene.size**2
 
-    def rate(self, step: int) -> float:
-        """Share of the learning rate at a step: constant, then falling (warm-up, stable, decay; Hu et al. 2024)."""
-        return min(1.0, (self.steps - step) / max(1, round(self.cool_down * self.steps)))
+    def done(self, step: int, seconds: float) -> float:
+        """Share of the run that is behind after so many steps and seconds, 0..1."""
+        return min(1.0, seconds / (60 * self.minutes) if self.minutes else step / self.steps)
 
-    def floor(self, step: int) -> float:
-        """What is added to squared errors at a step; see `learner.FLOOR`."""
-        left = 1 - step / max(1, round(self.easy_start * self.steps)) if self.easy_start else 0.0
+    def rate(self, done: float) -> float:
+        """Share of the learning rate: constant, then falling (warm-up, stable, decay; Hu et al. 2024)."""
+        return min(1.0, (1 - done) / self.cool_down) if self.cool_down else 1.0
+
+    def floor(self, done: float) -> float:
+        """What is added to squared errors; see `learner.FLOOR`."""
+        left = 1 - done / self.easy_start if self.easy_start else 0.0
         return FLOOR + (FIRST_FLOOR - FLOOR) * max(0.0, left)
 
 
@@ -107,19 +115,21 @@ def train(
     device: str = "cpu",
     max_minutes: float = math.inf,
     renderers: int = 0,
+    batches: Batches | None = None,
     save_minutes: float = 3.0,
     validation_clips: int = 16,
     report: Callable[[dict[str, Any]], None] = lambda line: None,
     check: Callable[[], None] = lambda: None,
 ) -> Learner:
-    """Run or go on with the run in `folder` until `config.steps` or `max_minutes`; a checkpoint is always left.
+    """Run or go on with the run in `folder` to its end or for `max_minutes`; a checkpoint is always left.
 
-    `renderers` is how many processes make clips; 0 makes them here, between the steps, to the same result. Writes
-    log.jsonl (a line per 100 steps and per validation), plot.svg, resume.safetensors and model.safetensors. `check` is
-    called where the run can end without loss; where it raises `Stopped`, a checkpoint is left first.
+    `renderers` is how many processes make clips; 0 makes them here, between the steps, to the same result. `batches`
+    takes the place of both, and is left open. Writes log.jsonl (a line per 100 steps and per validation), plot.svg,
+    resume.safetensors and model.safetensors. `check` is called where the run can end without loss; where it raises
+    `Stopped`, a checkpoint is left first.
     """
     place = torch.device(device)
-    if renderers == 0 or config.pairs:
+    if batches is None and (renderers == 0 or config.pairs):
         supply = open_supply(config, device)  # finds first what is wrong with the data, before anything is written
     else:
         files_of(config.data, held_out=False)
@@ -144,26 +154,26 @@ def train(
     def save() -> None:
         checkpoint.save(learner, folder, {"steps": learner.step_count, **provenance}, asdict(config))
 
-    scene = config.mix.scene
-    batches: Here | Renderers
-    if renderers == 0 or config.pairs:
-        batches = Here(supply, config.batch)
-    else:
-        opening = functools.partial(open_supply, config, device)
-        shape = (scene.frames, scene.size)
+    own = batches is None
+    if batches is None:
         first = learner.step_count // config.reuse
-        batches = Renderers(opening, config.batch, shape, first, renderers, place, check)
+        if renderers == 0 or config.pairs:
+            batches = Here(supply, config.batch)
+        else:
+            batches = open_renderers(config, renderers, place, device, first, check)
     started = saved = clock = time.monotonic()
+    before = 3600 * log.hours
     held_out: list[Batch] = []
     told: list[torch.Tensor] = []
     batch: Batch | None = None
     try:
-        while learner.step_count < config.steps:
+        now = started
+        while (done := config.done(learner.step_count, before + now - started)) < 1:
             check()
             step = learner.step_count
             if batch is None or step % config.reuse == 0:
                 batch = batches.take(step // config.reuse)
-            told.append(take_step(learner, config, batch, teacher))
+            told.append(take_step(learner, config, batch, done, teacher))
             now = time.monotonic()
             if learner.step_count % 100 == 0:
                 loss, gain = torch.stack(told).mean(0).tolist()
@@ -172,7 +182,7 @@ def train(
                 told, clock = [], now
             if now - saved > save_minutes * 60:
                 save()
-                held_out = held_out or held_out_batches(config, device, validation_clips)
+                held_out = held_out or held_out_batches(config, place, validation_clips)
                 scores = {name: round(score, 4) for name, score in learner.validate(held_out).items()}
                 note({"step": learner.step_count, "validation": scores})
                 log.plot()
@@ -187,9 +197,24 @@ def train(
     except torch.OutOfMemoryError as error:
         raise DeviceError(f"{device}: not enough memory; set a smaller batch or mix.scene.size") from error
     finally:
-        batches.close()
+        if own:
+            batches.close()
         log.plot()
     return learner
+
+
+def open_renderers(
+    config: TrainConfig,
+    processes: int,
+    place: torch.device,
+    render_on: str,
+    first: int = 0,
+    check: Callable[[], None] = lambda: None,
+) -> Renderers:
+    """Processes that render a run's clips on one device, `render_on`, for another, from batch `first` on."""
+    shape = (config.mix.scene.frames, config.mix.scene.size)
+    opening = functools.partial(open_supply, config, render_on)
+    return Renderers(opening, config.batch, shape, first, processes, place, check)
 
 
 def flop_per_pixel(learner: Learner) -> float:
@@ -197,21 +222,23 @@ def flop_per_pixel(learner: Learner) -> float:
     return 6 * 1e9 * dissect(learner.network).gmac / math.prod(SIZE)
 
 
-def take_step(learner: Learner, config: TrainConfig, batch: Batch, teacher: Teacher | None = None) -> torch.Tensor:
-    """One step on a batch, varied as (seed, step) says; loss and gain in dB."""
+def take_step(
+    learner: Learner, config: TrainConfig, batch: Batch, done: float, teacher: Teacher | None = None
+) -> torch.Tensor:
+    """One step on a batch, varied as (seed, step) says, with that share of the run behind it; loss and gain in dB."""
     step = learner.step_count
     rng = np.random.default_rng([config.seed, 1, step])
     batch = augmented(batch, int(rng.choice(SYMMETRIES)), bool(rng.random() < 0.5))
     frames = batch.sharp.shape[1]
     if frames > 1 and rng.random() < config.short:
         batch = cut_up(batch, int(rng.integers(1, 3)))
-    look_ahead = torch.from_numpy(rng.random(len(batch.sharp)) < config.look_ahead).to(batch.sharp.device)
+    look_ahead = on_device(torch.from_numpy(rng.random(len(batch.sharp)) < config.look_ahead), batch.sharp.device)
     rehearse = bool(learner.network.past) and batch.sharp.shape[1] > 2 and rng.random() < config.rehearse
     target = None
     if teacher is not None:
         target = torch.lerp(to_network(batch.sharp), teacher(batch), config.teacher_share)
     return learner.step(
-        batch, look_ahead, target=target, rehearse=rehearse, rate=config.rate(step), floor=config.floor(step)
+        batch, look_ahead, target=target, rehearse=rehearse, rate=config.rate(done), floor=config.floor(done)
     )
 
 
@@ -250,9 +277,10 @@ def read_pairs(config: TrainConfig) -> list[tuple[torch.Tensor, torch.Tensor]]:
     return pairs
 
 
-def held_out_batches(config: TrainConfig, device: str, clips: int) -> list[Batch]:
-    """Validation clips, of files that are not trained on; none is sharp or static."""
+def held_out_batches(config: TrainConfig, place: torch.device, clips: int) -> list[Batch]:
+    """Validation clips, of files that are not trained on; none is sharp or static. Everywhere the same."""
     scene = replace(config.mix.scene, identity=0, static=0)
     calm = replace(config, mix=replace(config.mix, scene=scene, cut=0, plain=0))
-    supply = open_supply(calm, device, held_out=True)
-    return [supply.batch(index, 4) for index in range(max(1, clips // 4))]
+    supply = open_supply(calm, "cpu", held_out=True)
+    batches = [supply.batch(index, 4) for index in range(max(1, clips // 4))]
+    return [Batch(*(part.to(place) for part in batch)) for batch in batches]

@@ -190,18 +190,25 @@ def to_network(folded: Tensor) -> Tensor:
 
 def augmented(batch: Batch, symmetry: int, reverse: bool) -> Batch:
     """The same clips turned by one of `SYMMETRIES`, and backwards in time."""
-    blurred, sharp = (turn(clips, symmetry) for clips in (batch.blurred, batch.sharp))
     motion = turn_flow(batch.motion.unflatten(2, (2, 2)), symmetry)
-    if reverse:  # the past is the future then
-        blurred, sharp, motion = blurred.flip(1), sharp.flip(1), motion.flip(1, 2)
+    motion = motion.flip(1, 2) if reverse else motion  # the past is the future then
+    blurred, sharp = (turned(clips, symmetry, reverse) for clips in (batch.blurred, batch.sharp))
     return Batch(blurred, sharp, motion.flatten(2, 3))
+
+
+def turned(clips: Tensor, symmetry: int, reverse: bool) -> Tensor:
+    """Clips (n, t, 6, h, w) as `augmented` has them."""
+    return turn(clips.flip(1) if reverse else clips, symmetry)
+
+
+def pieces_of(clips: Tensor, length: int) -> Tensor:
+    """Clips (n, t, ...) cut up into (m, length, ...); what is left over at their ends is dropped."""
+    return clips[:, : clips.shape[1] // length * length].unflatten(1, (-1, length)).flatten(0, 1)
 
 
 def cut_up(batch: Batch, length: int) -> Batch:
     """The same clips in pieces of `length` frames, so that more of them begin without a past."""
-    n, t = batch.sharp.shape[:2]
-    kept = t // length * length
-    pieces = Batch(*(x[:, :kept].reshape(n * kept // length, length, *x.shape[2:]) for x in batch))
+    pieces = Batch(*(pieces_of(part, length) for part in batch))
     motion = pieces.motion.clone()
     motion[:, 0, :2] = 0
     motion[:, -1, 2:] = 0

@@ -26,7 +26,7 @@ from .learner import FIRST_FLOOR, FLOOR, Learner, LearnerConfig
 from .log import TrainingLog
 from .material import files_of, read_material, to_tensor
 from .renderers import Batches, Here, Renderers, Supplies, on_device
-from .supply import Batch, PairSupply, Supply, SupplyConfig, augmented, cut_up, to_network
+from .supply import Batch, PairSupply, Supply, SupplyConfig, augmented, cut_up, pieces_of, to_network, turned
 from .teacher import Teacher
 
 
@@ -166,6 +166,7 @@ def train(
     held_out: list[Batch] = []
     told: list[torch.Tensor] = []
     batch: Batch | None = None
+    lesson: torch.Tensor | None = None
     try:
         now = started
         while (done := config.done(learner.step_count, before + now - started)) < 1:
@@ -173,7 +174,8 @@ def train(
             step = learner.step_count
             if batch is None or step % config.reuse == 0:
                 batch = batches.take(step // config.reuse)
-            told.append(take_step(learner, config, batch, done, teacher))
+                lesson = teacher(batch) if teacher else None
+            told.append(take_step(learner, config, batch, done, lesson))
             now = time.monotonic()
             if learner.step_count % 100 == 0:
                 loss, gain = torch.stack(told).mean(0).tolist()
@@ -223,20 +225,25 @@ def flop_per_pixel(learner: Learner) -> float:
 
 
 def take_step(
-    learner: Learner, config: TrainConfig, batch: Batch, done: float, teacher: Teacher | None = None
+    learner: Learner, config: TrainConfig, batch: Batch, done: float, lesson: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """One step on a batch, varied as (seed, step) says, with that share of the run behind it; loss and gain in dB."""
+    """One step on a batch, varied as (seed, step) says, with that share of the run behind it; loss and gain in dB.
+
+    `lesson` is what teachers make of the batch, (n, t, 6, h, w); it takes its share of the truth's place.
+    """
     step = learner.step_count
     rng = np.random.default_rng([config.seed, 1, step])
-    batch = augmented(batch, int(rng.choice(SYMMETRIES)), bool(rng.random() < 0.5))
+    symmetry, reverse = int(rng.choice(SYMMETRIES)), bool(rng.random() < 0.5)
+    batch = augmented(batch, symmetry, reverse)
+    lesson = None if lesson is None else turned(lesson, symmetry, reverse)
     frames = batch.sharp.shape[1]
     if frames > 1 and rng.random() < config.short:
-        batch = cut_up(batch, int(rng.integers(1, 3)))
+        length = int(rng.integers(1, 3))
+        batch = cut_up(batch, length)
+        lesson = None if lesson is None else pieces_of(lesson, length)
     look_ahead = on_device(torch.from_numpy(rng.random(len(batch.sharp)) < config.look_ahead), batch.sharp.device)
     rehearse = bool(learner.network.past) and batch.sharp.shape[1] > 2 and rng.random() < config.rehearse
-    target = None
-    if teacher is not None:
-        target = torch.lerp(to_network(batch.sharp), teacher(batch), config.teacher_share)
+    target = None if lesson is None else torch.lerp(to_network(batch.sharp), lesson, config.teacher_share)
     return learner.step(
         batch, look_ahead, target=target, rehearse=rehearse, rate=config.rate(done), floor=config.floor(done)
     )

@@ -11,7 +11,7 @@ import pytest
 
 from support.commands import run, run_without_torch
 from support.exported import exported, saved
-from support.in_memory import picture, restored_by
+from support.in_memory import assert_streams_are_independent, picture, restored_by
 from support.networks import difference, tiny
 from support.shaken import luma_psnr, shaken_clip
 from support.videos import footage, packets
@@ -24,7 +24,6 @@ from vdeblur.errors import InputError, ModelError, OutputError, UsageError
 from vdeblur.frames import Layout
 from vdeblur.loading import ModelOptions, export_model, load_restorer, quantise_model
 from vdeblur.models import MODELS
-from vdeblur.windows import windows
 
 pytestmark = pytest.mark.arithmetic
 
@@ -71,15 +70,7 @@ def test_tiles_views_and_look_ahead_are_those_of_torch(settings: dict[str, Any])
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_interleaved_streams_are_independent_and_reproducible(engine: str) -> None:
-    restorer = on(engine, "convlstm")
-    clips = [[picture(100 * stream + i, (40, 24)) for i in range(5)] for stream in range(2)]
-    alone = [restored_by(restorer, clip) for clip in clips]
-    states: list[Any] = [None, None]
-    for moment in zip(*(windows(clip, restorer.past, restorer.future) for clip in clips), strict=True):
-        for stream, window in enumerate(moment):
-            frame, states[stream] = restorer.restore(window, states[stream])
-            expected = next(f for f in alone[stream] if f.pts == frame.pts)
-            assert difference([frame], [expected]) == 0
+    assert_streams_are_independent(on(engine, "convlstm"))
 
 
 def test_the_command_line_restores_without_torch(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from make_golden import GAINS, gains, restored_clip
 from support.commands import run, run_without_torch
-from support.in_memory import picture, restored_by
+from support.in_memory import assert_streams_are_independent, picture, restored_by
 from support.networks import difference
 from support.shaken import luma_psnr, shaken_clip
 from support.videos import footage, packets
@@ -27,7 +27,6 @@ from vdeblur.jobs.speed import with_int8
 from vdeblur.live.stream import ladder
 from vdeblur.loading import ModelOptions, load_restorer
 from vdeblur.serve.choices import Choices
-from vdeblur.windows import windows
 
 MODELS = published.published()
 INT8 = ModelOptions("fast", "cpu", "int8")
@@ -76,15 +75,7 @@ def test_every_clip_has_the_gain_of_fp32(model: str) -> None:
 
 @needs_openvino
 def test_streams_are_independent_and_reproducible() -> None:
-    restorer = load_restorer(INT8)
-    clips = [[picture(100 * stream + i, (40, 24)) for i in range(5)] for stream in range(2)]
-    alone = [restored_by(restorer, clip) for clip in clips]
-    states: list[Any] = [None, None]
-    for moment in zip(*(windows(clip, restorer.past, restorer.future) for clip in clips), strict=True):
-        for stream, window in enumerate(moment):
-            frame, states[stream] = restorer.restore(window, states[stream])
-            expected = next(f for f in alone[stream] if f.pts == frame.pts)
-            assert difference([frame], [expected]) == 0
+    assert_streams_are_independent(load_restorer(INT8))
 
 
 @needs_openvino

@@ -15,10 +15,10 @@ from vdeblur.backends import checkpoints
 from vdeblur.backends.published import weights_folder
 from vdeblur.backends.symmetries import SYMMETRIES, turn, turn_flow, undo
 from vdeblur.errors import ModelError, UsageError
-from vdeblur.training.learner import LearnerConfig, loss_of, taught_loss
+from vdeblur.training.learner import Learner, LearnerConfig, loss_of, taught_loss
 from vdeblur.training.supply import Batch, motion_of, to_network
 from vdeblur.training.teacher import Teacher
-from vdeblur.training.train import TrainConfig, held_out_batches, train
+from vdeblur.training.train import TrainConfig, held_out_batches, take_step, train
 
 CPU = torch.device("cpu")
 
@@ -117,6 +117,19 @@ def test_a_student_approaches_its_teacher(taught: TrainConfig, tmp_path: Path) -
     with torch.no_grad():
         learnt = student(to_network(batch.blurred), batch.motion.float())[0]
     assert float((learnt - 0.1).square().mean()) < 0.3 * 0.1**2
+
+
+def test_a_lesson_is_turned_reversed_and_cut_up_with_its_batch(taught: TrainConfig) -> None:
+    """A network that changes nothing has nothing to learn from a teacher that changes nothing, however a clip lies."""
+    settings = replace(taught, teacher_share=1.0, short=0.5)
+    learner = Learner(settings.kind, settings.model, LearnerConfig(learning_rate=1e-2, weight_decay=0), CPU, 0)
+    batch = batch_of(2, frames=5)
+    before = {name: value.clone() for name, value in learner.network.state_dict().items()}
+    for _ in range(30):
+        take_step(learner, settings, batch, 0.0, to_network(batch.blurred))
+    assert all(torch.equal(value, before[name]) for name, value in learner.network.state_dict().items())
+    take_step(learner, settings, batch, 0.0, to_network(batch.blurred.flip(1)))
+    assert not all(torch.equal(value, before[name]) for name, value in learner.network.state_dict().items())
 
 
 def test_invalid_teachers_are_reported_at_once(taught: TrainConfig, tmp_path: Path) -> None:

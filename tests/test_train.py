@@ -27,6 +27,7 @@ from vdeblur.models import build
 from vdeblur.training.learner import FIRST_FLOOR, FLOOR, LearnerConfig
 from vdeblur.training.log import to_svg, to_text
 from vdeblur.training.recipe import read_recipe
+from vdeblur.training.renderers import shared_memory
 from vdeblur.training.train import TrainConfig, train
 
 
@@ -222,6 +223,11 @@ def test_the_published_recipes_are_the_published_models() -> None:
         recipe = read_recipe(ROOT / "weights" / f"{Path(model.file).stem}.toml", data=("photos",))
         config = build(recipe.kind, recipe.model).config
         assert (recipe.kind, asdict(config)) == (model.kind, asdict(build(model.kind, model.config).config)), model.name
+
+
+def test_batches_that_shared_memory_has_no_room_for_go_elsewhere() -> None:
+    """A container's 64 MB of /dev/shm: a process that writes beyond them dies of a bus error."""
+    assert shared_memory(1 << 60) is None
 
 
 def test_the_schedule_stays_and_falls() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from vdeblur import pipeline
 from vdeblur.frames import Color, Frame, Layout, StreamInfo
 from vdeblur.restorer import Restorer, State
-from vdeblur.windows import IsCut, Window
+from vdeblur.windows import IsCut, Window, windows
 
 YUV420 = Layout("yuv", 8, (1, 1))
 MILLISECONDS = Fraction(1, 1000)
@@ -39,6 +39,18 @@ def distance(one: Frame, other: Frame) -> int:
 
 def restored_by(restorer: Restorer, frames: Iterable[Frame], is_cut: IsCut | None = None) -> list[Frame]:
     return [result.after for result in pipeline.restored(frames, restorer, is_cut)]
+
+
+def assert_streams_are_independent(restorer: Restorer) -> None:
+    """Two streams restored by turns give the very frames that each gives alone."""
+    clips = [[picture(100 * stream + i, (40, 24)) for i in range(5)] for stream in range(2)]
+    alone = [restored_by(restorer, clip) for clip in clips]
+    states: list[Any] = [None, None]
+    for moment in zip(*(windows(clip, restorer.past, restorer.future) for clip in clips), strict=True):
+        for stream, window in enumerate(moment):
+            frame, states[stream] = restorer.restore(window, states[stream])
+            expected = next(f for f in alone[stream] if f.pts == frame.pts)
+            assert distance(frame, expected) == 0
 
 
 @dataclass

@@ -24,8 +24,9 @@ from .scene import SceneConfig, draw_scene
 
 MATRICES = (MATRIX_BT709, MATRIX_SMPTE170M)
 """Of RGB to YCbCr; each clip has one of them."""
-SOFT_PX = (0.3, 1.2)
-"""Standard deviation of a soft lens."""
+SOFT_PX = (0.3, 4.0)
+"""Standard deviation of a soft lens or of what is out of focus, log. A network that saw nothing but sharp photographs
+takes every soft edge for motion, and draws dark bands into a striped wall."""
 CRISP = (0.1, 0.8)
 """Amount of a camera's unsharp mask."""
 
@@ -99,7 +100,7 @@ class Supply:
         for i, light in enumerate(lights):
             seen = torch.stack([blurred[i], sharp[i]])
             if rng.random() < config.soft:
-                seen = soften(seen.flatten(0, 1), float(rng.uniform(*SOFT_PX))).view(seen.shape)
+                seen = soften(seen.flatten(0, 1), float(np.exp(rng.uniform(*np.log(SOFT_PX))))).view(seen.shape)
             seen = seen.clamp(max=1)
             if rng.random() < config.noise:
                 seen[0] = sensor_noise(rng, seen[0], noise)

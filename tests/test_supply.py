@@ -20,6 +20,7 @@ from vdeblur.frames import LUMA_WEIGHTS, MATRIX_BT709, MATRIX_SMPTE170M
 from vdeblur.models.convlstm import warp_luma
 from vdeblur.training.light import Light, crispen, soften
 from vdeblur.training.material import HELD_OUT, Material, files_of, read_material
+from vdeblur.training.patterns import draw_pattern
 from vdeblur.training.real_motion import MARGIN, Run, between, expose_run, is_usable
 from vdeblur.training.scene import SceneConfig
 from vdeblur.training.supply import Batch, Supply, SupplyConfig, augmented, cut_up, fold_pair, motion_of, to_network
@@ -122,7 +123,7 @@ def test_the_mix_holds_what_it_is_told_to(material: Material) -> None:
     plain = Supply(material, replace(CLEAN, plain=1.0), seed=2).batch(0, 3)
     assert (plain.blurred.flatten(3) == plain.blurred.flatten(3)[..., :1]).all()
     assert not plain.motion.any()
-    held = Supply(material, replace(CLEAN, held=1.0), seed=2).batch(0, 3)
+    held = Supply(material, replace(CLEAN, held=1.0), seed=2).batch(0, 8)
     assert torch.equal(held.blurred[:, 0], held.blurred[:, 1])
     assert torch.equal(held.sharp[:, 0], held.sharp[:, 1])
     assert not held.motion[:, 0, 2:].any()
@@ -131,6 +132,22 @@ def test_the_mix_holds_what_it_is_told_to(material: Material) -> None:
     uncut = Supply(material, replace(CLEAN, footage=0.0), seed=2).batch(0, 2)
     assert (cut.sharp != uncut.sharp).any()
     assert torch.equal(cut.sharp[:, -1].unique(dim=0), cut.sharp[:1, -1])  # both end in the same scene
+
+
+def test_drawn_textures_are_soft_stripes_that_no_photograph_has(material: Material) -> None:
+    """Every range of levels occurs, and no step between neighbours is as steep as a sharp stripe's."""
+    seen = [draw_pattern(np.random.default_rng(seed), 96).astype(int) for seed in range(40)]
+    contrasts = [int(pattern.max() - pattern.min()) for pattern in seen]
+    assert min(contrasts) < 40 < 120 < max(contrasts)
+    steepest = [
+        max(int(abs(np.diff(p, axis=axis)).max()) for axis in (1, 2)) / c for p, c in zip(seen, contrasts, strict=True)
+    ]
+    assert min(steepest) < 0.15 < 0.5 < max(steepest)
+    scene = replace(SCENE, identity=1.0)
+    plain, drawn = (
+        Supply(material, replace(CLEAN, footage=0.0, scene=replace(scene, patterns=p)), seed=5) for p in (0.0, 1.0)
+    )
+    assert not torch.equal(plain.batch(0, 1).sharp, drawn.batch(0, 1).sharp)
 
 
 def test_lens_blur_and_camera_sharpening_apply_to_the_truth_too(material: Material) -> None:

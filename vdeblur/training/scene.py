@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from .camera import FRAME_HEIGHT, CameraMotion, Matrices, Trajectory, similarity_transform
 from .light import Light
+from .patterns import draw_pattern
 from .shapes import draw_shape
 
 TEXELS = 2
@@ -43,6 +44,8 @@ class SceneConfig:
     """At most this many nearer planes (walls, ground) before the background."""
     minify: tuple[float, float] = (1.2, 3.0)
     """Source pixels per clip pixel, log; over 1 hides the source's own softness."""
+    patterns: float = 0.1
+    """Share of textures that are drawn; see `patterns.draw_pattern`."""
     unsteady: float = 0.6
     """Share of clips whose motion swells and ebbs, so that sharp frames lie between blurred ones."""
     rolling_shutter: float = 0.5
@@ -99,17 +102,17 @@ def draw_scene(rng: np.random.Generator, photographs: Sequence[Tensor], light: L
         return seen, per_frame * (read_out / FRAME_HEIGHT)
 
     tilt = rng.uniform(-0.4, 0.4, 2) * (rng.random() < 0.7)
-    background = _texture(rng, photographs, config.size + 2 * BORDER, light, config.minify)
+    background = _texture(rng, photographs, config.size + 2 * BORDER, light, config)
     plane = np.array([*tilt, 1.0])
     layers = [Layer(background, *look(plane, None, _to_texture(background, (0, 0))))]
     for _ in range(0 if static else int(rng.integers(config.planes + 1))):
         size = config.size + 2 * BORDER
-        texture = _cut_out(_texture(rng, photographs, size, light, config.minify), draw_shape(rng, size, "plane"))
+        texture = _cut_out(_texture(rng, photographs, size, light, config), draw_shape(rng, size, "plane"))
         near = np.array([*rng.uniform(-0.6, 0.6, 2), float(np.exp(rng.uniform(0.1, 1.2)))])
         layers.append(Layer(texture, *look(near, None, _to_texture(texture, (0, 0)))))
     for _ in range(0 if static else int(rng.integers(config.things + 1))):
         size = config.size * int(rng.integers(1, 5)) // 4  # few sizes, so that textures stack
-        texture = _cut_out(_texture(rng, photographs, size, light, config.minify), draw_shape(rng, size, "thing"))
+        texture = _cut_out(_texture(rng, photographs, size, light, config), draw_shape(rng, size, "thing"))
         fast = speed * float(np.exp(rng.uniform(np.log(0.2), np.log(1.5))))
         path = own_path(rng, config.frames, fast, unsteady)
         where = rng.uniform(-0.5, 0.5, 2) * config.size
@@ -137,14 +140,16 @@ def own_path(rng: np.random.Generator, frames: int, speed: float, unsteady: bool
 
 
 def _texture(
-    rng: np.random.Generator, photographs: Sequence[Tensor], size: int, light: Light, minify: tuple[float, float]
+    rng: np.random.Generator, photographs: Sequence[Tensor], size: int, light: Light, config: SceneConfig
 ) -> Tensor:
     """The most detailed of three crops of a photograph as linear light, (3, TEXELS size, TEXELS size)."""
     photograph = photographs[int(rng.integers(len(photographs)))]
     height, width = photograph.shape[1:]
-    side = min(int(size * np.exp(rng.uniform(*np.log(minify)))), height, width)
+    side = min(int(size * np.exp(rng.uniform(*np.log(config.minify)))), height, width)
     y, x = (int(rng.integers(length - side + 1)) for length in (height, width))
     crop = photograph[:, y : y + side, x : x + side]
+    if rng.random() < config.patterns:
+        crop = torch.from_numpy(draw_pattern(rng, side)).to(crop.device)
     if rng.random() < 0.5:
         crop = crop.flip(2)
     if rng.random() < 0.25:

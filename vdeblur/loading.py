@@ -42,7 +42,7 @@ class ModelOptions:
     device: str = "auto"
     """"auto", "cpu", "cuda", "cuda:N" or "mps"."""
     precision: str = "auto"
-    """"auto", "fp32", "bf16", "fp16" or "int8". int8 is faster on most processors and loses a few thousandths of a dB,
+    """"auto", "fp32", "bf16", "fp16" or "int8". int8 is faster on most processors and loses a few hundredths of a dB,
     but differs from fp32 by more than a level of 255 on several samples of a hundred: so "auto" never takes it."""
     tile: int | None = None
     """Side of tiles in pixels; 0: the whole frame at once, None: depends on the free memory."""

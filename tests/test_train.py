@@ -226,6 +226,12 @@ def test_the_published_recipes_are_the_published_models() -> None:
         assert (recipe.kind, asdict(config)) == (model.kind, asdict(build(model.kind, model.config).config)), model.name
 
 
+def test_a_run_of_minutes_ends_by_the_clock(config: TrainConfig, tmp_path: Path) -> None:
+    learner = train(replace(config, steps=1, minutes=0.05), tmp_path)
+    assert learner.step_count > 1
+    assert (tmp_path / "model.safetensors").exists()
+
+
 def test_batches_that_shared_memory_has_no_room_for_go_elsewhere() -> None:
     """A container's 64 MB of /dev/shm: a process that writes beyond them dies of a bus error."""
     assert shared_memory(1 << 60) is None
@@ -303,6 +309,9 @@ def test_lines_and_plot_of_a_log() -> None:
     lines = [{"step": s, "loss": -20.0 - s, "gain": s / 1000, "steps_per_s": 2.0} for s in (100, 200, 300)]
     validation = {"step": 250, "validation": {"gain": 0.5, "gain_no_state": 0.25}}
     assert to_text(lines[0], 300) == "step 100/300: loss -120.00 dB, gain +0.10 dB, 2 steps/s, 1:40 left"
+    assert to_text(lines[1] | {"hours": 0.01}, 300, minutes=2) == (
+        "step 200: loss -220.00 dB, gain +0.20 dB, 2 steps/s, 1:24 left"
+    )
     assert to_text(validation, 300) == (
         "step 250: validation gain +0.50 dB, with the state reset at each frame +0.25 dB"
     )

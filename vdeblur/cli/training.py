@@ -87,7 +87,7 @@ def train_command(
         if progress == "json":
             click.echo(json.dumps(line), err=True)
         elif progress == "auto" and not is_quiet():
-            say(to_text(line, recipe.steps))
+            say(to_text(line, recipe.steps, recipe.minutes))
 
     folder, stop = Path(run_folder), ctx.obj
     try:
@@ -104,4 +104,5 @@ def train_command(
     except Stopped as stopped:
         stopped.what_is_left = f"run the same command to resume from the checkpoint in {folder}"
         raise
-    say(f"{learner.step_count} of {recipe.steps} steps done; use it with -m {folder / 'model.safetensors'}")
+    all_steps = "" if recipe.minutes else f" of {recipe.steps}"
+    say(f"{learner.step_count}{all_steps} steps done; use it with -m {folder / 'model.safetensors'}")

@@ -63,18 +63,18 @@ def read_lines(file: Path) -> list[dict[str, Any]]:
     return lines
 
 
-def to_text(line: dict[str, Any], steps: int) -> str:
-    """A line of the log for people; `steps` is what the run is to reach."""
+def to_text(line: dict[str, Any], steps: int, minutes: float = 0.0) -> str:
+    """A line of the log for people; `steps` is what the run is to reach, or `minutes` if it has that length instead."""
     if "validation" in line:
         gain, alone = line["validation"]["gain"], line["validation"]["gain_no_state"]
         return (
             f"step {line['step']}: validation gain {gain:+.2f} dB, with the state reset at each frame {alone:+.2f} dB"
         )
     rate = line["steps_per_s"]
-    left = f", {clock((steps - line['step']) / rate)} left" if rate else ""
-    return (
-        f"step {line['step']}/{steps}: loss {line['loss']:.2f} dB, gain {line['gain']:+.2f} dB, {rate:g} steps/s{left}"
-    )
+    seconds = 60 * minutes - 3600 * line["hours"] if minutes else (steps - line["step"]) / rate if rate else 0.0
+    left = f", {clock(max(seconds, 0.0))} left" if rate or minutes else ""
+    step = f"step {line['step']}" if minutes else f"step {line['step']}/{steps}"
+    return f"{step}: loss {line['loss']:.2f} dB, gain {line['gain']:+.2f} dB, {rate:g} steps/s{left}"
 
 
 def to_svg(lines: list[dict[str, Any]]) -> str:

@@ -3,9 +3,9 @@
     python benchmarks/gpu_training.py --data DIR --out DIR weights/fast.toml weights/quality.toml
 
 Needs torch, safetensors, numpy, OpenCV and click; no PyAV. A recipe's `minutes` are its share of the time; its `init`
-may be a file in OUT that an earlier recipe leaves. Clips are rendered by processes on the host's cores into a pool on
-the GPU, once for all recipes, which must have one mix, one batch and a `reuse` of 1: the pool is renewed as fast as
-clips come, and each step draws its own clips from it. `--seconds` ends each run early, for a rehearsal.
+may name an earlier recipe, a published model or a file. Clips are rendered by processes on the host's cores into a pool
+on the GPU, once for all recipes, so the mix and the batch of the first serve all: the pool is renewed as fast as clips
+come, and each step draws its own clips from it. `--seconds` ends each run early, for a rehearsal.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 
+from vdeblur.backends.published import published
 from vdeblur.models import StreamNetwork
 from vdeblur.recurrence import Motion
 from vdeblur.training.recipe import read_recipe
@@ -30,6 +31,7 @@ from vdeblur.training.train import open_renderers, train
 SIZES = {"720p": (1280, 720), "1080p": (1920, 1088)}
 WARM_UP, ROUNDS = 5, 30
 LEAST = 4
+"""Batches that the pool holds before the first step."""
 
 
 class ClipPool:
@@ -73,6 +75,7 @@ def main() -> None:
     arguments.add_argument("recipes", type=Path, nargs="+", metavar="RECIPE.toml")
     arguments.add_argument("--data", action="append", required=True)
     arguments.add_argument("--out", type=Path, required=True)
+    arguments.add_argument("--minutes", type=float, default=4, help="of a recipe that has none of its own")
     arguments.add_argument("--seconds", type=float, default=float("inf"), help="of each run, at most")
     arguments.add_argument("--renderers", type=int, default=14)
     arguments.add_argument("--halve", action="store_true", help="the footage is not at half its size yet")
@@ -85,15 +88,18 @@ def main() -> None:
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.backends.cudnn.benchmark = True
     device = torch.device(given.device)
-    changes = {"batch": given.batch} if given.batch else {}
-    recipes = [replace(read_recipe(p, data=tuple(given.data)), halve=given.halve, **changes) for p in given.recipes]
-    batches = ClipPool(open_renderers(recipes[0], given.renderers, device, "cpu"), given.pool, recipes[0].seed)
+    recipes = [read_recipe(path, data=tuple(given.data)) for path in given.recipes]
+    first = replace(recipes[0], halve=given.halve, batch=given.batch or recipes[0].batch)
+    batches = ClipPool(open_renderers(first, given.renderers, device, "cpu"), given.pool, first.seed)
+    models = {model.name: model.path for model in published()}
     try:
         for path, recipe in zip(given.recipes, recipes, strict=True):
-            init = str(given.out / recipe.init) if (given.out / recipe.init).is_file() else recipe.init
+            recipe = replace(recipe, halve=first.halve, mix=first.mix, batch=first.batch, seed=first.seed, reuse=1)
+            earlier = given.out / recipe.init / "model.safetensors"
+            init = str(earlier) if recipe.init and earlier.is_file() else str(models.get(recipe.init, recipe.init))
             before, made = time.perf_counter(), batches.made
             learner = train(
-                replace(recipe, init=init),
+                replace(recipe, init=init, minutes=recipe.minutes or given.minutes),
                 given.out / path.stem,
                 device=given.device,
                 max_minutes=given.seconds / 60,

@@ -126,7 +126,7 @@ def _quantise(path: Path, samples: list[list[Samples]], output: Path) -> None:
             subset_size=len(samples),
             fast_bias_correction=False,
             ignored_scope=nncf.IgnoredScope(
-                names=[node.get_friendly_name() for node in model.get_ops() if _stays_float(node)]
+                names=[node.get_friendly_name() for node in model.get_ops() if _is_float(node)]
             ),
             advanced_parameters=nncf.AdvancedQuantizationParameters(
                 # CPUs without VNNI add pairs of products in 16 bits, which overflow with full 8-bit weights.
@@ -138,9 +138,14 @@ def _quantise(path: Path, samples: list[list[Samples]], output: Path) -> None:
     openvino.save_model(quantised, str(output), compress_to_fp16=False)
 
 
-def _stays_float(node: Any) -> bool:
+def stays_float(weight: str) -> bool:
+    """Whether the convolution with a weight of this name, in dots, is among FLOAT_PARTS."""
+    return not set(FLOAT_PARTS).isdisjoint(weight.split("."))
+
+
+def _is_float(node: Any) -> bool:
     """Whether an operator belongs to FLOAT_PARTS, judged by its weights, or is a sum or product of features."""
     takes = [value.get_node() for value in node.input_values()]
     if node.get_type_name() == "Convolution":
-        return any(part in FLOAT_PARTS for part in takes[1].get_friendly_name().split("."))
+        return stays_float(takes[1].get_friendly_name())
     return node.get_type_name() in FLOAT_TYPES and all(other.get_type_name() != "Constant" for other in takes)

@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from ..backends.pytorch import choose_precision
 from ..models import StreamNetwork, build
 from .muon import Muon
+from .rounding import rounded_weights
 from .supply import Batch, to_network
 
 FLOOR = 4e-4
@@ -45,14 +47,28 @@ def taught_loss(restored: Tensor, sharp: Tensor, target: Tensor, floor: Tensor |
     return (weight * error_of(restored, target)).mean()
 
 
+def unsteadiness(restored: Tensor, blurred: Tensor) -> Tensor:
+    """How much frames change that were given twice in a row, over all frames: squared error over `FLOOR`, in dB.
+
+    Which of two restorations is closer to the truth says nothing of their difference, which is seen as flicker.
+    """
+    repeated = (blurred[:, 1:] == blurred[:, :-1]).flatten(2).all(2)
+    change = error_of(restored[:, 1:], restored[:, :-1])
+    return 10 / math.log(10) / FLOOR * (repeated * change).sum() / (len(restored) * restored.shape[1])
+
+
 @dataclass(frozen=True)
 class LearnerConfig:
-    """How fast it learns."""
+    """How fast it learns, and what."""
 
     learning_rate: float = 1e-3
     muon_scale: float = 3.0
     """Learning rate of Muon over that of AdamW; see `make_optimisers`."""
     weight_decay: float = 1e-4
+    steady: float = 1.0
+    """Weight of `unsteadiness` in the loss."""
+    int8: bool = False
+    """Round the weights as `vdeblur compress` will, so that the model loses less by it."""
     ema: float = 0.999
     warm_up: int = 200
     """Steps until the full learning rate."""
@@ -103,11 +119,14 @@ class Learner:
             if rehearse:
                 backwards = torch.cat([motion[:, :, 2:], motion[:, :, :2]], dim=2).flip(1)
                 with torch.no_grad():
-                    state = network(clip.flip(1)[:, :-1], backwards[:, :-1], None, look_ahead)[1]
+                    state = self._run(network, clip.flip(1)[:, :-1], backwards[:, :-1], None, look_ahead)[1]
                 motion = motion.clone()
                 motion[:, 0, :2] = motion[:, 0, 2:]  # then the frame before the first is the second
-            residual = network(clip, motion, state, look_ahead)[0]
+            residual = self._run(network, clip, motion, state, look_ahead)[0]
         return clip + residual.float()
+
+    def _run(self, network: StreamNetwork, *inputs: Any) -> Any:
+        return functional_call(network, rounded_weights(network), inputs) if self.config.int8 else network(*inputs)
 
     def step(
         self,
@@ -189,7 +208,8 @@ class Learner:
         batch, look_ahead, target = example
         blurred, sharp = to_network(batch.blurred), to_network(batch.sharp)
         restored = self.forward(self.network, batch, look_ahead, rehearse)
-        taught_loss(restored, sharp, target, self._floor).backward()
+        loss = taught_loss(restored, sharp, target, self._floor)
+        (loss + self.config.steady * unsteadiness(restored, blurred)).backward()
         with torch.no_grad():
             before, after = loss_of(blurred, sharp), loss_of(restored, sharp)
             return torch.stack([after, before - after])
@@ -217,7 +237,7 @@ class Learner:
         """Frame k restored without a state; the future is still seen."""
         clip = to_network(batch.blurred[:, k : k + 2])
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._autocast, cache_enabled=False):
-            residual, _ = network(clip, batch.motion[:, k : k + 2].float(), None, None)
+            residual, _ = self._run(network, clip, batch.motion[:, k : k + 2].float(), None, None)
         return clip[:, 0] + residual[:, 0].float()
 
 

@@ -3,7 +3,6 @@
 python benchmarks/publish.py NAME MODEL.safetensors [MODEL...] [--default-on "cpu gpu"] [--pairs DIR...] [--sharp DIR]
 
 Several models, each trained on from the one before it, are averaged weight by weight (a soup, Wortsman et al. 2022).
-With `--views N` and the file of a model that is published already, NAME is that model seen in N symmetric views.
 Scores are measured here, by the same functions as `vdeblur eval`, on the folders that are given.
 """
 
@@ -53,7 +52,6 @@ def main() -> None:
     arguments.add_argument("--default-on", default="", help="cpu, gpu or both, in quotes")
     arguments.add_argument("--data", action="append", help="what it was trained on, for people; may be repeated")
     arguments.add_argument("--pairs", action="append", default=[], help="may be repeated; scored by its name")
-    arguments.add_argument("--views", type=int, default=1, help="symmetric views that it averages")
     arguments.add_argument("--sharp")
     arguments.add_argument(
         "--warm-up", type=int, default=UNMEASURED_WARM_UP, help="frames, as benchmarks/warm_up.py measures them"
@@ -64,13 +62,10 @@ def main() -> None:
     network = checkpoint.network()
     scores: dict[str, dict[str, float | None]] = {}
     training = checkpoint.provenance | ({"data": given.data} if given.data else {})
-    file = given.models[0].name
-    if given.views == 1:
-        file = f"{given.name}.safetensors"
-        half = {name: tensor.half() for name, tensor in checkpoint.tensors.items()}
-        save(weights_folder() / file, network, checkpoint.kind, half, training)
-    path = weights_folder() / file
-    restorer = load_restorer(ModelOptions(str(path), views=given.views))
+    path = weights_folder() / f"{given.name}.safetensors"
+    half = {name: tensor.half() for name, tensor in checkpoint.tensors.items()}
+    save(path, network, checkpoint.kind, half, training)
+    restorer = load_restorer(ModelOptions(str(path)))
     for pairs in map(Path, given.pairs):
         result = evaluate(pairs, restorer)
         alone = evaluate(pairs, restorer, reset_state_each_frame=True)
@@ -86,16 +81,15 @@ def main() -> None:
     entry = PublishedModel(
         name=given.name,
         kind=checkpoint.kind,
-        file=file,
-        sha256=file_sha256(weights_folder() / file),
+        file=path.name,
+        sha256=file_sha256(path),
         params=sum(p.numel() for p in network.parameters()),
-        gmac_720p=round(given.views * gmac_720p(network), 2),
+        gmac_720p=round(gmac_720p(network), 2),
         default_on=given.default_on,
         config=checkpoint.config,
         training=training,
         scores=scores,
         warm_up=given.warm_up,
-        views=given.views,
     )
     manifest = weights_folder() / "manifest.json"
     others = [m for m in published() if m.name != given.name] if manifest.exists() else []

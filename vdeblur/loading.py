@@ -46,17 +46,14 @@ class ModelOptions:
     but differs from fp32 by more than a level of 255 on several samples of a hundred: so "auto" never takes it."""
     tile: int | None = None
     """Side of tiles in pixels; 0: the whole frame at once, None: depends on the free memory."""
-    views: int | None = None
-    """Number of symmetric views of each frame to average, 1 to 8, each at full cost; None: that of the model."""
+    views: int = 1
+    """Number of symmetric views of each frame to average, 1 to 8, each at full cost."""
     engine: str = "auto"
     """"torch", "onnx", "openvino", or "auto": the fastest one measured by `vdeblur bench`, or torch."""
 
     def named(self) -> ModelOptions:
-        """These options with name and views filled in. Raises what `default_model` raises."""
-        name = self.name or default_model(self.device)
-        if self.views is not None:
-            return replace(self, name=name)
-        return replace(self, name=name, views=next((model.views for model in published() if model.name == name), 1))
+        """These options with the name filled in. Raises what `default_model` raises."""
+        return replace(self, name=self.name or default_model(self.device))
 
 
 def load_restorer(
@@ -204,7 +201,7 @@ def _load_checkpoint(
         options.precision,
         look_ahead=look_ahead,
         tile=options.tile,
-        views=options.views or 1,
+        views=options.views,
         on_retreat=on_retreat,
     )
 
@@ -224,7 +221,7 @@ def _load_graph(
         GraphEngine(path, options.engine, options.precision, sha256),
         look_ahead=look_ahead,
         tile=options.tile,
-        views=options.views or 1,
+        views=options.views,
         on_retreat=on_retreat,
     )
 

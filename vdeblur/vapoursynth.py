@@ -39,7 +39,7 @@ def Deblur(  # noqa: N802 - as VapourSynth's filters are named
     model: str = "fast",
     *,
     strength: float = 1.0,
-    views: int | None = None,
+    views: int = 1,
     engine: str = "auto",
     device: str = "auto",
     precision: str = "auto",

@@ -61,9 +61,6 @@ class PublishedModel:
     """Frames after which a fresh state gives results within 1/255 of an older one, as measured by
     benchmarks/warm_up.py; 0 for a network without a state."""
 
-    views: int = 1
-    """Default number of symmetric views to average; `gmac_720p` counts them."""
-
     int8: Quantised | None = None
     """The same weights in int8, if published."""
 

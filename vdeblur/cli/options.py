@@ -58,8 +58,10 @@ engine = model_option(
 views = model_option(
     "--views",
     type=click.IntRange(1, 8),
+    default=1,
+    show_default=True,
     metavar="1..8",
-    help="Average this many mirrored and rotated views: better, and that many times slower.  [default: the model's]",
+    help="Average this many mirrored and rotated views: better, and that many times slower.",
 )
 tile = model_option(
     "--tile",

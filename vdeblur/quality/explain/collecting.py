@@ -124,7 +124,7 @@ class Collector:
             model=self._loaded.name,
             model_sha256=self._loaded.sha256,
             device=self._loaded.device,
-            views=max(self._options.views, self._loaded.views) if is_network else 1,
+            views=self._options.views if is_network else 1,
             size=size,
             frames=self.frames,
             shown=self.shown,

@@ -33,8 +33,6 @@ class LoadedModel:
     what: StreamNetwork | Restorer
     facts: dict[str, Any] = field(default_factory=dict)
     """Kind, parameters, cost and receptive field of a network, for people."""
-    views: int = 1
-    """Number of symmetric views that it averages."""
     drawing: str = ""
     """A diagram of the layers as SVG; empty for a filter."""
 
@@ -50,7 +48,7 @@ class LoadedModel:
     def network_steps(self, views: int) -> NetworkSteps:
         """A fresh run of a network along a stream."""
         assert isinstance(self.what, StreamNetwork)
-        return NetworkSteps(self.what, torch.device(self.device), views, self.views)
+        return NetworkSteps(self.what, torch.device(self.device), views)
 
 
 def load_model(name: str | None, device: str) -> LoadedModel:
@@ -71,7 +69,6 @@ def load_model(name: str | None, device: str) -> LoadedModel:
         "parameters": anatomy.parameters,
         "gmac_720p": round(anatomy.gmac, 2),
         "reach_px": anatomy.reach,
-        "views": ModelOptions(name).named().views or 1,
     }
     return LoadedModel(
         name=name,
@@ -80,6 +77,5 @@ def load_model(name: str | None, device: str) -> LoadedModel:
         warm_up=warm_up,
         what=network,
         facts=facts,
-        views=facts["views"],
         drawing=network_svg(anatomy, Path(name).name),
     )

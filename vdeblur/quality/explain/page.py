@@ -270,8 +270,6 @@ def _summary(explanation: Findings) -> str:
         said += f". Sources of the change: {parts}"
     if explanation.exposure_share is not None:
         said += f". The shutter was open for about {100 * explanation.exposure_share:.0f} % of the frame time"
-    if (views := explanation.network.get("views", 1)) > 1:
-        said += f". The result is the mean of {views} views; sources, cell and receptive field are those of the first"
     if not explanation.drawing:
         said += ". It is not a network, so that only the change is known"
     return said + "."

@@ -60,15 +60,11 @@ class NetworkSteps:
 
     past = future = 1
 
-    def __init__(self, network: StreamNetwork, device: torch.device, views: int, averaged: int = 1) -> None:
-        """Compares `views` views, 1 to 8; 1 measures no certainty. The result is the mean of `averaged` views.
-
-        Sources, cell and receptive field are those of the first view, the frame itself.
-        """
+    def __init__(self, network: StreamNetwork, device: torch.device, views: int) -> None:
+        """Compares `views` views, 1 to 8; 1 measures no certainty. The first, the frame itself, is the result."""
         self._network = network.to(device).eval().requires_grad_(False)
         self._device = device
-        self._symmetries = SYMMETRIES[: max(views, averaged)]
-        self._averaged = averaged
+        self._symmetries = SYMMETRIES[:views]
         self._streams = [NetworkStream(self._network) for _ in self._symmetries]
         self._history = History()
         self._seen: list[FrameViews] = []
@@ -89,9 +85,8 @@ class NetworkSteps:
         with watched(self._network) as inputs:
             residual = stream.advance(centre, aligned)
         residuals = [residual, *(self._view(k, now, after, motion, window) for k in range(1, len(self._streams)))]
-        mean = torch.stack(residuals[: self._averaged]).mean(0)
         try:
-            restored = unfold(window.centre, mean.cpu().numpy())
+            restored = unfold(window.centre, residual.cpu().numpy())
         except NonFiniteResult:
             self._streams = [NetworkStream(self._network) for _ in self._symmetries]
             return Step(window, window.centre, is_fallback=True)
@@ -105,7 +100,7 @@ class NetworkSteps:
             self._last = aligned, alone, others, found
         width, height = window.centre.size
         deviation = certainty.spread(residuals)[:height, :width] if len(residuals) > 1 else None
-        change = certainty.luma(mean).cpu().numpy()[:height, :width]
+        change = certainty.luma(residual).cpu().numpy()[:height, :width]
         field = velocity(motion, past is not now, future is not now)
         cell = at_work(self._network, aligned, inputs[0]) if inputs else None
         return Step(window, restored, False, change, field, found, cell, deviation)

@@ -23,10 +23,11 @@ import torch
 from vdeblur.backends.published import published
 from vdeblur.models import StreamNetwork
 from vdeblur.recurrence import Motion
+from vdeblur.training.batches import open_renderers
 from vdeblur.training.recipe import read_recipe
 from vdeblur.training.renderers import Renderers, on_device
 from vdeblur.training.supply import Batch
-from vdeblur.training.train import open_renderers, train
+from vdeblur.training.train import train
 
 SIZES = {"720p": (1280, 720), "1080p": (1920, 1088)}
 WARM_UP, ROUNDS = 5, 30

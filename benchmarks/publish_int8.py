@@ -2,9 +2,9 @@
 
 python benchmarks/publish_int8.py [NAME] [--clip PATH ...] [--pairs DIR ...]
 
-Needs `pip install '.[compress,test]'`; two minutes. NAME is a published model ("fast"). Ranges are taken from clips that
-are blurred here from photographs of scikit-image, without and with sensor noise, always the same ones, and from each
---clip of blurred footage. What is lost is measured on two other such sets and on each --pairs. A model that loses
+Needs `pip install '.[compress,test]'`; two minutes. NAME is a published model ("fast"). Ranges are taken from clips
+that are blurred here from photographs of scikit-image, without and with sensor noise, always the same ones, and from
+each --clip of blurred footage. What is lost is measured on two other such sets and on each --pairs. A model that loses
 MOST_LOST_DB on any of them is not published. Run it after every `benchmarks/publish.py`: a test compares the weights it
 was made from with those that ship.
 """

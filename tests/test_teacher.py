@@ -15,10 +15,12 @@ from vdeblur.backends import checkpoints
 from vdeblur.backends.published import weights_folder
 from vdeblur.backends.symmetries import SYMMETRIES, turn, turn_flow, undo
 from vdeblur.errors import ModelError, UsageError
+from vdeblur.training.batches import held_out_batches
+from vdeblur.training.config import TrainConfig
 from vdeblur.training.learner import Learner, LearnerConfig, loss_of, taught_loss
 from vdeblur.training.supply import Batch, motion_of, to_network
 from vdeblur.training.teacher import Teacher
-from vdeblur.training.train import TrainConfig, held_out_batches, take_step, train
+from vdeblur.training.train import take_step, train
 
 CPU = torch.device("cpu")
 

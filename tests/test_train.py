@@ -24,11 +24,12 @@ from vdeblur.backends.published import published
 from vdeblur.errors import InputError, UsageError
 from vdeblur.loading import ModelOptions, load_restorer
 from vdeblur.models import build
+from vdeblur.training.config import TrainConfig
 from vdeblur.training.learner import FIRST_FLOOR, FLOOR, LearnerConfig
 from vdeblur.training.log import to_svg, to_text
 from vdeblur.training.recipe import read_recipe
 from vdeblur.training.renderers import shared_memory
-from vdeblur.training.train import TrainConfig, train
+from vdeblur.training.train import train
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +176,31 @@ def test_a_run_of_another_model_is_not_continued(config: TrainConfig, whole: Pat
         train(replace(config, model=config.model | {"hidden": 4}), whole)
 
 
+def test_a_run_that_goes_on_with_other_settings_says_so(config: TrainConfig, tmp_path: Path) -> None:
+    """Where its data lies is no setting."""
+    train(config, tmp_path, max_minutes=0)
+    lines: list[dict[str, object]] = []
+    moved = replace(config, data=(f"{config.data[0]}/../photographs",))
+    train(moved, tmp_path, max_minutes=0, report=lines.append)
+    assert lines == []
+    faster = replace(config, learner=replace(config.learner, learning_rate=0.5))
+    train(faster, tmp_path, max_minutes=0, report=lines.append)
+    assert lines == [{"step": 2, "changed": ["learner.learning_rate: 0.001 -> 0.5"]}]
+    assert to_text(lines[0], 12) == "step 2: goes on with other settings: learner.learning_rate: 0.001 -> 0.5"
+
+
+def test_a_model_tells_what_it_began_with_and_no_ones_paths(config: TrainConfig, whole: Path, tmp_path: Path) -> None:
+    begun = replace(config, init=str(whole / "model.safetensors"))
+    train(begun, tmp_path, max_minutes=0)
+    train(begun, tmp_path, max_minutes=0)
+    told = checkpoints.load(tmp_path / "model.safetensors").provenance
+    first = {"file": "model.safetensors", "steps": 12, "data": ["photographs"], "seed": 0}
+    assert told == {"steps": 2, "data": ["photographs"], "seed": 0, "init": first}
+    for name in ("model", "resume"):
+        with safe_open(str(tmp_path / f"{name}.safetensors"), "pt") as stored:
+            assert str(whole.parent) not in str(stored.metadata())
+
+
 def test_a_damaged_checkpoint_is_named(config: TrainConfig, tmp_path: Path) -> None:
     (tmp_path / "resume.safetensors").write_bytes(b"damaged")
     with pytest.raises(InputError, match=r"resume\.safetensors: not a readable checkpoint"):
@@ -230,6 +256,7 @@ def test_a_run_of_minutes_ends_by_the_clock(config: TrainConfig, tmp_path: Path)
     learner = train(replace(config, steps=1, minutes=0.05), tmp_path)
     assert learner.step_count > 1
     assert (tmp_path / "model.safetensors").exists()
+    assert train(replace(config, steps=1, minutes=0.05), tmp_path).step_count == learner.step_count
 
 
 def test_batches_that_shared_memory_has_no_room_for_go_elsewhere() -> None:

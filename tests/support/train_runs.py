@@ -10,10 +10,10 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from vdeblur.training.config import TrainConfig
 from vdeblur.training.learner import LearnerConfig
 from vdeblur.training.scene import SceneConfig
 from vdeblur.training.supply import SupplyConfig
-from vdeblur.training.train import TrainConfig
 
 SCENE = SceneConfig(size=32, frames=3, things=1, planes=0, blur_px=(3, 6), identity=0, static=0, unsteady=0)
 TINY = TrainConfig(

@@ -101,7 +101,10 @@ class Learner:
         self, kind: str, model: dict[str, Any], config: LearnerConfig, device: torch.device, seed: int
     ) -> None:
         """A fresh network of this kind and these settings, the same for the same seed."""
-        self.kind, self.config, self.device, self.step_count = kind, config, device, 0
+        self.kind, self.config, self.device = kind, config, device
+        self.step_count, self.seconds = 0, 0.0
+        self.origin: dict[str, Any] = {}
+        """Name and provenance of the model that it began with."""
         torch.manual_seed(seed)
         self.network = build(kind, model).to(device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

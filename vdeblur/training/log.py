@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,21 @@ from ..quality import plots
 class TrainingLog:
     """log.jsonl and plot.svg in a run's folder."""
 
-    def __init__(self, folder: Path, step: int, pixels_per_step: int, flop_per_pixel: float) -> None:
-        """Goes on after `step`: what an interrupted run wrote beyond its checkpoint is done again, so it is dropped."""
+    def __init__(
+        self,
+        folder: Path,
+        step: int,
+        pixels_per_step: int,
+        flop_per_pixel: float,
+        report: Callable[[dict[str, Any]], None] = lambda line: None,
+    ) -> None:
+        """Goes on after `step`: what an interrupted run wrote beyond its checkpoint is done again, so it is dropped.
+
+        `report` is given each new line.
+        """
         self.folder, self._pixels_per_step, self._flop_per_pixel = folder, pixels_per_step, flop_per_pixel
-        self._file = folder / "log.jsonl"
+        self._file, self._report = folder / "log.jsonl", report
+        folder.mkdir(parents=True, exist_ok=True)
         self.lines = [line for line in read_lines(self._file) if line["step"] <= step]
         write_text(self._file, "".join(json.dumps(line) + "\n" for line in self.lines))
 
@@ -28,21 +40,32 @@ class TrainingLog:
         self.lines.append(line)
         with self._file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+        self._report(line)
+
+    def pace(self, step: int, loss: float, gain: float, steps: int, seconds: float) -> None:
+        """Add loss and gain in dB of the last `steps` steps, their pace, and all that the run has cost up to `step`."""
+        pixels = step * self._pixels_per_step
+        self.note(
+            {
+                "step": step,
+                "loss": round(loss, 4),
+                "gain": round(gain, 4),
+                "steps_per_s": round(steps / seconds, 2),
+                "pixels": pixels,
+                "flop": float(f"{pixels * self._flop_per_pixel:.4g}"),
+                "hours": round(self._hours + seconds / 3600, 4),
+            }
+        )
+
+    def validation(self, step: int, scores: dict[str, float]) -> None:
+        """Add a validation's scores, and draw the plot."""
+        self.note({"step": step, "validation": {name: round(score, 4) for name, score in scores.items()}})
+        self.plot()
 
     @property
-    def hours(self) -> float:
+    def _hours(self) -> float:
         """That the run's steps have taken so far."""
         return float(next((line["hours"] for line in reversed(self.lines) if "hours" in line), 0.0))
-
-    def spent(self, step: int, steps: int, seconds: float) -> dict[str, float]:
-        """What a line says of the pace of its last `steps` steps, and of all that the run has cost up to `step`."""
-        pixels = step * self._pixels_per_step
-        return {
-            "steps_per_s": round(steps / seconds, 2),
-            "pixels": pixels,
-            "flop": float(f"{pixels * self._flop_per_pixel:.4g}"),
-            "hours": round(self.hours + seconds / 3600, 4),
-        }
 
     def plot(self) -> None:
         """Draw loss and gains anew; nothing before the first hundred steps."""
@@ -65,6 +88,8 @@ def read_lines(file: Path) -> list[dict[str, Any]]:
 
 def to_text(line: dict[str, Any], steps: int, minutes: float = 0.0) -> str:
     """A line of the log for people; `steps` is what the run is to reach, or `minutes` if it has that length instead."""
+    if "changed" in line:
+        return f"step {line['step']}: goes on with other settings: {', '.join(line['changed'])}"
     if "validation" in line:
         gain, alone = line["validation"]["gain"], line["validation"]["gain_no_state"]
         return (

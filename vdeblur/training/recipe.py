@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from ..errors import UsageError, did_you_mean
 from ..models import MODELS
-from .train import TrainConfig
+from .config import TrainConfig
 
 
 def read_recipe(path: str | Path | None, **given: Any) -> TrainConfig:

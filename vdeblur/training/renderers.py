@@ -43,7 +43,7 @@ class Supplies(Protocol):
 
 
 class Batches(Protocol):
-    """Batches in the order of their indices: `Here` or `Renderers`."""
+    """Batches in the order of their indices: `LocalBatches` or `Renderers`."""
 
     def take(self, index: int) -> Batch:
         """The batch of an index."""
@@ -54,7 +54,7 @@ class Batches(Protocol):
         ...
 
 
-class Here:
+class LocalBatches:
     """Batches rendered on demand in the training process."""
 
     def __init__(self, supply: Supplies, count: int) -> None:

@@ -62,14 +62,17 @@ class LearnerConfig:
     """How fast it learns, and what."""
 
     learning_rate: float = 1e-3
+    """Of AdamW, before warm-up and cool-down."""
     muon_scale: float = 3.0
     """Learning rate of Muon over that of AdamW; see `make_optimisers`."""
     weight_decay: float = 1e-4
+    """Share of a weight, times the learning rate, that a step takes from it."""
     steady: float = 1.0
     """Weight of `unsteadiness` in the loss."""
     int8: bool = False
     """Round the weights as `vdeblur compress` will, so that the model loses less by it."""
     ema: float = 0.999
+    """Share of the average of the weights that a step keeps, 0..1; the average is what is validated and saved."""
     warm_up: int = 200
     """Steps until the full learning rate."""
 

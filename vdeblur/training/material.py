@@ -24,8 +24,6 @@ HELD_OUT = 20
 LONGEST_RUN = 120
 """Frames read of a video, from its beginning: 80 MB of 640x360."""
 
-"""(height, width, 3), RGB."""
-
 
 @dataclass(frozen=True, eq=False)
 class Material:

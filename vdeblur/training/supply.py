@@ -49,7 +49,9 @@ class SupplyConfig:
     crisp: float = 0.2
     """Sharpened by the camera, in the ground truth as well."""
     noise: float = 0.4
+    """With sensor noise, which the ground truth has not."""
     compressed: float = 0.3
+    """With blocks quantised as a codec does, before restoration only."""
 
 
 class Batch(NamedTuple):

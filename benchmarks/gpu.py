@@ -27,7 +27,7 @@ from vdeblur.backends.checkpoints import load
 from vdeblur.backends.flow import flow_between, half_luma
 from vdeblur.backends.folding import fold, unfold
 from vdeblur.backends.published import published
-from vdeblur.backends.pytorch import STATE_FROM, TorchRestorer
+from vdeblur.backends.pytorch import TorchRestorer
 from vdeblur.frames import Frame
 from vdeblur.jobs.moving import moving_frames
 from vdeblur.models import StreamNetwork
@@ -109,8 +109,9 @@ def on_device(
     seen = Encoded(centre, network.encode(centre.to(dtype)))
     state = network.restore(seen, seen, motion)[1] if dtype == torch.float32 else None
     aligned = network.align(seen, seen, motion, state)
+    rounded = len(aligned) - network.in_float32
     inputs = tuple(
-        x.to(dtype if place < STATE_FROM else x.dtype).contiguous(memory_format=torch.channels_last)
+        x.to(dtype if place < rounded else x.dtype).contiguous(memory_format=torch.channels_last)
         for place, x in enumerate(aligned)
     )
     ms = {

@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from support.networks import tiny
-from vdeblur.backends.aligning import aligner_of
+from vdeblur.backends.aligning import ALIGNERS, Recurrent
 from vdeblur.backends.flow import FlowPlanes
-from vdeblur.models import MODELS
 from vdeblur.recurrence import Encoded, Motion
 
 pytestmark = pytest.mark.arithmetic
@@ -32,10 +31,10 @@ def of_network(flow: FlowPlanes | None, size: tuple[int, int]) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("kind", ALIGNERS)
 def test_it_is_what_the_network_does(kind: str, size: tuple[int, int]) -> None:
     network = tiny(kind)
-    aligner = aligner_of(network.uses_motion, vars(network.config))
+    aligner = ALIGNERS[kind](vars(network.config))
     rng = np.random.default_rng(0)
     clip = rng.random((5, 1, 6, *size), np.float32)
     theirs: Any = None
@@ -69,7 +68,7 @@ def test_it_is_what_the_network_does(kind: str, size: tuple[int, int]) -> None:
 
 def test_without_motion_nothing_moves() -> None:
     """At the end of a scene, in a live stream, and where frames are too small for optical flow."""
-    aligner = aligner_of(True, {"hidden": 4, "carry": 1.0})
+    aligner = Recurrent(hidden=4, carry=1.0)
     rng = np.random.default_rng(1)
     centre, before = (
         Encoded(frame, (*rng.random((3, 1, 4, 4, 6), np.float32),))

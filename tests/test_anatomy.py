@@ -40,7 +40,7 @@ def test_the_graph_and_the_reach_are_true(kind: str) -> None:
     assert set(found.parts[-1].fed_by) >= {names[-2]} or len(found.parts[-1].fed_by) > 0
     for index, part in enumerate(found.parts):
         assert set(part.fed_by) <= set(names[:index])
-    assert found.is_recurrent == (kind == "convlstm")
+    assert found.is_recurrent == (kind != "cnn")
 
     # How far a change of one sample really goes, in samples of the half-scale planes.
     side = 8 * (2 * found.reach // 16 + 4)

@@ -8,27 +8,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from torch import Tensor
 
 from support.commands import run, run_without_torch
 from support.exported import exported, saved
+from support.fading import KIND, add_fading
 from support.in_memory import assert_streams_are_independent, picture, restored_by
 from support.networks import difference, tiny
 from support.shaken import luma_psnr, shaken_clip
 from support.videos import footage, packets
 from vdeblur.backends import choice, engines
+from vdeblur.backends.aligning import ALIGNERS
 from vdeblur.backends.graph_engine import GraphEngine
 from vdeblur.backends.graphs import PARTS, file_names, graph_file, load_graph
 from vdeblur.backends.network_restorer import NetworkRestorer
-from vdeblur.backends.pytorch import TorchRestorer
+from vdeblur.backends.pytorch import TorchEngine, TorchRestorer
 from vdeblur.errors import InputError, ModelError, OutputError, UsageError
 from vdeblur.frames import Layout
 from vdeblur.loading import ModelOptions, export_model, load_restorer, quantise_model
-from vdeblur.models import MODELS
 
 pytestmark = pytest.mark.arithmetic
 
 ENGINES = ["onnx", pytest.param("openvino", marks=pytest.mark.needs("openvino"))]
-KINDS = pytest.mark.parametrize("kind", MODELS)
+KINDS = pytest.mark.parametrize("kind", ALIGNERS)
 LEAST_DB_BELOW_THE_CHANGE = 12
 """How far int8's error stays below what the model changes, at least."""
 MOST_DB_LOST = 0.1
@@ -174,6 +177,37 @@ def test_an_export_is_whole_or_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="already exported"):
         export_model(str(exported("cnn")), tmp_path / "again")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cnn.safetensors", "file", "taken"]
+
+
+def test_a_kind_without_an_aligner_runs_on_torch_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That it uses motion does not make it a ConvLSTM."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    add_fading(monkeypatch)
+    model = str(saved(KIND, tmp_path))
+    with pytest.raises(UsageError, match="fading runs on torch only; choose the engine torch"):
+        export_model(model, tmp_path / "graphs")
+    with pytest.raises(UsageError, match="fading runs on torch only; choose the engine torch"):
+        load_restorer(ModelOptions(model, "cpu", engine="onnx"))
+    assert [path.name for path in tmp_path.iterdir()] == ["fading.safetensors"]
+    frames = [picture(i, (83, 45)) for i in range(4)]
+    restored = restored_by(load_restorer(ModelOptions(model, "cpu", "fp32", engine="torch")), frames)
+    assert difference(restored, frames) > 20
+    with pytest.raises(ModelError, match=r"unknown kind 'fading' \(known: .*\); export it again"):
+        load_restorer(str(altered(tmp_path / "graphs", kind=KIND)))
+
+
+def test_a_network_says_which_inputs_stay_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = tiny("cnn")
+    seen: list[torch.dtype] = []
+
+    def compute(*aligned: Tensor) -> tuple[Tensor, ...]:
+        seen.extend(x.dtype for x in aligned)
+        return aligned
+
+    monkeypatch.setattr(network, "compute", compute)
+    monkeypatch.setattr(network, "in_float32", 3)
+    TorchEngine(network, "cpu", "bf16").compute([torch.zeros(1, 1, 4, 4)] * 8)
+    assert seen == [torch.bfloat16] * 5 + [torch.float32] * 3
 
 
 def test_auto_is_what_bench_found_to_be_the_fastest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

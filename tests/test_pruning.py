@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from support.commands import run
-from support.networks import CONFIGS, tiny
+from support.networks import CONFIGS, TINY, tiny
 from support.train_runs import write_pictures
 from vdeblur.backends.checkpoints import Checkpoint, load, save
 from vdeblur.errors import UsageError
@@ -20,7 +20,7 @@ KINDS = pytest.mark.parametrize("kind", MODELS)
 
 def wide(kind: str) -> Checkpoint:
     """A network with 16 channels everywhere, random in all places."""
-    config = dict.fromkeys(CONFIGS[kind], 16)
+    config = dict.fromkeys(CONFIGS.get(kind, TINY), 16)
     torch.manual_seed(1)
     network = build(kind, config)
     tensors = {name: torch.randn_like(value) * 0.2 for name, value in network.state_dict().items()}

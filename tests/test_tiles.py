@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from support.commands import environment_of_tests
+from support.fading import KIND, add_fading
 from support.in_memory import picture, restored_by
 from support.networks import CONFIGS, TINY, awakened, difference, tiny
 from support.shaken import shaken_clip
@@ -134,10 +135,15 @@ def test_free_memory_is_a_plausible_number() -> None:
     assert 1 << 26 < memory.free_bytes("cpu") < 1 << 46
 
 
-def test_a_gpu_too_small_for_any_tile_continues_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The state goes along. (The processor stands in for the GPU: only its failure is made up.)"""
+@pytest.mark.parametrize("kind", ["convlstm", KIND])
+def test_a_gpu_too_small_for_any_tile_continues_on_the_cpu(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state goes along, to a network that aligns in NumPy on a CPU and to one that aligns in torch.
+
+    (The processor stands in for the GPU: only its failure is made up.)
+    """
     said: list[str] = []
-    network = tiny("convlstm", residual=0.3)
+    add_fading(monkeypatch)
+    network = tiny(kind, residual=0.3)
     frames, _ = shaken_clip(0, 6)  # no noise, which a GPU warps a little differently
     expected = restored_by(TorchRestorer("whole", network, "cpu", "bf16", tile=0), frames)
     restorer = TorchRestorer("small", network, "cpu", "bf16", tile=64, on_retreat=said.append)
@@ -145,7 +151,7 @@ def test_a_gpu_too_small_for_any_tile_continues_on_the_cpu(monkeypatch: pytest.M
     compute, calls = network.compute, iter(range(100))
 
     def short_of_memory(*aligned: Tensor) -> tuple[Tensor, ...]:
-        if next(calls) == 3:
+        if next(calls) == 9:  # in the third frame, which comes with a state
             raise torch.OutOfMemoryError("CUDA out of memory")
         return compute(*aligned)
 

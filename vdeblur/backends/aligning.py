@@ -7,7 +7,7 @@ not part of the exported graphs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -29,6 +29,9 @@ UNUSED: Any = None
 class Aligner(Protocol):
     """`align` and `remember` of one kind of network."""
 
+    reads: int
+    """How many of a frame's features, the last ones, `align` and `remember` read; the others they only pass on."""
+
     def align(
         self, centre: Encoded[Array], future: Encoded[Array] | None, motion: Motion[FlowPlanes | None], state: Any
     ) -> tuple[Array, ...]:
@@ -46,6 +49,8 @@ class Aligner(Protocol):
 class Single:
     """The per-frame network: only the centre."""
 
+    reads = 0
+
     def align(
         self, centre: Encoded[Array], future: Encoded[Array] | None, motion: Motion[FlowPlanes | None], state: None
     ) -> tuple[Array, ...]:
@@ -58,6 +63,8 @@ class Single:
 
 class Recurrent:
     """The ConvLSTM: warps the restored past frame, the future frame, the features of both, h and c."""
+
+    reads = 1
 
     def __init__(self, hidden: int, carry: float) -> None:
         """`hidden` channels each of h and c; `carry` is as in `ConvLSTMConfig`."""
@@ -103,9 +110,11 @@ class Recurrent:
         return RecurrentState(carry * h, carry * c, centre.features[-1], restored)
 
 
-def aligner_of(uses_motion: bool, config: Mapping[str, Any]) -> Aligner:
-    """The aligner of a network with this configuration; networks that use motion are recurrent."""
-    return Recurrent(config["hidden"], config["carry"]) if uses_motion else Single()
+ALIGNERS: dict[str, Callable[[Mapping[str, Any]], Aligner]] = {
+    "convlstm": lambda config: Recurrent(config["hidden"], config["carry"]),
+    "cnn": lambda config: Single(),
+}
+"""Kind of network -> its aligner, from its configuration. Kinds that are missing here run on torch only."""
 
 
 def _unfolded(frame: Samples) -> Samples:

@@ -18,6 +18,7 @@ from ..errors import UsageError
 from ..files import new_folder
 from ..models import CELL, StreamNetwork
 from ..version import __version__
+from .aligning import ALIGNERS
 from .checkpoints import Checkpoint
 from .graphs import COMPUTE, ENCODE, Graph, graph_file, hashes_of, save_manifest
 
@@ -42,8 +43,11 @@ def export(checkpoint: Checkpoint, folder: str | Path, *, name: str, weights_sha
 
     `name` is the name of the model, `weights_sha256` the hash of the checkpoint's file.
 
-    Raises OutputError if the folder exists, and UsageError if the exporter is not installed.
+    Raises OutputError if the folder exists, and UsageError if the exporter is not installed or if this kind of network
+    has no aligner.
     """
+    if checkpoint.kind not in ALIGNERS:
+        raise UsageError(f"{name}: a model of kind {checkpoint.kind} runs on torch only; choose the engine torch")
     folder, network = Path(folder), checkpoint.network()
     for package in ("onnx", "onnxscript"):
         if find_spec(package) is None:

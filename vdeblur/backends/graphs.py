@@ -17,7 +17,7 @@ from typing import Any
 
 from ..errors import InputError, ModelError
 from ..files import file_sha256, write_json
-from .aligning import Aligner, aligner_of
+from .aligning import ALIGNERS, Aligner
 from .memory import features_of
 
 FORMAT = "vdeblur-graph/2"
@@ -37,7 +37,7 @@ class Graph:
     name: str
     """Of the exported model."""
     kind: str
-    """A key of `vdeblur.models.MODELS`."""
+    """A key of `aligning.ALIGNERS`."""
     config: dict[str, Any]
     """Fields of the configuration of that kind."""
     precision: str
@@ -60,7 +60,7 @@ class Graph:
 
     def aligner(self) -> Aligner:
         """The aligner for the inputs of the graphs."""
-        return aligner_of(self.uses_motion, self.config)
+        return ALIGNERS[self.kind](self.config)
 
     @property
     def sha256(self) -> str:
@@ -119,6 +119,8 @@ def load_graph(folder: str | Path, sha256: str | None = None) -> Graph:
         actual = hashes_of(folder, graph.precision)
     except (KeyError, InputError) as error:
         raise ModelError(f"{folder}: is incomplete ({error}); {again}") from error
+    if graph.kind not in ALIGNERS:
+        raise ModelError(f"{folder}: is of the unknown kind {graph.kind!r} (known: {', '.join(ALIGNERS)}); {again}")
     for name, found in actual.items():
         if found != graph.graphs_sha256.get(name):
             raise ModelError(f"{folder / name}: has been altered (its SHA-256 differs); {again}")

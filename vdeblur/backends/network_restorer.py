@@ -197,13 +197,17 @@ class NetworkRestorer:
         """The state on the engine's current device: meanwhile, another stream may have moved it to the CPU."""
         if state is None or state.device == self.device:
             return state
-        fetch = self.engine.fetch
-        views = tuple(view if view is None else type(view)(*map(fetch, view)) for view in state.views)
-        centre = state.centre._replace(folded=fetch(state.centre.folded), views={})
+
+        def moved(part: Any) -> Any:  # a state is None, an array, or a named tuple of arrays
+            if isinstance(part, tuple):
+                return type(part)(*map(moved, part))
+            return None if part is None else self.engine.load(self.engine.fetch(part))
+
+        centre = state.centre._replace(folded=moved(state.centre.folded), views={})
         future = centre
         if state.future is not state.centre:
-            future = state.future._replace(folded=fetch(state.future.folded), views={})
-        return StreamState(views, centre, future, self.device)
+            future = state.future._replace(folded=moved(state.future.folded), views={})
+        return StreamState(tuple(map(moved, state.views)), centre, future, self.device)
 
 
 def _cells(frame: Array) -> tuple[int, int]:

@@ -11,11 +11,9 @@ import torch
 from torch import Tensor
 
 from ..errors import DeviceError, UsageError
-from ..models import StreamNetwork
-from ..models.cnn import CNN
-from ..models.convlstm import ConvLSTM
+from ..models import StreamNetwork, kind_of
 from ..recurrence import Encoded, Motion
-from .aligning import aligner_of
+from .aligning import ALIGNERS, Aligner
 from .flow import FlowPlanes
 from .folding import Samples
 from .memory import features_of
@@ -23,13 +21,6 @@ from .network_restorer import NetworkRestorer
 from .tiles import Array
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-ALIGNED_IN_NUMPY = (ConvLSTM, CNN)
-"""Networks whose `align` and `remember` `backends.aligning` implements too."""
-STATE_FROM = 6
-"""Index of the first input of `compute` that stays in float32: h, then c."""
-WARPED_FROM = 2
-"""Index of the first of a frame's features that are warped."""
 
 
 class TorchEngine:
@@ -44,7 +35,8 @@ class TorchEngine:
         self.uses_motion, self.reach = network.uses_motion, network.reach
         config = asdict(network.config)
         self.features = features_of(config)
-        self._aligner = aligner_of(network.uses_motion, config) if type(network) in ALIGNED_IN_NUMPY else None
+        aligner = ALIGNERS.get(kind_of(network) or "")
+        self._aligner = aligner(config) if aligner else None
         self._move(choose_device(device), precision)
 
     def _move(self, device: str, precision: str) -> None:
@@ -59,25 +51,27 @@ class TorchEngine:
         return folded if self._in_numpy else torch.from_numpy(folded).to(self._device)
 
     @property
-    def _in_numpy(self) -> bool:
-        return self.device == "cpu" and self._aligner is not None
+    def _in_numpy(self) -> Aligner | None:
+        """The aligner, where alignment runs in NumPy."""
+        return self._aligner if self.device == "cpu" else None
 
     @torch.inference_mode()
     def encode(self, frames: Sequence[Array]) -> Sequence[Array]:
         """See `StreamNetwork.encode`."""
         (frame,) = map(self._input, frames)
         features = tuple(self._network.encode(frame))
-        if not self._in_numpy:
+        if not (aligner := self._in_numpy):
             return features
-        return *features[:WARPED_FROM], *map(self.fetch, features[WARPED_FROM:])
+        passed_on = len(features) - aligner.reads
+        return *features[:passed_on], *map(self.fetch, features[passed_on:])
 
     @torch.inference_mode()
     def align(
         self, centre: Encoded[Array], future: Encoded[Array] | None, motion: Motion[FlowPlanes | None], state: Any
     ) -> Sequence[Array]:
         """See `StreamNetwork.align`."""
-        if self.device == "cpu" and self._aligner is not None:
-            return self._aligner.align(centre, future, motion, state)
+        if aligner := self._in_numpy:
+            return aligner.align(centre, future, motion, state)
         height, width = centre.frame.shape[-2:]
         flows = Motion(*(self._flow(flow, height, width) for flow in motion)) if self.uses_motion else None
         return self._network.align(centre, future, flows, state)
@@ -85,15 +79,16 @@ class TorchEngine:
     @torch.inference_mode()
     def compute(self, aligned: Sequence[Array]) -> Sequence[Array]:
         """See `StreamNetwork.compute`."""
-        inputs = [self._input(x, keep=place >= STATE_FROM) for place, x in enumerate(aligned)]
+        rounded = len(aligned) - self._network.in_float32
+        inputs = [self._input(x, keep=place >= rounded) for place, x in enumerate(aligned)]
         computed = self._network.compute(*inputs)
         return tuple(map(self.fetch, computed)) if self._in_numpy else computed
 
     @torch.inference_mode()
     def remember(self, centre: Encoded[Array], computed: Sequence[Array]) -> Any:
         """See `StreamNetwork.remember`."""
-        if self.device == "cpu" and self._aligner is not None:
-            return self._aligner.remember(centre, computed)
+        if aligner := self._in_numpy:
+            return aligner.remember(centre, computed)
         return self._network.remember(centre, tuple(computed))
 
     def _input(self, x: Array, keep: bool = False) -> Tensor:

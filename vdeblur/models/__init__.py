@@ -10,7 +10,7 @@ from .convlstm import ConvLSTM, ConvLSTMConfig
 from .ladder import CELL, LadderConfig
 from .network import StreamNetwork
 
-__all__ = ["CELL", "MODELS", "StreamNetwork", "build"]
+__all__ = ["CELL", "MODELS", "StreamNetwork", "build", "kind_of"]
 
 MODELS: dict[str, tuple[Callable[[Any], StreamNetwork], Callable[..., LadderConfig]]] = {
     "convlstm": (ConvLSTM, ConvLSTMConfig),
@@ -23,3 +23,8 @@ def build(kind: str, config: dict[str, Any]) -> StreamNetwork:
     """An untrained network. Raises KeyError for an unknown kind and TypeError for an unknown setting."""
     network, config_type = MODELS[kind]
     return network(config_type(**config))
+
+
+def kind_of(network: StreamNetwork) -> str | None:
+    """The key of MODELS for a network; None for one that is not among them."""
+    return next((kind for kind, (made, _) in MODELS.items() if made is type(network)), None)

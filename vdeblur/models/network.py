@@ -24,6 +24,8 @@ class StreamNetwork(nn.Module, ABC):
     future: ClassVar[int]
     uses_motion: ClassVar[bool]
     """Whether `align` needs optical flow."""
+    in_float32: ClassVar[int] = 0
+    """How many inputs of `compute`, the last ones, stay in float32 at every precision."""
     config: LadderConfig
     encoder: Encoder
     decoder: Decoder
@@ -55,7 +57,10 @@ class StreamNetwork(nn.Module, ABC):
 
     @abstractmethod
     def remember(self, centre: Encoded[Tensor], computed: tuple[Tensor, ...]) -> Any:
-        """The state for the next frame, from the centre and the outputs of `compute`."""
+        """The state for the next frame, from the centre and the outputs of `compute`.
+
+        None, a tensor, or a named tuple of tensors.
+        """
 
     def restore(
         self,

@@ -347,3 +347,18 @@ def test_past_and_future_both_count() -> None:
             )
         ]
     assert all(not close(a, b) for a, b in pairwise(results))
+
+
+@KINDS
+def test_a_scene_begins_as_if_its_first_frame_had_been_held(kind: str) -> None:
+    """The state that the first frame finds is the one that it leaves, which goes for streams and clips alike."""
+    network, clip = tiny(kind), clip_of(1)
+    held = clip.expand(-1, 2, -1, -1, -1)
+    with torch.inference_mode():
+        bare = network.encoded(clip[:, 0])
+        computed = network.compute(*network.align(bare, None, None, None))
+        second, _ = network.restore(bare, None, None, network.remember(bare, computed))
+        assert close(network(clip)[0][:, 0], second)
+        assert network.settles == (kind == "convlstm") == (not close(second, computed[0]))
+        first, again = network(held)[0].unbind(1)
+    assert float((again - first).abs().mean()) <= float((second - computed[0]).abs().mean())

@@ -94,6 +94,10 @@ def test_views_are_the_mean_by_hand_along_a_stream(kind: str) -> None:
         for place, view in enumerate(views):
             here, *after = [Encoded(x, tuple(engine.encode([x]))) for x in (turn(y, view) for y in seen[i : i + 2])]
             ahead = after[0] if after else None
+            if i == 0 and engine.settles:
+                states[place] = engine.remember(
+                    here, engine.compute(engine.align(here, None, Motion(None, None), None))
+                )
             motion = Motion(*(None if flow is None else turn_flow(flow, view) for flow in flows))
             computed = engine.compute(engine.align(here, ahead, motion, states[place]))
             states[place] = engine.remember(here, computed)

@@ -31,6 +31,8 @@ class Aligner(Protocol):
 
     reads: int
     """How many of a frame's features, the last ones, `align` and `remember` read; the others they only pass on."""
+    settles: bool
+    """See `StreamNetwork.settles`."""
 
     def align(
         self, centre: Encoded[Array], future: Encoded[Array] | None, motion: Motion[FlowPlanes | None], state: Any
@@ -50,6 +52,7 @@ class Single:
     """The per-frame network: only the centre."""
 
     reads = 0
+    settles = False
 
     def align(
         self, centre: Encoded[Array], future: Encoded[Array] | None, motion: Motion[FlowPlanes | None], state: None
@@ -65,6 +68,7 @@ class Recurrent:
     """The ConvLSTM: warps the restored past frame, the future frame, the features of both, h and c."""
 
     reads = 1
+    settles = True
 
     def __init__(self, hidden: int, carry: float) -> None:
         """`hidden` channels each of h and c; `carry` is as in `ConvLSTMConfig`."""

@@ -26,6 +26,8 @@ class Engine(Protocol):
     future: int
     uses_motion: bool
     """Whether `align` needs optical flow."""
+    settles: bool
+    """Whether a scene's first frame is restored once beforehand, for the state; see `StreamNetwork.begin`."""
     reach: tuple[int, int]
     """Radius, in cells, of the receptive fields of `encode` and of `compute`."""
     features: float

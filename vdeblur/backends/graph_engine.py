@@ -31,7 +31,7 @@ class GraphEngine:
         self.sessions = {part: open_session(engine, Path(folder), self.graph, part, precision) for part in PARTS}
         self.precision = self.sessions[COMPUTE].precision
         aligner = self.graph.aligner()
-        self.align, self.remember = aligner.align, aligner.remember
+        self.align, self.remember, self.settles = aligner.align, aligner.remember, aligner.settles
 
     def load(self, folded: Samples) -> Samples:
         """Unchanged."""

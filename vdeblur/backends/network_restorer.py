@@ -140,12 +140,26 @@ class NetworkRestorer:
     ) -> tuple[Samples, Any]:
         """The residual of a view, turned back, and its next state."""
         moved = Motion(*(None if flow is None else turn_flow(flow, symmetry) for flow in motion))
+        if state is None and self.engine.settles:
+            state = self._step(centre, None, Motion(None, None), None, tile)[1]
+        residual, after = self._step(centre, None if future is centre else future, moved, state, tile)
+        return undo(residual, symmetry), after
+
+    def _step(
+        self,
+        centre: Encoded[Array],
+        future: Encoded[Array] | None,
+        motion: Motion[FlowPlanes | None],
+        state: Any,
+        tile: int,
+    ) -> tuple[Samples, Any]:
+        """The residual and the next state."""
         with stage("align"):
-            aligned = self.engine.align(centre, None if future is centre else future, moved, state)
+            aligned = self.engine.align(centre, future, motion, state)
         with stage("network"):
             computed = in_tiles(self.engine.compute, aligned, _cells(centre.frame), tile, self.engine.reach[1])
             residual = self.engine.fetch(computed[0])
-        return undo(residual, symmetry), self.engine.remember(centre, computed)
+        return residual, self.engine.remember(centre, computed)
 
     def _encoded(self, frame: FoldedFrame, symmetry: int, tile: int) -> Encoded[Array]:
         """A frame in this view, encoded once for all windows that contain it."""

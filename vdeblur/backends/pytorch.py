@@ -32,7 +32,7 @@ class TorchEngine:
         """Raises DeviceError for an unavailable device and UsageError for an unsupported precision."""
         self._network = network.eval().requires_grad_(False)
         self.past, self.future = network.past, network.future
-        self.uses_motion, self.reach = network.uses_motion, network.reach
+        self.uses_motion, self.reach, self.settles = network.uses_motion, network.reach, network.settles
         config = asdict(network.config)
         self.features = features_of(config)
         aligner = ALIGNERS.get(kind_of(network) or "")

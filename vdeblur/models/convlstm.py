@@ -117,6 +117,7 @@ class ConvLSTM(StreamNetwork):
     past = 1
     future = 1
     uses_motion = True
+    settles = True
     in_float32 = 2  # h and c
 
     def __init__(self, config: ConvLSTMConfig) -> None:

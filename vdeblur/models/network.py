@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from ..recurrence import Encoded, Motion
@@ -24,6 +25,8 @@ class StreamNetwork(nn.Module, ABC):
     future: ClassVar[int]
     uses_motion: ClassVar[bool]
     """Whether `align` needs optical flow."""
+    settles: ClassVar[bool] = False
+    """Whether a scene begins with the state that its first frame leaves, as if it had been held; see `begin`."""
     in_float32: ClassVar[int] = 0
     """How many inputs of `compute`, the last ones, stay in float32 at every precision."""
     config: LadderConfig
@@ -69,9 +72,21 @@ class StreamNetwork(nn.Module, ABC):
         motion: Motion[Tensor] | None = None,
         state: Any = None,
     ) -> tuple[Tensor, Any]:
-        """One frame -> its residual (n, 6, h, w) and the next state."""
+        """One frame -> its residual (n, 6, h, w) and the next state; without a state it begins a scene."""
+        state = self.begin(centre) if state is None else state
         computed = self.compute(*self.align(centre, future, motion, state))
         return computed[0], self.remember(centre, computed)
+
+    def begin(self, centre: Encoded[Tensor]) -> Any:
+        """The state before the first frame of a scene; no gradient flows through it.
+
+        From nothing a network restores the first frame more boldly than the next ones: it does harm more often, and
+        where the picture stands still it is seen to jump.
+        """
+        if not self.settles:
+            return None
+        with torch.no_grad():
+            return self.remember(centre, self.compute(*self.align(centre, None, None, None)))
 
     def encoded(self, frame: Tensor) -> Encoded[Tensor]:
         """A frame (n, 6, h, w) with its features."""

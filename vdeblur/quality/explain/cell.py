@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ class CellAtWork:
     means: dict[str, float]
     """Of the maps."""
     carried: float
-    """Mean |c| from the frame before; 0 after a reset."""
+    """Mean |c| from the frame before; 0 at the start of a scene, whose state is its own."""
     half_life: float
     """Half-life of the cell state in frames, at the median of the forget gate."""
     saturated: dict[str, float]
@@ -51,11 +51,12 @@ def watched(network: StreamNetwork) -> Iterator[list[Tensor]]:
         handle.remove()
 
 
-def at_work(network: StreamNetwork, aligned: tuple[Tensor, ...], x: Tensor) -> CellAtWork | None:
+def at_work(network: StreamNetwork, aligned: tuple[Tensor, ...], x: Tensor, is_scene_start: bool) -> CellAtWork | None:
     """The activity of the cell in a step on `aligned` with input x; None for a network without a cell."""
     if not isinstance(network, ConvLSTM) or not isinstance(aligned, Aligned):
         return None
-    return _summary(*network.cell.gates(x, aligned.h, aligned.c), aligned.c, network.cell.retention)
+    found = _summary(*network.cell.gates(x, aligned.h, aligned.c), aligned.c, network.cell.retention)
+    return replace(found, carried=0.0) if is_scene_start else found
 
 
 def _summary(i: Tensor, f: Tensor, o: Tensor, g: Tensor, before: Tensor, retention: float) -> CellAtWork:

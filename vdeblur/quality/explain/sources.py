@@ -2,7 +2,7 @@
 
 A removed source is replaced by what the network gets at the start of a scene: a neighbouring frame by the centre
 itself, without motion, and the carried state by zeros. Without any other source, the residual is that for the frame
-alone.
+alone. What the first frame of a scene finds as a state is its own (`StreamNetwork.begin`), and counts as the frame.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ THIS, BEFORE, AFTER, STATE = SOURCES = ("this frame", "frame before", "frame aft
 
 
 class NetworkStream:
-    """A network on one stream of frames. Only `advance` changes the state."""
+    """A network on one stream of frames. `align` begins a scene, `advance` changes the state."""
 
     def __init__(self, network: StreamNetwork) -> None:
         self.network = network
@@ -33,11 +33,13 @@ class NetworkStream:
         self, centre: Encoded[Tensor], future: Encoded[Tensor] | None, motion: Motion[Tensor], is_scene_start: bool
     ) -> tuple[Tensor, ...]:
         """The inputs of the network for the centre; see `StreamNetwork.align`."""
-        return self.network.align(centre, future, motion, None if is_scene_start else self.state)
+        if is_scene_start or self.state is None:
+            self.state = self.network.begin(centre)
+        return self.network.align(centre, future, motion, self.state)
 
-    def alone(self, centre: Encoded[Tensor]) -> tuple[Tensor, ...]:
+    def alone(self, centre: Encoded[Tensor], is_scene_start: bool) -> tuple[Tensor, ...]:
         """The inputs with only the centre."""
-        return self.network.align(centre, None, None, None)
+        return self.network.align(centre, None, None, self.network.begin(centre) if is_scene_start else None)
 
     def answer(self, aligned: tuple[Tensor, ...]) -> Tensor:
         """The residual (n, 6, h, w), float32."""

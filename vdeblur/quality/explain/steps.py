@@ -95,14 +95,14 @@ class NetworkSteps:
         others = present(aligned, is_start, after is not None)
         found = None
         if with_sources:
-            alone = stream.alone(centre)
+            alone = stream.alone(centre, is_start)
             found = attribute(lambda kept: stream.answer(only(aligned, alone, kept)), others, residual)
             self._last = aligned, alone, others, found
         width, height = window.centre.size
         deviation = certainty.spread(residuals)[:height, :width] if len(residuals) > 1 else None
         change = certainty.luma(residual).cpu().numpy()[:height, :width]
         field = velocity(motion, past is not now, future is not now)
-        cell = at_work(self._network, aligned, inputs[0]) if inputs else None
+        cell = at_work(self._network, aligned, inputs[0], is_start) if inputs else None
         return Step(window, restored, False, change, field, found, cell, deviation)
 
     def check(self) -> Check | None:

@@ -186,3 +186,13 @@ def test_a_folder_serves_one_server_and_a_model_must_be_known(tmp_path: Path) ->
     unknown = run("serve", "-m", "fats", "--folder", tmp_path)
     assert unknown.exit_code == 3
     assert 'did you mean "fast"' in unknown.stderr
+
+
+def test_a_folder_with_files_of_others_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "holiday").mkdir()
+    (tmp_path / "holiday" / "film.mp4").write_text("mine")
+    result = run("serve", "--port", "0", "-m", "unsharp", "--folder", tmp_path)
+    assert result.exit_code == 5
+    (line,) = result.stderr.splitlines()
+    assert "choose an empty folder" in line
+    assert [path.name for path in tmp_path.rglob("*")] == ["holiday", "film.mp4"]

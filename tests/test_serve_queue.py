@@ -26,6 +26,8 @@ from support.serving import ask, finished, job_when, jobs_of, private_temporarie
 from support.videos import count_frames, footage, sound_only
 from vdeblur.loading import ModelOptions
 from vdeblur.serve.archive import unique_names
+from vdeblur.serve.choices import Settings
+from vdeblur.serve.job import UNWANTED, ServedJob, new_id
 from vdeblur.serve.options import ServeOptions
 from vdeblur.serve.server import running
 
@@ -368,7 +370,10 @@ def test_the_queue_survives_a_restart_in_the_middle(clip: Path, long: bytes, tmp
     finally:
         process.kill()
         process.communicate()
-    (tmp_path / "a-folder-of-an-upload-that-was-killed").mkdir()
+    half = ServedJob(new_id(), tmp_path, "an upload that was killed", Settings("nlm"))
+    half.folder = tmp_path / half.id
+    half.make_folder()
+    half.input.write_bytes(b"x")
 
     async def look(session: Any, url: str) -> None:
         jobs = await jobs_of(session, url)
@@ -382,7 +387,7 @@ def test_the_queue_survives_a_restart_in_the_middle(clip: Path, long: bytes, tmp
         await ask(session, "PATCH", f"{url}/api/jobs/{ids[1]}", json={"model": "unsharp"})  # for the test's time
         for job_id in ids:
             assert (await finished(session, url, job_id))["status"] == "done"
-        assert not (tmp_path / "a-folder-of-an-upload-that-was-killed").exists()
+        assert not half.folder.exists()
 
     served(look, folder=tmp_path)
 
@@ -394,14 +399,46 @@ def test_an_unreadable_queue_file_loses_no_videos(clip: Path, tmp_path: Path, ca
 
     served(work, folder=tmp_path)
     (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
-    (tmp_path / "queue.json").write_text("{")
+    stored = (tmp_path / "queue.json").read_text()
+    damaged = ("{", "null", stored.replace(folder.name, "../" + folder.name))
 
     async def look(session: Any, url: str) -> None:
         assert await jobs_of(session, url) == []
-        assert (folder / "output.mp4").is_file()
 
-    served(look, folder=tmp_path)
-    assert "cannot be read" in caplog.text
+    for text in damaged:
+        (tmp_path / "queue.json").write_text(text)
+        caplog.clear()
+        for _ in range(3):
+            served(look, folder=tmp_path)
+        (said,) = caplog.messages
+        assert "cannot be read" in said
+        assert (folder / "output.mp4").is_file()
+    kept = [tmp_path / f"queue.unreadable{number}.json" for number in ("", " (2)", " (3)")]
+    assert [path.read_text() for path in kept] == list(damaged)
+    (tmp_path / "queue.json").write_text(stored)  # put right by hand
+
+    async def again(session: Any, url: str) -> None:
+        assert [job["status"] for job in await jobs_of(session, url)] == ["done"]
+
+    served(again, folder=tmp_path)
+
+
+@pytest.mark.parametrize("queue", [None, "{", '{"is_paused": false, "jobs": []}'])
+def test_what_a_server_did_not_make_is_never_deleted(tmp_path: Path, queue: str | None) -> None:
+    """Folders of 0.1.0 too, which served any folder."""
+    names = ("holiday/film.mp4", f"{new_id()}/film.mp4", f"{new_id()}/input", f"holiday/{UNWANTED}")
+    for path in (tmp_path / "in-use", *(tmp_path / name for name in names)):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    if queue is not None:
+        (tmp_path / "queue.json").write_text(queue)
+
+    async def look(session: Any, url: str) -> None:
+        assert await jobs_of(session, url) == []
+
+    for _ in range(2):
+        served(look, folder=tmp_path)
+    assert {(tmp_path / name).read_text() for name in names} == {"mine"}
 
 
 def test_the_folder_is_private(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,7 @@ def test_a_frame_is_shown_before_and_after_in_advance(clip: Path) -> None:
     served(work)
 
 
-def test_a_frame_is_explained_on_a_page_that_runs_apart(clip: Path) -> None:
+def test_a_frame_is_explained_on_a_page_that_runs_apart(clip: Path, tmp_path: Path) -> None:
     async def work(session: Any, url: str) -> None:
         await ask(session, "PUT", f"{url}/api/queue", json={"is_paused": True})
         _, job = await upload(session, url, clip.read_bytes(), "a%3Cb%3E.mp4", model="fast")
@@ -142,8 +143,40 @@ def test_a_frame_is_explained_on_a_page_that_runs_apart(clip: Path) -> None:
         assert tempfile.gettempdir() not in text
         assert policy.startswith("sandbox allow-scripts; default-src 'none'")
         assert (await ask(session, "GET", f"{url}/api/jobs/{job['id']}/explain?at=9"))[0] == 422
+        assert await ask(session, "GET", f"{page}&prepare&strength=0.3") == (200, {})  # shows what the network does
+        assert len([*(tmp_path / job["id"]).glob("*.html")]) == 1
 
-    served(work)
+    served(work, folder=tmp_path)
+
+
+def test_frames_and_explanations_do_not_fill_the_disk(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @dataclass
+    class Page:
+        input: str = ""
+
+        def write_page(self, path: Path) -> None:
+            path.write_text(self.input)
+
+    monkeypatch.setattr("vdeblur.quality.explain.explain", lambda *_: Page())
+    monkeypatch.setattr("vdeblur.serve.restoring.KEPT_FRAMES", 4)
+
+    async def work(session: Any, url: str) -> None:
+        await ask(session, "PUT", f"{url}/api/queue", json={"is_paused": True})
+        _, job = await upload(session, url, clip.read_bytes())
+        job = await job_when(session, url, job["id"], lambda job: job["poster"] is not None)
+        home, poster = f"{url}/api/jobs/{job['id']}", {path.name for path in (tmp_path / job["id"]).glob("frame-*")}
+        asked = [f"explain?at=0.{moment:03}" for moment in range(12)]
+        asked += [f"frame/before?at=0.{moment:03}" for moment in range(12)]
+        asked += [f"frame/after?strength=0.{share:03}" for share in range(12)]  # of the poster's moment
+        for one in asked:
+            assert await status(session, "GET", f"{home}/{one}") == 200
+            made = {path.name for path in (tmp_path / job["id"]).iterdir()} - {"input"}
+            assert len(made - poster) <= 4
+            assert poster <= made
+
+    served(work, folder=tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["text", "sound", "empty"])
@@ -251,15 +284,32 @@ def test_uploads_and_jobs_are_bounded(clip: Path) -> None:
     served(work, max_upload_bytes=100_000, max_jobs=2)
 
 
-def test_old_jobs_are_deleted(clip: Path) -> None:
+def test_old_jobs_are_deleted_though_nobody_looks(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vdeblur.serve.queue.REMOVE_SECONDS", 0.1)
+
     async def work(session: Any, url: str) -> None:
         _, job = await upload(session, url, clip.read_bytes())
-        await job_when(session, url, job["id"], lambda job: job["status"] == "done" or "error" in job)
         async with asyncio.timeout(30):
+            while (tmp_path / job["id"]).exists():
+                await asyncio.sleep(0.03)
+        assert await jobs_of(session, url) == []
+
+    served(work, folder=tmp_path, job_seconds=-1.0)
+
+
+def test_jobs_that_became_old_without_a_server_are_deleted_when_it_starts(clip: Path, tmp_path: Path) -> None:
+    async def work(session: Any, url: str) -> None:
+        _, job = await upload(session, url, clip.read_bytes())
+        await finished(session, url, job["id"])
+
+    served(work, folder=tmp_path)
+
+    async def look(session: Any, url: str) -> None:
+        async with asyncio.timeout(10):
             while await jobs_of(session, url):
                 await asyncio.sleep(0.03)
 
-    served(work, job_seconds=-1.0)
+    served(look, folder=tmp_path, job_seconds=0.0)
 
 
 # -- what goes wrong --------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The queue of a server: its order, its two workers, and the file from which it is restored after a restart."""
+"""The queue of a server: its order, its workers, and the file from which it is restored after a restart."""
 
 from __future__ import annotations
 
@@ -28,10 +28,12 @@ QUEUE_FILE = "queue.json"
 UNREADABLE_FILE = "queue.unreadable.json"
 STOP_SECONDS = 10.0
 """How long to wait for a running frame when the server ends."""
+REMOVE_SECONDS = 60.0
+"""How often to look for jobs that were finished long ago."""
 
 
 class Queue:
-    """All videos of a server. One worker restores them in order, another makes the posters of new ones."""
+    """All videos of a server. Workers restore them in order, make the posters of new ones, and remove old ones."""
 
     def __init__(self, options: ServeOptions, folder: Path) -> None:
         """Load the queue from the private `folder`; incomplete uploads are removed.
@@ -51,7 +53,8 @@ class Queue:
 
     def start(self) -> None:
         """Start the workers."""
-        self._workers = [asyncio.create_task(work()) for work in (self._restore_all, self._prepare_all)]
+        works = (self._restore_all, self._prepare_all, self._remove_old)
+        self._workers = [asyncio.create_task(work()) for work in works]
 
     async def close(self) -> None:
         """Stop the workers; unfinished jobs remain for the next server."""
@@ -93,13 +96,6 @@ class Queue:
         await self._wait_for_end(job)
         await asyncio.to_thread(job.remove_folder)
         self._has_changed()
-
-    async def remove_old(self) -> None:
-        """Remove jobs that were finished long ago."""
-        now = time.time()
-        for job in self.jobs:
-            if job.finished_at is not None and now - job.finished_at > self._options.job_seconds:
-                await self.remove(job)
 
     async def change(self, job: ServedJob, settings: Settings) -> None:
         """Restore a job with other settings: again if it is finished, from the start if it runs."""
@@ -170,6 +166,13 @@ class Queue:
                     log.exception("poster of job %s failed", job.id)
                 job.poster_error = f"internal error ({type(error).__name__})"
             self._has_changed()
+
+    async def _remove_old(self) -> None:
+        while True:
+            for job in self.jobs:
+                if job.finished_at is not None and time.time() - job.finished_at > self._options.job_seconds:
+                    await self.remove(job)
+            await asyncio.sleep(REMOVE_SECONDS)
 
     async def _next(self, is_wanted: Callable[[ServedJob], bool]) -> ServedJob:
         while True:

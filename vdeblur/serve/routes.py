@@ -53,7 +53,6 @@ class Routes:
     async def upload(self, request: web.Request) -> web.Response:
         """Receive a file (in the body; its name in X-Name) of limited size, and append it to the queue."""
         queue, options = self._queue, self._options
-        await queue.remove_old()
         if len(queue.jobs) >= options.max_jobs:
             raise web.HTTPTooManyRequests(text=f"the queue is full ({options.max_jobs} videos); remove some first")
         size = request.content_length or 0
@@ -79,7 +78,6 @@ class Routes:
 
     async def list_all(self, _: web.Request) -> web.Response:
         """List all jobs in order."""
-        await self._queue.remove_old()
         jobs = [job.to_json() for job in self._queue.jobs]
         return web.json_response({"is_paused": self._queue.is_paused, "jobs": jobs})
 

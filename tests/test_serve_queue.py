@@ -22,12 +22,13 @@ import cv2
 import numpy as np
 import pytest
 
-from support.commands import ROOT
+from support.commands import ROOT, run
 from support.serving import ask, finished, job_when, jobs_of, private_temporaries, served, status, upload
-from support.videos import count_frames, footage, sound_only
+from support.videos import count_frames, encoded_with, footage, sound_only
 from vdeblur.loading import ModelOptions
+from vdeblur.media.quality import STEPS
 from vdeblur.serve.archive import unique_names
-from vdeblur.serve.choices import Settings
+from vdeblur.serve.choices import QUALITIES, Settings
 from vdeblur.serve.job import UNWANTED, ServedJob, new_id
 from vdeblur.serve.options import ServeOptions
 from vdeblur.serve.server import running
@@ -75,7 +76,7 @@ def test_a_video_is_restored_and_downloaded(clip: Path, tmp_path: Path) -> None:
 
 def test_a_job_is_restored_as_requested_and_again_with_other_settings(clip: Path) -> None:
     async def work(session: Any, url: str) -> None:
-        asked = {"codec": "av1", "quality": "small", "start_seconds": "0.2", "end_seconds": "0.6"}
+        asked = {"codec": "av1", "quality": "draft", "start_seconds": "0.2", "end_seconds": "0.6"}
         _, job = await upload(session, url, clip.read_bytes(), **asked)
         home = f"{url}/api/jobs/{job['id']}"
         done = await finished(session, url, job["id"])
@@ -88,7 +89,7 @@ def test_a_job_is_restored_as_requested_and_again_with_other_settings(clip: Path
             "model": "unsharp",
             "strength": 1.0,
             "codec": "h264",
-            "quality": "small",
+            "quality": "draft",
             "start_seconds": None,
             "end_seconds": 0.6,
         }
@@ -98,6 +99,42 @@ def test_a_job_is_restored_as_requested_and_again_with_other_settings(clip: Path
         assert (await ask(session, "GET", home))[1]["status"] == "done"
 
     served(work)
+
+
+def test_qualities_are_those_of_the_command(clip: Path, tmp_path: Path) -> None:
+    assert set(QUALITIES) == set(STEPS)
+
+    async def work(session: Any, url: str) -> None:
+        for quality in QUALITIES:
+            _, job = await upload(session, url, clip.read_bytes(), quality=quality)
+            await finished(session, url, job["id"])
+            async with session.get(f"{url}/api/jobs/{job['id']}/output") as response:
+                (tmp_path / "served.mp4").write_bytes(await response.read())
+            out, words = tmp_path / f"{quality}.mp4", ("--quality", quality, "--codec", "h264", "-m", "unsharp")
+            assert (await asyncio.to_thread(run, clip, "-o", out, *words)).exit_code == 0
+            assert encoded_with(tmp_path / "served.mp4") == encoded_with(out)
+
+    served(work)
+
+
+def test_the_quality_small_of_an_old_queue_is_a_draft(clip: Path, tmp_path: Path) -> None:
+    async def work(session: Any, url: str) -> None:
+        _, job = await upload(session, url, clip.read_bytes(), quality="draft")
+        await finished(session, url, job["id"])
+        assert (await upload(session, url, clip.read_bytes(), quality="small"))[0] == 400
+
+    served(work, folder=tmp_path)
+    stored = (tmp_path / "queue.json").read_text()
+    assert '"draft"' in stored
+    (tmp_path / "queue.json").write_text(stored.replace('"draft"', '"small"'))
+
+    async def look(session: Any, url: str) -> None:
+        (job,) = await jobs_of(session, url)
+        assert job["settings"]["quality"] == "draft"
+        await ask(session, "PATCH", f"{url}/api/jobs/{job['id']}", json={"strength": 0.5})
+        assert (await finished(session, url, job["id"]))["status"] == "done"
+
+    served(look, folder=tmp_path)
 
 
 def test_a_frame_is_shown_before_and_after_in_advance(clip: Path) -> None:

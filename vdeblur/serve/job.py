@@ -140,7 +140,7 @@ class ServedJob:
             **{
                 **record,
                 "folder": parent / record["id"],
-                "settings": Settings(**record["settings"]),
+                "settings": Settings.from_record(record["settings"]),
                 "warnings": tuple(record["warnings"]),
                 "video": Video(**record["video"]) if record["video"] else None,
             }

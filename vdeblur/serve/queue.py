@@ -17,7 +17,7 @@ from ..progress import Meter
 from .archive import unique_names
 from .choices import Settings
 from .job import ServedJob, is_unwanted
-from .restoring import Cancelled, error_text, is_full_disk, make_poster, restore_upload
+from .restoring import Cancelled, error_text, is_full_disk, make_poster, restore_upload, unexpected
 
 if TYPE_CHECKING:
     from .options import ServeOptions
@@ -148,7 +148,7 @@ class Queue:
             job.finish(error_text(error, job))
         except Exception as error:
             log.exception("job %s failed", job.id)
-            job.finish(f"internal error ({type(error).__name__}); see the log of the server")
+            job.finish(unexpected(error))
         else:
             job.finish()
 
@@ -164,7 +164,7 @@ class Queue:
             except Exception as error:
                 if job.id in self._jobs:  # else its files were removed meanwhile
                     log.exception("poster of job %s failed", job.id)
-                job.poster_error = f"internal error ({type(error).__name__})"
+                job.poster_error = unexpected(error)
             self._has_changed()
 
     async def _remove_old(self) -> None:

@@ -103,6 +103,11 @@ def error_text(error: VdeblurError, job: ServedJob) -> str:
     return FULL if is_full_disk(error) else job.public(str(error))
 
 
+def unexpected(error: Exception) -> str:
+    """What the page says of an error that only the log describes."""
+    return f"internal error ({type(error).__name__}); see the log of the server"
+
+
 def is_full_disk(error: BaseException) -> bool:
     """Whether a full disk or an exhausted quota caused an error."""
     return any(getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT) for cause in _causes(error))

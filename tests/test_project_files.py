@@ -7,6 +7,7 @@ import re
 import shlex
 import sys
 import tomllib
+from pathlib import PurePosixPath
 
 import pytest
 from click.testing import CliRunner
@@ -36,6 +37,20 @@ def test_a_systemd_unit_starts_a_command_that_there_is(unit) -> None:  # type: i
     help_text = understood(words)
     for option in re.findall(r"\bVDEBLUR_SERVE_(\w+)=", text):
         assert f"--{option.lower().replace('_', '-')} " in help_text
+
+
+def test_the_page_keeps_its_videos_where_its_unit_may_write() -> None:
+    text = (ROOT / "examples/systemd/vdeblur-serve.service").read_text(encoding="utf-8")
+    settings: dict[str, list[str]] = {}
+    for name, value in re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE):
+        settings.setdefault(name, []).extend(shlex.split(value))
+    assert {"ProtectSystem=strict", "DynamicUser=yes"} <= set(text.splitlines())
+    roots = {"StateDirectory": "/var/lib", "CacheDirectory": "/var/cache", "RuntimeDirectory": "/run"}
+    writable = [PurePosixPath(root, one) for name, root in roots.items() for one in settings.get(name, [])]
+    writable += map(PurePosixPath, settings.get("ReadWritePaths", []))
+    words = settings["ExecStart"]
+    folder = PurePosixPath(words[words.index("--folder") + 1])
+    assert any(folder.is_relative_to(one) for one in writable)
 
 
 def test_the_container_starts_commands_that_there_are() -> None:

@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 
 from support.commands import run
-from support.videos import footage
+from support.videos import encoded_with, footage
 from vdeblur.backends.published import published
 from vdeblur.cli.presets import BUILT_IN
 from vdeblur.media.encoder_ranges import check_value
@@ -42,14 +42,6 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def saved(tmp_path: Path) -> Path:
     (tmp_path / "presets.toml").write_text(SAVED)
     return tmp_path / "presets.toml"
-
-
-def encoded_with(path: Path) -> dict[str, str]:
-    """What x264 wrote into the stream about its settings."""
-    with av.open(str(path)) as container:
-        packet = next(container.demux(video=0))
-        text = bytes(packet).split(b"options: ")[1].split(b"\0")[0].decode("ascii", "replace")
-    return dict(word.split("=", 1) for word in text.split() if "=" in word)
 
 
 def summary(result: Result) -> dict[str, Any]:

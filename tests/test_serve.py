@@ -120,6 +120,44 @@ def test_requests_from_other_sites_and_host_names_are_refused(clip: Path) -> Non
     served(work)
 
 
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        {"Host": b"["},
+        {"Host": b"[::1"},
+        {"Host": b"[nonsense]"},
+        {"Host": b"\xff"},
+        {"Host": "127.0.0.1\u2100".encode()},
+        {"Origin": b"["},
+        {"Origin": b"http://["},
+        {"Origin": b"http://\xff"},
+        {"Origin": "http://\u2100".encode()},
+        {"Cookie": b"vdeblur_token=\xff"},
+        {"Cookie": b"\xff=\xff; vdeblur_token=\xed\xa0\x80"},
+        {"Authorization": b"Bearer \xff"},
+        {"Authorization": b"\xff"},
+        {"path": b"/api/facts?token=%ff%ED%A0%80"},
+    ],
+    ids=str,
+)
+def test_malformed_headers_are_refused_without_a_word_in_the_log(
+    malformed: dict[str, bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def work(_: Any, url: str) -> None:
+        host = url.removeprefix("http://")
+        headers = {"Host": host.encode(), **malformed}
+        path = headers.pop("path", b"/api/facts")
+        lines = [b"GET " + path + b" HTTP/1.1", *(name.encode() + b": " + text for name, text in headers.items())]
+        reader, writer = await asyncio.open_connection(*host.split(":"))
+        writer.write(b"\r\n".join([*lines, b"Connection: close", b"", b""]))
+        answer = await reader.read()
+        writer.close()
+        assert answer.split()[1] in (b"401", b"403"), answer
+
+    served(work, token="secret")
+    assert caplog.messages == []
+
+
 def test_a_token_is_asked_for_and_kept_as_a_cookie() -> None:
     async def work(session: Any, url: str) -> None:
         assert await status(session, "GET", f"{url}/") == 403
@@ -186,3 +224,13 @@ def test_a_folder_serves_one_server_and_a_model_must_be_known(tmp_path: Path) ->
     unknown = run("serve", "-m", "fats", "--folder", tmp_path)
     assert unknown.exit_code == 3
     assert 'did you mean "fast"' in unknown.stderr
+
+
+def test_a_folder_with_files_of_others_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "holiday").mkdir()
+    (tmp_path / "holiday" / "film.mp4").write_text("mine")
+    result = run("serve", "--port", "0", "-m", "unsharp", "--folder", tmp_path)
+    assert result.exit_code == 5
+    (line,) = result.stderr.splitlines()
+    assert "choose an empty folder" in line
+    assert [path.name for path in tmp_path.rglob("*")] == ["holiday", "film.mp4"]

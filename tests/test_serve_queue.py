@@ -13,6 +13,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,14 @@ import cv2
 import numpy as np
 import pytest
 
-from support.commands import ROOT
+from support.commands import ROOT, run
 from support.serving import ask, finished, job_when, jobs_of, private_temporaries, served, status, upload
-from support.videos import count_frames, footage, sound_only
+from support.videos import count_frames, encoded_with, footage, sound_only
 from vdeblur.loading import ModelOptions
+from vdeblur.media.quality import STEPS
 from vdeblur.serve.archive import unique_names
+from vdeblur.serve.choices import QUALITIES, Settings
+from vdeblur.serve.job import UNWANTED, ServedJob, new_id
 from vdeblur.serve.options import ServeOptions
 from vdeblur.serve.server import running
 
@@ -72,7 +76,7 @@ def test_a_video_is_restored_and_downloaded(clip: Path, tmp_path: Path) -> None:
 
 def test_a_job_is_restored_as_requested_and_again_with_other_settings(clip: Path) -> None:
     async def work(session: Any, url: str) -> None:
-        asked = {"codec": "av1", "quality": "small", "start_seconds": "0.2", "end_seconds": "0.6"}
+        asked = {"codec": "av1", "quality": "draft", "start_seconds": "0.2", "end_seconds": "0.6"}
         _, job = await upload(session, url, clip.read_bytes(), **asked)
         home = f"{url}/api/jobs/{job['id']}"
         done = await finished(session, url, job["id"])
@@ -85,7 +89,7 @@ def test_a_job_is_restored_as_requested_and_again_with_other_settings(clip: Path
             "model": "unsharp",
             "strength": 1.0,
             "codec": "h264",
-            "quality": "small",
+            "quality": "draft",
             "start_seconds": None,
             "end_seconds": 0.6,
         }
@@ -95,6 +99,42 @@ def test_a_job_is_restored_as_requested_and_again_with_other_settings(clip: Path
         assert (await ask(session, "GET", home))[1]["status"] == "done"
 
     served(work)
+
+
+def test_qualities_are_those_of_the_command(clip: Path, tmp_path: Path) -> None:
+    assert set(QUALITIES) == set(STEPS)
+
+    async def work(session: Any, url: str) -> None:
+        for quality in QUALITIES:
+            _, job = await upload(session, url, clip.read_bytes(), quality=quality)
+            await finished(session, url, job["id"])
+            async with session.get(f"{url}/api/jobs/{job['id']}/output") as response:
+                (tmp_path / "served.mp4").write_bytes(await response.read())
+            out, words = tmp_path / f"{quality}.mp4", ("--quality", quality, "--codec", "h264", "-m", "unsharp")
+            assert (await asyncio.to_thread(run, clip, "-o", out, *words)).exit_code == 0
+            assert encoded_with(tmp_path / "served.mp4") == encoded_with(out)
+
+    served(work)
+
+
+def test_the_quality_small_of_an_old_queue_is_a_draft(clip: Path, tmp_path: Path) -> None:
+    async def work(session: Any, url: str) -> None:
+        _, job = await upload(session, url, clip.read_bytes(), quality="draft")
+        await finished(session, url, job["id"])
+        assert (await upload(session, url, clip.read_bytes(), quality="small"))[0] == 400
+
+    served(work, folder=tmp_path)
+    stored = (tmp_path / "queue.json").read_text()
+    assert '"draft"' in stored
+    (tmp_path / "queue.json").write_text(stored.replace('"draft"', '"small"'))
+
+    async def look(session: Any, url: str) -> None:
+        (job,) = await jobs_of(session, url)
+        assert job["settings"]["quality"] == "draft"
+        await ask(session, "PATCH", f"{url}/api/jobs/{job['id']}", json={"strength": 0.5})
+        assert (await finished(session, url, job["id"]))["status"] == "done"
+
+    served(look, folder=tmp_path)
 
 
 def test_a_frame_is_shown_before_and_after_in_advance(clip: Path) -> None:
@@ -125,7 +165,7 @@ def test_a_frame_is_shown_before_and_after_in_advance(clip: Path) -> None:
     served(work)
 
 
-def test_a_frame_is_explained_on_a_page_that_runs_apart(clip: Path) -> None:
+def test_a_frame_is_explained_on_a_page_that_runs_apart(clip: Path, tmp_path: Path) -> None:
     async def work(session: Any, url: str) -> None:
         await ask(session, "PUT", f"{url}/api/queue", json={"is_paused": True})
         _, job = await upload(session, url, clip.read_bytes(), "a%3Cb%3E.mp4", model="fast")
@@ -140,8 +180,40 @@ def test_a_frame_is_explained_on_a_page_that_runs_apart(clip: Path) -> None:
         assert tempfile.gettempdir() not in text
         assert policy.startswith("sandbox allow-scripts; default-src 'none'")
         assert (await ask(session, "GET", f"{url}/api/jobs/{job['id']}/explain?at=9"))[0] == 422
+        assert await ask(session, "GET", f"{page}&prepare&strength=0.3") == (200, {})  # shows what the network does
+        assert len([*(tmp_path / job["id"]).glob("*.html")]) == 1
 
-    served(work)
+    served(work, folder=tmp_path)
+
+
+def test_frames_and_explanations_do_not_fill_the_disk(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @dataclass
+    class Page:
+        input: str = ""
+
+        def write_page(self, path: Path) -> None:
+            path.write_text(self.input)
+
+    monkeypatch.setattr("vdeblur.quality.explain.explain", lambda *_: Page())
+    monkeypatch.setattr("vdeblur.serve.restoring.KEPT_FRAMES", 4)
+
+    async def work(session: Any, url: str) -> None:
+        await ask(session, "PUT", f"{url}/api/queue", json={"is_paused": True})
+        _, job = await upload(session, url, clip.read_bytes())
+        job = await job_when(session, url, job["id"], lambda job: job["poster"] is not None)
+        home, poster = f"{url}/api/jobs/{job['id']}", {path.name for path in (tmp_path / job["id"]).glob("frame-*")}
+        asked = [f"explain?at=0.{moment:03}" for moment in range(12)]
+        asked += [f"frame/before?at=0.{moment:03}" for moment in range(12)]
+        asked += [f"frame/after?strength=0.{share:03}" for share in range(12)]  # of the poster's moment
+        for one in asked:
+            assert await status(session, "GET", f"{home}/{one}") == 200
+            made = {path.name for path in (tmp_path / job["id"]).iterdir()} - {"input"}
+            assert len(made - poster) <= 4
+            assert poster <= made
+
+    served(work, folder=tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["text", "sound", "empty"])
@@ -249,15 +321,32 @@ def test_uploads_and_jobs_are_bounded(clip: Path) -> None:
     served(work, max_upload_bytes=100_000, max_jobs=2)
 
 
-def test_old_jobs_are_deleted(clip: Path) -> None:
+def test_old_jobs_are_deleted_though_nobody_looks(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vdeblur.serve.queue.REMOVE_SECONDS", 0.1)
+
     async def work(session: Any, url: str) -> None:
         _, job = await upload(session, url, clip.read_bytes())
-        await job_when(session, url, job["id"], lambda job: job["status"] == "done" or "error" in job)
         async with asyncio.timeout(30):
+            while (tmp_path / job["id"]).exists():
+                await asyncio.sleep(0.03)
+        assert await jobs_of(session, url) == []
+
+    served(work, folder=tmp_path, job_seconds=-1.0)
+
+
+def test_jobs_that_became_old_without_a_server_are_deleted_when_it_starts(clip: Path, tmp_path: Path) -> None:
+    async def work(session: Any, url: str) -> None:
+        _, job = await upload(session, url, clip.read_bytes())
+        await finished(session, url, job["id"])
+
+    served(work, folder=tmp_path)
+
+    async def look(session: Any, url: str) -> None:
+        async with asyncio.timeout(10):
             while await jobs_of(session, url):
                 await asyncio.sleep(0.03)
 
-    served(work, job_seconds=-1.0)
+    served(look, folder=tmp_path, job_seconds=0.0)
 
 
 # -- what goes wrong --------------------------------------------------------------------------------------------------
@@ -368,7 +457,10 @@ def test_the_queue_survives_a_restart_in_the_middle(clip: Path, long: bytes, tmp
     finally:
         process.kill()
         process.communicate()
-    (tmp_path / "a-folder-of-an-upload-that-was-killed").mkdir()
+    half = ServedJob(new_id(), tmp_path, "an upload that was killed", Settings("nlm"))
+    half.folder = tmp_path / half.id
+    half.make_folder()
+    half.input.write_bytes(b"x")
 
     async def look(session: Any, url: str) -> None:
         jobs = await jobs_of(session, url)
@@ -382,7 +474,7 @@ def test_the_queue_survives_a_restart_in_the_middle(clip: Path, long: bytes, tmp
         await ask(session, "PATCH", f"{url}/api/jobs/{ids[1]}", json={"model": "unsharp"})  # for the test's time
         for job_id in ids:
             assert (await finished(session, url, job_id))["status"] == "done"
-        assert not (tmp_path / "a-folder-of-an-upload-that-was-killed").exists()
+        assert not half.folder.exists()
 
     served(look, folder=tmp_path)
 
@@ -394,14 +486,46 @@ def test_an_unreadable_queue_file_loses_no_videos(clip: Path, tmp_path: Path, ca
 
     served(work, folder=tmp_path)
     (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
-    (tmp_path / "queue.json").write_text("{")
+    stored = (tmp_path / "queue.json").read_text()
+    damaged = ("{", "null", stored.replace(folder.name, "../" + folder.name))
 
     async def look(session: Any, url: str) -> None:
         assert await jobs_of(session, url) == []
-        assert (folder / "output.mp4").is_file()
 
-    served(look, folder=tmp_path)
-    assert "cannot be read" in caplog.text
+    for text in damaged:
+        (tmp_path / "queue.json").write_text(text)
+        caplog.clear()
+        for _ in range(3):
+            served(look, folder=tmp_path)
+        (said,) = caplog.messages
+        assert "cannot be read" in said
+        assert (folder / "output.mp4").is_file()
+    kept = [tmp_path / f"queue.unreadable{number}.json" for number in ("", " (2)", " (3)")]
+    assert [path.read_text() for path in kept] == list(damaged)
+    (tmp_path / "queue.json").write_text(stored)  # put right by hand
+
+    async def again(session: Any, url: str) -> None:
+        assert [job["status"] for job in await jobs_of(session, url)] == ["done"]
+
+    served(again, folder=tmp_path)
+
+
+@pytest.mark.parametrize("queue", [None, "{", '{"is_paused": false, "jobs": []}'])
+def test_what_a_server_did_not_make_is_never_deleted(tmp_path: Path, queue: str | None) -> None:
+    """Folders of 0.1.0 too, which served any folder."""
+    names = ("holiday/film.mp4", f"{new_id()}/film.mp4", f"{new_id()}/input", f"holiday/{UNWANTED}")
+    for path in (tmp_path / "in-use", *(tmp_path / name for name in names)):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    if queue is not None:
+        (tmp_path / "queue.json").write_text(queue)
+
+    async def look(session: Any, url: str) -> None:
+        assert await jobs_of(session, url) == []
+
+    for _ in range(2):
+        served(look, folder=tmp_path)
+    assert {(tmp_path / name).read_text() for name in names} == {"mine"}
 
 
 def test_the_folder_is_private(tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ import aiohttp
 import aiortc
 import av
 import numpy as np
+import pytest
 
+from vdeblur.errors import DeviceError
 from vdeblur.loading import ModelOptions
 from vdeblur.serve.options import ServeOptions
 from vdeblur.serve.server import running
@@ -96,3 +98,50 @@ def test_the_number_of_webcams_is_bounded_and_bad_offers_are_refused() -> None:
                 await peer.close()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("place", "error", "told"),
+    [
+        ("model", DeviceError("out of memory"), "out of memory"),
+        ("model", RuntimeError("/home/me/x"), "internal error (RuntimeError); see the log of the server"),
+        ("frame", DeviceError("out of memory"), "out of memory"),
+        ("frame", RuntimeError("/home/me/x"), "internal error (RuntimeError); see the log of the server"),
+        ("size", None, "the camera's frames of 96x96 are too large; choose 1920x1080 or less"),
+    ],
+)
+def test_the_page_is_told_what_goes_wrong(
+    place: str, error: Exception | None, told: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> Any:
+        assert error is not None
+        raise error
+
+    if place == "size":
+        monkeypatch.setattr("vdeblur.serve.restored_track.MAX_PIXELS", 96 * 95)
+    elif place == "frame":
+        monkeypatch.setattr("vdeblur.serve.peers.LiveStream.restore", fail)
+
+    async def main() -> None:
+        options = ServeOptions(port=0, model=ModelOptions("unsharp"))
+        async with running(options) as url, aiohttp.ClientSession() as session, asyncio.timeout(30):
+            peer, said, is_open = new_peer(), asyncio.Queue[dict[str, Any]](), asyncio.Event()
+            channel = peer.createDataChannel("control")
+            channel.on("message", lambda message: said.put_nowait(json.loads(message)))
+            channel.on("open", is_open.set)
+            peer.addTrack(Gray())
+            assert await call(session, url, peer) == 200
+            await is_open.wait()
+            if place == "model":
+                monkeypatch.setattr("vdeblur.serve.peers.ladder", fail)
+                channel.send(json.dumps({"model": "nlm"}))
+            while "error" not in (answer := await said.get()):
+                pass
+            assert answer == {"error": told}
+            while "error" in (answer := await said.get()):  # the channel outlives it
+                pass
+            await peer.close()
+
+    asyncio.run(main())
+    logged = [record.getMessage() for record in caplog.records if record.name.startswith("vdeblur")]
+    assert logged == (["a webcam failed"] if isinstance(error, RuntimeError) else [])

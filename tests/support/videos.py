@@ -265,6 +265,14 @@ def count_frames(path: Path) -> int:
         return sum(1 for _ in container.decode(container.streams.video[0]))
 
 
+def encoded_with(path: Path) -> dict[str, str]:
+    """What x264 wrote into the stream about its settings."""
+    with av.open(str(path)) as container:
+        packet = next(container.demux(video=0))
+        text = bytes(packet).split(b"options: ")[1].split(b"\0")[0].decode("ascii", "replace")
+    return dict(word.split("=", 1) for word in text.split() if "=" in word)
+
+
 def restless(layout: Layout, width: int, height: int, index: int) -> tuple[Plane, ...]:
     """Now and then a frame of noise, so that most bytes of a file are picture."""
     return (noise if index % 10 == 0 else picture)(layout, width, height, index)

@@ -153,7 +153,8 @@ def _list_cameras() -> None:
 @option(
     "--folder",
     metavar="DIR",
-    help="Folder for videos and the queue, kept over restarts.  [default: in the user's cache]",
+    help="Folder for videos and the queue, kept over restarts: an empty one, or one that was served before.  "
+    "[default: in the user's cache]",
 )
 @option(
     "--max-peers", type=click.IntRange(1), default=2, show_default=True, help="Maximum number of simultaneous webcams."

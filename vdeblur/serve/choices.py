@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
 
 from ..backends.published import published
 from ..errors import UsageError
 from ..frames import StreamInfo
 from ..loading import ModelOptions, unknown_model
 from ..media.options import SinkOptions, SourceOptions
+from ..media.quality import Quality
 from ..restorers.classical import CLASSICAL
 
 CODECS = {
@@ -19,17 +21,13 @@ CODECS = {
 }
 """Values of `Settings.codec`, with labels."""
 
-QUALITIES = {"small": "Small file", "good": "Good", "best": "Best"}
+QUALITIES: dict[Quality, str] = {"draft": "Small file", "good": "Good", "best": "Best"}
 """Values of `Settings.quality`, with labels."""
 
-_ENCODERS = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}
-_CRF: dict[str, dict[str, float | None]] = {
-    "h264": {"small": 24, "good": None, "best": 12},
-    "hevc": {"small": 26, "good": None, "best": 13},
-    "av1": {"small": 38, "good": None, "best": 12},
-}
-"""None is the default of `media.encoders`."""
-_PRESETS = {"h264": None, "hevc": "fast", "av1": None}
+_QUALITIES_BEFORE: dict[str, Quality] = {"small": "draft"}
+"""Names in the queues of 0.1.0."""
+
+Key = TypeVar("Key", bound=str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +40,20 @@ class Settings:
     """0 (the input) to 1 (the result)."""
     codec: str = "h264"
     """A key of CODECS."""
-    quality: str = "good"
-    """A key of QUALITIES."""
+    quality: Quality = "good"
     start_seconds: float | None = None
     """Start of the part to restore, counted from the start of the file; None: the start of the file."""
     end_seconds: float | None = None
     """End of the part to restore; None: the end of the file."""
 
     def to_json(self) -> dict[str, object]:
-        """As exchanged with the page."""
+        """As exchanged with the page, and as stored."""
         return asdict(self)
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Settings:
+        """Stored settings. Raises TypeError for what are none."""
+        return cls(**{**record, "quality": _QUALITIES_BEFORE.get(record["quality"], record["quality"])})
 
     @property
     def source(self) -> SourceOptions:
@@ -62,13 +64,7 @@ class Settings:
         """Options for an MP4 of such a stream; H.264 is 8 bit 4:2:0, which every browser plays."""
         even = info.width % 2 == 0 and info.height % 2 == 0
         pix_fmt = ("yuv420p" if even else "yuv444p") if self.codec == "h264" else None
-        return SinkOptions(
-            codec=_ENCODERS[self.codec],
-            crf=_CRF[self.codec][self.quality],
-            preset=_PRESETS[self.codec],
-            pix_fmt=pix_fmt,
-            overwrite=True,
-        )
+        return SinkOptions(codec=self.codec, quality=self.quality, pix_fmt=pix_fmt, overwrite=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +154,8 @@ def _number(value: object, name: str) -> float | None:
         raise UsageError(f"{name}: not a number") from None
 
 
-def _one_of(known: Mapping[str, str], value: object, name: str) -> str:
-    if not isinstance(value, str) or value not in known:
+def _one_of(known: Mapping[Key, str], value: object, name: str) -> Key:
+    found = next((key for key in known if key == value), None)
+    if found is None:
         raise UsageError(f"unknown {name}")
-    return value
+    return found

@@ -13,13 +13,14 @@ from ..errors import OutputError, reason_of
 from ..files import user_cache
 
 LOCK_FILE = "in-use"
+"""Is in every folder that has been a server's."""
 
 
 @contextmanager
 def private_folder(path: Path | None) -> Iterator[Path]:
     """Create `path`, accessible to its owner only, and lock it; None creates a temporary folder.
 
-    Raises OutputError if it cannot be created, or another server uses it.
+    Raises OutputError if it cannot be created, another server uses it, or it holds files and was never a server's.
     """
     if path is None:
         made = Path(tempfile.mkdtemp(prefix="vdeblur-"))
@@ -30,6 +31,9 @@ def private_folder(path: Path | None) -> Iterator[Path]:
         return
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not (path / LOCK_FILE).exists() and any(path.iterdir()):
+            empty = path / "vdeblur-serve"
+            raise OutputError(f"{path}: holds files that are not of vdeblur serve; choose an empty folder, say {empty}")
         lock = open(path / LOCK_FILE, "a+b")  # noqa: SIM115
     except OSError as error:
         raise OutputError(f"{path}: cannot be created: {reason_of(error)}") from error

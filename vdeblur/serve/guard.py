@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import logging
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -56,7 +56,7 @@ def guard(own_host: str, token: str | None) -> Middleware:
         if not response.prepared:
             for name, value in HEADERS.items():
                 response.headers.setdefault(name, value)
-            if token is not None and hmac.compare_digest(request.query.get("token", "").encode(), token.encode()):
+            if token is not None and _is_same(request.query.get("token", ""), token):
                 # From now on the cookie suffices, so the token need not be in every address.
                 response.set_cookie(COOKIE, token, httponly=True, samesite="Strict", path="/")
         return response
@@ -74,15 +74,28 @@ def _ask_for_token(request: web.Request) -> web.Response:
 
 def _check_origin(request: web.Request, own_host: str) -> None:
     """Refuse foreign host names (DNS rebinding) and requests from pages of other sites."""
-    host = urlsplit(f"//{request.host}").hostname or ""
-    if is_loopback(own_host) and not is_loopback(host):
+    host = _parsed(f"//{request.host}")
+    if is_loopback(own_host) and (host is None or not is_loopback(host.hostname or "")):
         raise web.HTTPForbidden(text="unknown host name")
     origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.host:
+    if origin is not None and ((site := _parsed(origin)) is None or site.netloc != request.host):
         raise web.HTTPForbidden(text="request from another site")
+
+
+def _parsed(address: str) -> SplitResult | None:
+    """The parts of an address; None for a malformed one."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return None
 
 
 def _has_token(request: web.Request, token: str) -> bool:
     bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
     tokens = (request.query.get("token", ""), request.cookies.get(COOKIE, ""), bearer)
-    return any(hmac.compare_digest(one.encode(), token.encode()) for one in tokens)
+    return any(_is_same(one, token) for one in tokens)
+
+
+def _is_same(given: str, token: str) -> bool:
+    """Compare in constant time; bytes that are not UTF-8 arrive as surrogates, which plain UTF-8 refuses."""
+    return hmac.compare_digest(given.encode(errors="surrogatepass"), token.encode(errors="surrogatepass"))

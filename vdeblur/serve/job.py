@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import secrets
+import shutil
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Event
@@ -14,6 +18,10 @@ from .choices import Settings
 
 JobStatus = Literal["uploading", "waiting", "restoring", "done", "failed"]
 
+JOB_ID = r"[A-Za-z0-9_-]{22}"
+"""Pattern of ids."""
+UNWANTED = ".vdeblur-serve-removes-this-folder"
+"""A file in the folders of incomplete uploads and of removed jobs, in case the server ends before they are deleted."""
 MAX_NAME = 100
 """Longest name, in characters."""
 
@@ -66,6 +74,22 @@ class ServedJob:
         """The restored video."""
         return self.folder / "output.mp4"
 
+    def make_folder(self) -> None:
+        """Make the folder, unwanted until the upload is complete. Raises OSError."""
+        self.folder.mkdir(mode=0o700)
+        (self.folder / UNWANTED).touch()
+
+    def keep_folder(self) -> None:
+        """Mark the folder as wanted."""
+        with suppress(OSError):
+            (self.folder / UNWANTED).unlink(missing_ok=True)
+
+    def remove_folder(self) -> None:
+        """Delete the folder; if the server ends before, the next one does."""
+        with suppress(OSError):
+            (self.folder / UNWANTED).touch()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def to_json(self) -> dict[str, object]:
         """As sent to the page."""
         running = self.status == "restoring"
@@ -110,11 +134,13 @@ class ServedJob:
     @classmethod
     def from_record(cls, record: dict[str, Any], parent: Path) -> ServedJob | None:
         """A stored job; None if its upload was incomplete. Raises KeyError, TypeError, ValueError."""
+        if not re.fullmatch(JOB_ID, record["id"]):
+            raise ValueError(f"invalid id {record['id']!r}")
         job = cls(
             **{
                 **record,
                 "folder": parent / record["id"],
-                "settings": Settings(**record["settings"]),
+                "settings": Settings.from_record(record["settings"]),
                 "warnings": tuple(record["warnings"]),
                 "video": Video(**record["video"]) if record["video"] else None,
             }
@@ -137,6 +163,16 @@ class ServedJob:
     def public(self, text: str) -> str:
         """A message with file names in place of paths on the server."""
         return text.replace(str(self.input), self.name).replace(str(self.output), download_name(self.name))
+
+
+def new_id() -> str:
+    """A secret id."""
+    return secrets.token_urlsafe(16)
+
+
+def is_unwanted(folder: Path) -> bool:
+    """Whether a server made this folder for a job, and is to delete it."""
+    return re.fullmatch(JOB_ID, folder.name) is not None and (folder / UNWANTED).is_file()
 
 
 def display_name(header: str) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import deque
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from aioice import ice
@@ -18,6 +19,7 @@ from ..errors import UsageError, VdeblurError
 from ..live.stream import LiveStream, ladder
 from .choices import Choices, checked_strength
 from .restored_track import RestoredTrack
+from .restoring import unexpected
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -30,7 +32,7 @@ STATS_SECONDS = 0.5
 CONNECT_SECONDS = 30.0
 """A peer that has not connected by then is closed."""
 MAX_MESSAGE = 1000
-"""Longest control message, in characters."""
+"""Longest control message or error, in characters."""
 
 # The library's default bit rates are so low that compression would hide the gain of restoring.
 vpx.DEFAULT_BITRATE, vpx.MAX_BITRATE = 2_500_000, 8_000_000
@@ -54,7 +56,10 @@ class Peer:
         self._options, self._choices, self._stream = options, choices, stream
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="vdeblur-peer")
         self._track: RestoredTrack | None = None
-        self._sender: asyncio.Task[None] | None = None
+        self._channel: RTCDataChannel | None = None
+        self._unsent: deque[str] = deque(maxlen=10)
+        """Errors before the channel is open."""
+        self._tasks: set[asyncio.Task[None]] = set()
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         """Without STUN or TURN servers: peers are on this machine, or reach it directly."""
         self.waiting: asyncio.Task[None] | None = None
@@ -67,14 +72,16 @@ class Peer:
         @connection.on("track")
         def on_track(track: MediaStreamTrack) -> None:
             if track.kind == "video" and self._track is None:
-                self._track = RestoredTrack(track, self._stream, self._pool)
+                self._track = RestoredTrack(track, self._stream, self._pool, self._report)
                 connection.addTrack(self._track)
 
         @connection.on("datachannel")
         def on_channel(channel: RTCDataChannel) -> None:
-            channel.on("message", partial(self._control, channel))
-            if self._sender is None:
-                self._sender = asyncio.ensure_future(self._send_stats(channel))
+            channel.on("message", self._control)
+            if self._channel is None:
+                self._channel = channel
+                self._send_errors()
+                self._start(self._send_stats(channel))
 
         try:
             await connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
@@ -87,7 +94,7 @@ class Peer:
 
     async def close(self) -> None:
         """Close the connection and stop the thread."""
-        for task in (self._sender, self.waiting):
+        for task in (*self._tasks, self.waiting):
             if task is not None and task is not asyncio.current_task():
                 task.cancel()
         if self._track is not None:
@@ -95,7 +102,7 @@ class Peer:
         await self.connection.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _control(self, channel: RTCDataChannel, message: object) -> None:
+    def _control(self, message: object) -> None:
         """Handle a control message: {"divider": 0..1}, {"strength": 0..1} or {"model": name}; others are ignored."""
         if not isinstance(message, str) or len(message) > MAX_MESSAGE or self._track is None:
             return
@@ -108,22 +115,44 @@ class Peer:
             if "strength" in control:
                 self._stream.strength = checked_strength(control["strength"])
             if "model" in control:
-                self._pool.submit(self._change_model, control["model"])
-        except (ValueError, RecursionError, UsageError) as error:
-            channel.send(json.dumps({"error": str(error)[:200]}))
+                self._start(self._change_model(self._choices.checked_model(control["model"])))
+        except UsageError as error:
+            self._report(error)
+        except (ValueError, RecursionError):
+            self._report(UsageError("invalid control message"))
 
-    def _change_model(self, name: object) -> None:
-        try:
-            model = self._choices.checked_model(name)
-            self._stream.use(ladder(replace(self._options.model, name=model)))
-        except VdeblurError as error:
-            log.warning("a webcam could not change the model: %s", error)
+    async def _change_model(self, name: str) -> None:
+        options = replace(self._options.model, name=name)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._pool, lambda: self._stream.use(ladder(options)))
 
     async def _send_stats(self, channel: RTCDataChannel) -> None:
         while channel.readyState == "open":
             if self._track is not None:
                 channel.send(json.dumps(self._track.stats()))
             await asyncio.sleep(STATS_SECONDS)
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        """Do some work beside the stream; its errors are reported."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and isinstance(error := task.exception(), Exception):
+            self._report(error)
+
+    def _report(self, error: Exception) -> None:
+        """Tell the page, and the log what users can do nothing about."""
+        if not isinstance(error, VdeblurError):
+            log.error("a webcam failed", exc_info=error)
+        self._unsent.append(str(error) if isinstance(error, VdeblurError) else unexpected(error))
+        self._send_errors()
+
+    def _send_errors(self) -> None:
+        while self._unsent and self._channel is not None and self._channel.readyState == "open":
+            self._channel.send(json.dumps({"error": self._unsent.popleft()[:MAX_MESSAGE]}))
 
 
 class Peers:

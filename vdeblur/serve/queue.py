@@ -1,4 +1,4 @@
-"""The queue of a server: its order, its two workers, and the file from which it is restored after a restart."""
+"""The queue of a server: its order, its workers, and the file from which it is restored after a restart."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import VdeblurError
+from ..errors import OutputError, VdeblurError, reason_of
 from ..files import write_json
 from ..progress import Meter
+from .archive import unique_names
 from .choices import Settings
-from .job import ServedJob
-from .restoring import Cancelled, error_text, is_full_disk, make_poster, restore_upload
+from .job import ServedJob, is_unwanted
+from .restoring import Cancelled, error_text, is_full_disk, make_poster, restore_upload, unexpected
 
 if TYPE_CHECKING:
     from .options import ServeOptions
@@ -24,15 +25,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 QUEUE_FILE = "queue.json"
+UNREADABLE_FILE = "queue.unreadable.json"
 STOP_SECONDS = 10.0
 """How long to wait for a running frame when the server ends."""
+REMOVE_SECONDS = 60.0
+"""How often to look for jobs that were finished long ago."""
 
 
 class Queue:
-    """All videos of a server. One worker restores them in order, another makes the posters of new ones."""
+    """All videos of a server. Workers restore them in order, make the posters of new ones, and remove old ones."""
 
     def __init__(self, options: ServeOptions, folder: Path) -> None:
-        """Load the queue from the private `folder`; incomplete uploads are removed."""
+        """Load the queue from the private `folder`; incomplete uploads are removed.
+
+        Raises OutputError for a queue that can neither be read nor set aside.
+        """
         self._options, self.folder = options, folder
         self._jobs: dict[str, ServedJob] = {}
         """By id, in the order in which they are restored."""
@@ -46,7 +53,8 @@ class Queue:
 
     def start(self) -> None:
         """Start the workers."""
-        self._workers = [asyncio.create_task(work()) for work in (self._restore_all, self._prepare_all)]
+        works = (self._restore_all, self._prepare_all, self._remove_old)
+        self._workers = [asyncio.create_task(work()) for work in works]
 
     async def close(self) -> None:
         """Stop the workers; unfinished jobs remain for the next server."""
@@ -79,21 +87,15 @@ class Queue:
         """Mark the upload of a job as complete."""
         job.status = "waiting"
         self._has_changed()
+        job.keep_folder()  # only now: the queue names it
 
     async def remove(self, job: ServedJob) -> None:
         """Stop a job if it runs, and remove its files."""
         job.cancelled.set()
         self._jobs.pop(job.id, None)
         await self._wait_for_end(job)
-        await asyncio.to_thread(shutil.rmtree, job.folder, ignore_errors=True)
+        await asyncio.to_thread(job.remove_folder)
         self._has_changed()
-
-    async def remove_old(self) -> None:
-        """Remove jobs that were finished long ago."""
-        now = time.time()
-        for job in self.jobs:
-            if job.finished_at is not None and now - job.finished_at > self._options.job_seconds:
-                await self.remove(job)
 
     async def change(self, job: ServedJob, settings: Settings) -> None:
         """Restore a job with other settings: again if it is finished, from the start if it runs."""
@@ -146,7 +148,7 @@ class Queue:
             job.finish(error_text(error, job))
         except Exception as error:
             log.exception("job %s failed", job.id)
-            job.finish(f"internal error ({type(error).__name__}); see the log of the server")
+            job.finish(unexpected(error))
         else:
             job.finish()
 
@@ -162,8 +164,15 @@ class Queue:
             except Exception as error:
                 if job.id in self._jobs:  # else its files were removed meanwhile
                     log.exception("poster of job %s failed", job.id)
-                job.poster_error = f"internal error ({type(error).__name__})"
+                job.poster_error = unexpected(error)
             self._has_changed()
+
+    async def _remove_old(self) -> None:
+        while True:
+            for job in self.jobs:
+                if job.finished_at is not None and time.time() - job.finished_at > self._options.job_seconds:
+                    await self.remove(job)
+            await asyncio.sleep(REMOVE_SECONDS)
 
     async def _next(self, is_wanted: Callable[[ServedJob], bool]) -> ServedJob:
         while True:
@@ -195,9 +204,22 @@ class Queue:
         except FileNotFoundError:
             found = []
         except (OSError, ValueError, KeyError, TypeError) as error:
-            log.warning("%s: cannot be read, starting with an empty queue: %s", self.folder / QUEUE_FILE, error)
-            return  # keep the files, they may still be of use
+            self._set_aside(error)
+            found = []
         self._jobs = {job.id: job for job in found if job is not None}
+        for job in self.jobs:
+            job.keep_folder()
         for folder in self.folder.iterdir():
-            if folder.is_dir() and folder.name not in self._jobs:
+            if folder.name not in self._jobs and is_unwanted(folder):
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def _set_aside(self, reason: Exception) -> None:
+        """Keep a queue that cannot be read under another name; the videos that it names stay where they are."""
+        path = self.folder / QUEUE_FILE
+        names = [*(one.name for one in self.folder.iterdir()), UNREADABLE_FILE]
+        kept = self.folder / unique_names(names)[-1]
+        try:
+            path.rename(kept)
+        except OSError as error:
+            raise OutputError(f"{path}: neither readable nor renamable: {reason_of(error)}; move it away") from error
+        log.warning("%s: cannot be read (%s); renamed to %s, and its videos are kept", path, reason, kept.name)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import av
 from aiortc import MediaStreamTrack, VideoStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
+from ..errors import UsageError
 from ..frames import Frame
 from ..live.meter import LiveMeter, percentile
 from ..live.stream import LiveStream
@@ -27,12 +29,19 @@ MAX_PIXELS = 1920 * 1088
 class RestoredTrack(VideoStreamTrack):
     """The browser's track, restored; waiting frames are replaced by newer ones."""
 
-    def __init__(self, source: MediaStreamTrack, stream: LiveStream, pool: ThreadPoolExecutor) -> None:
+    def __init__(
+        self,
+        source: MediaStreamTrack,
+        stream: LiveStream,
+        pool: ThreadPoolExecutor,
+        on_error: Callable[[Exception], None],
+    ) -> None:
+        """`on_error` is told what ends the track, other than the browser."""
         super().__init__()
         self.stream, self.meter = stream, LiveMeter()
         self.divider = 0.5
         """Where the result begins, 0..1 from the left; 0 shows the result only."""
-        self._source, self._pool = source, pool
+        self._source, self._pool, self._on_error = source, pool, on_error
         self._newest: tuple[av.VideoFrame, float, int] | None = None
         self._arrived = asyncio.Event()
         self._reader = asyncio.ensure_future(self._read())
@@ -54,7 +63,16 @@ class RestoredTrack(VideoStreamTrack):
             self.stop()
 
     async def recv(self) -> av.VideoFrame:
-        """Wait for the next restored frame; called by the connection."""
+        """Wait for the next restored frame; called by the connection, which takes no more after an error."""
+        try:
+            return await self._next_restored()
+        except MediaStreamError:
+            raise
+        except Exception as error:
+            self._on_error(error)
+            raise MediaStreamError from error
+
+    async def _next_restored(self) -> av.VideoFrame:
         while True:
             await self._arrived.wait()
             self._arrived.clear()
@@ -68,7 +86,8 @@ class RestoredTrack(VideoStreamTrack):
                 self.meter.drop()
                 continue
             if decoded.width * decoded.height > MAX_PIXELS:
-                raise MediaStreamError
+                size = f"{decoded.width}x{decoded.height}"
+                raise UsageError(f"the camera's frames of {size} are too large; choose 1920x1080 or less")
             return await asyncio.get_running_loop().run_in_executor(self._pool, self._restore, decoded, at)
 
     def _restore(self, decoded: av.VideoFrame, at: float) -> av.VideoFrame:

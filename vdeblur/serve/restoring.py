@@ -6,7 +6,7 @@ import errno
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from ..errors import OutputError, VdeblurError, reason_of
 from ..frames import Frame, Image, StreamInfo
@@ -28,7 +28,7 @@ Which = Literal["before", "after"]
 
 FULL = "the disk of this server is full; free some space and try again"
 KEPT_FRAMES = 40
-"""Number of single frames cached per job."""
+"""Number of single frames and explanations of frames cached per job, besides the poster."""
 
 
 class Cancelled(Exception):
@@ -63,10 +63,11 @@ def explanation_page(job: ServedJob, seconds: float, settings: Settings, options
     """The page of `vdeblur explain` for the frame at `seconds`. Raises what `quality.explain` raises."""
     from ..quality.explain import ExplainOptions, explain  # loads torch
 
-    path = job.folder / f"{_frame_name('after', seconds, settings)}.html"
+    path = job.folder / f"{_frame_prefix(seconds)}{_file_name(settings.model)}-explained.html"
     if not path.is_file():
         found = explain(str(job.input), settings.model, ExplainOptions(at=seconds, device=options.model.device))
         replace(found, input=job.name).write_page(path)
+        _remove_oldest(job)
     return path
 
 
@@ -102,6 +103,11 @@ def error_text(error: VdeblurError, job: ServedJob) -> str:
     return FULL if is_full_disk(error) else job.public(str(error))
 
 
+def unexpected(error: Exception) -> str:
+    """What the page says of an error that only the log describes."""
+    return f"internal error ({type(error).__name__}); see the log of the server"
+
+
 def is_full_disk(error: BaseException) -> bool:
     """Whether a full disk or an exhausted quota caused an error."""
     return any(getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT) for cause in _causes(error))
@@ -123,8 +129,16 @@ def _make_pair(job: ServedJob, stills: Stills, seconds: float, settings: Setting
 
 
 def _frame_name(which: Which, seconds: float, settings: Settings) -> str:
-    suffix = f"-{settings.model.replace('/', '_')}-{settings.strength:g}" if which == "after" else ""
-    return f"frame-{seconds:.3f}{suffix}-{which}.jpg"
+    suffix = f"{_file_name(settings.model)}-{settings.strength:g}-" if which == "after" else ""
+    return f"{_frame_prefix(seconds)}{suffix}{which}.jpg"
+
+
+def _frame_prefix(seconds: float) -> str:
+    return f"frame-{seconds:.3f}-"
+
+
+def _file_name(model: str) -> str:
+    return model.replace("/", "_")
 
 
 def _keep(job: ServedJob, name: str, image: Image) -> None:
@@ -132,8 +146,21 @@ def _keep(job: ServedJob, name: str, image: Image) -> None:
         (job.folder / name).write_bytes(jpeg(image))
     except OSError as error:
         raise OutputError(f"{job.name}: a frame cannot be stored: {reason_of(error)}") from error
-    kept = sorted(job.folder.glob("frame-*.jpg"), key=lambda path: path.stat().st_mtime)
-    poster = f"frame-{job.poster:.3f}-" if job.poster is not None else " "
-    for path in kept[:-KEPT_FRAMES]:
-        if not path.name.startswith(poster):
-            path.unlink(missing_ok=True)
+    _remove_oldest(job)
+
+
+def _remove_oldest(job: ServedJob) -> None:
+    """Keep the newest of what was made of single frames, and the poster as the page first shows it."""
+    poster = set()
+    if job.poster is not None:
+        poster = {_frame_name(which, job.poster, job.settings) for which in get_args(Which)}
+    made = [path for path in job.folder.glob("frame-*") if path.name not in poster]
+    for path in sorted(made, key=_changed_at)[:-KEPT_FRAMES]:
+        path.unlink(missing_ok=True)
+
+
+def _changed_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # another thread removed it
+        return 0.0

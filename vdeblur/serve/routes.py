@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import secrets
 import shutil
 from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import quote
@@ -14,7 +13,7 @@ from aiohttp import web
 from ..errors import VdeblurError
 from .archive import unique_names, zipped
 from .choices import Choices, Settings, checked_seconds
-from .job import ServedJob, display_name, download_name
+from .job import JOB_ID, ServedJob, display_name, download_name, new_id
 from .queue import Queue
 from .restoring import FULL, Which, error_text, explanation_page, frame_jpeg, is_full_disk
 
@@ -39,7 +38,7 @@ class Routes:
 
     def add_to(self, app: web.Application) -> None:
         """Add the routes /api/jobs, /api/queue and /api/outputs.zip."""
-        job = r"/api/jobs/{id:[A-Za-z0-9_-]{22}}"
+        job = f"/api/jobs/{{id:{JOB_ID}}}"
         app.router.add_post("/api/jobs", self.upload)
         app.router.add_get("/api/jobs", self.list_all)
         app.router.add_put("/api/queue", self.arrange)
@@ -54,7 +53,6 @@ class Routes:
     async def upload(self, request: web.Request) -> web.Response:
         """Receive a file (in the body; its name in X-Name) of limited size, and append it to the queue."""
         queue, options = self._queue, self._options
-        await queue.remove_old()
         if len(queue.jobs) >= options.max_jobs:
             raise web.HTTPTooManyRequests(text=f"the queue is full ({options.max_jobs} videos); remove some first")
         size = request.content_length or 0
@@ -64,11 +62,11 @@ class Routes:
             raise web.HTTPInsufficientStorage(text=FULL)
         choices = await asyncio.shield(self._choices)
         settings = choices.settings(request.query)
-        job_id = secrets.token_urlsafe(16)
+        job_id = new_id()
         job = ServedJob(job_id, queue.folder / job_id, display_name(request.headers.get("X-Name", "")), settings)
         queue.add(job)
         try:
-            job.folder.mkdir(mode=0o700)
+            job.make_folder()
             await self._receive(request, job)
         except BaseException as error:  # of any kind: remove the incomplete upload
             await queue.remove(job)
@@ -80,7 +78,6 @@ class Routes:
 
     async def list_all(self, _: web.Request) -> web.Response:
         """List all jobs in order."""
-        await self._queue.remove_old()
         jobs = [job.to_json() for job in self._queue.jobs]
         return web.json_response({"is_paused": self._queue.is_paused, "jobs": jobs})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +221,20 @@ def test_auto_is_what_bench_found_to_be_the_fastest(tmp_path: Path, monkeypatch:
     assert choice.choose_engine("auto", "cnn", "auto", "auto") == "torch"
     monkeypatch.setattr(choice, "threads", lambda: 77)  # another machine, as far as speed goes
     assert choice.choose_engine("auto", "fast", "auto", "auto") == "torch"
+
+
+@pytest.mark.parametrize(
+    ("system", "place"), [("linux", ".cache"), ("darwin", "Library/Caches"), ("win32", "AppData/Local")]
+)
+def test_what_bench_found_is_kept_where_the_system_keeps_caches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, place: str
+) -> None:
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    choice.keep_fastest({"fast": "onnx"})
+    assert [path.relative_to(tmp_path) for path in tmp_path.rglob("*.json")] == [Path(place, "vdeblur", "engines.json")]
 
 
 def test_bench_measures_and_chooses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,6 +85,13 @@ def test_segmented_equals_whole(tmp_path: Path, case: str) -> None:
     assert replace(videos.info_of(pieces.output), bit_rate=None) == replace(videos.info_of(whole.output), bit_rate=None)
 
 
+def test_what_the_output_cannot_hold_is_told_of_segments_too(tmp_path: Path) -> None:
+    recipe = videos.Recipe(videos.frames(40), options={"g": "11"}, aspect=Fraction(16, 11))
+    source = videos.write(tmp_path / "in.mp4", recipe)
+    for summary in both(tmp_path, source, ".nut"):
+        assert any("ffv1 in nut drops the pixel ratio 16:11" in warning for warning in summary.warnings)
+
+
 def test_times_and_decoding_order_are_those_of_one_encode(tmp_path: Path) -> None:
     """With B-frames in the output, in MP4, to the tick; and no packet is decoded after it is shown."""
     import av

@@ -96,13 +96,15 @@ def sync(handle: int) -> None:
 
 
 def user_cache() -> Path:
-    """The user's cache folder for vdeblur, which may not exist yet."""
-    if sys.platform == "win32":
+    """The cache folder for vdeblur in XDG_CACHE_HOME, or where the system keeps caches. It may not exist yet."""
+    if named := os.environ.get("XDG_CACHE_HOME"):
+        parent = Path(named)
+    elif sys.platform == "win32":
         parent = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
     elif sys.platform == "darwin":
         parent = Path.home() / "Library/Caches"
     else:
-        parent = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        parent = Path.home() / ".cache"
     return parent / "vdeblur"
 
 

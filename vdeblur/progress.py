@@ -158,11 +158,11 @@ class Bar:
 
 
 def size_text(count: int) -> str:
-    """640 kB, 12.5 MB or 3.2 GB, in powers of 1000."""
+    """640 kB, 12.5 MB or 3.2 GB, in powers of 1000; 0 kB only of nothing."""
     for unit, size in (("GB", 1e9), ("MB", 1e6)):
         if count >= size:
             return f"{count / size:.1f} {unit}"
-    return f"{max(round(count / 1e3), 1)} kB"
+    return f"{max(round(count / 1e3), min(count, 1))} kB"
 
 
 def clock(seconds: float) -> str:

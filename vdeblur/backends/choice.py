@@ -10,9 +10,8 @@ from typing import Any
 
 from ..cores import threads
 from ..errors import UsageError
-from ..files import write_json
+from ..files import user_cache, write_json
 from ..version import __version__
-from .cache import cache_folder
 from .engines import ENGINES, GRAPH_ENGINES, is_installed, remedy, require
 
 
@@ -85,4 +84,4 @@ def keep_fastest(fastest: dict[str, str]) -> None:
 
 
 def _choices() -> Path:
-    return cache_folder() / "engines.json"
+    return user_cache() / "engines.json"

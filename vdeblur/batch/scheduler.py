@@ -24,6 +24,7 @@ from ..jobs.restore import DEFAULT_CUTTING
 from ..media.options import SinkOptions
 from ..media.paths import is_image_input, is_image_output
 from ..media.sources import open_source
+from ..progress import size_text
 from .collect import Item
 from .journal import stat_of
 from .record import Record
@@ -49,7 +50,7 @@ class BatchOptions:
     """Attempts at a unit before it counts as failed."""
     back_off_seconds: float = 2.0
     """Delay before the second attempt; doubled before each further one."""
-    min_free_bytes: int = 1 << 30
+    min_free_bytes: int = 10**9
     """Disk space to leave free: nothing is started below it; 0 disables all checks of disk space."""
     cutting: Cutting = DEFAULT_CUTTING
 
@@ -281,10 +282,10 @@ class BatchRun:
         least = self.options.min_free_bytes
         free = shutil.disk_usage(self.folder).free
         if least and free < least + wanted:
-            reserve = _size_text(least)
-            need = f"about {_size_text(wanted)} plus {reserve} in reserve" if wanted else reserve
+            reserve = size_text(least)
+            need = f"about {size_text(wanted)} plus {reserve} in reserve" if wanted else reserve
             message = (
-                f"{self.folder}: {_size_text(free)} free, {need} needed; free some disk space, or leave less of it free"
+                f"{self.folder}: {size_text(free)} free, {need} needed; free some disk space, or leave less of it free"
             )
             raise OutputError(message, settings=("min_free",))
 
@@ -292,7 +293,3 @@ class BatchRun:
     def failures(self) -> int:
         """Number of files that failed or could be restored only in part."""
         return sum(task.failed for task in self.tasks)
-
-
-def _size_text(size: int) -> str:
-    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"

@@ -48,7 +48,7 @@ vdeblur segment out.mkv --join
 @run_option(
     "--tries", type=click.IntRange(1), default=3, show_default=True, help="Attempts at a segment before its file fails."
 )
-@run_option("--min-free", type=click.FloatRange(0), default=1.0, show_default=True, help="GiB of disk to leave free.")
+@run_option("--min-free", type=click.FloatRange(0), default=1.0, show_default=True, help="GB of disk to leave free.")
 @run_option("--watch", is_flag=True, help="Keep running and restore files that appear; needs vdeblur[watch].")
 @options.progress
 @options.as_json
@@ -86,7 +86,7 @@ def batch_command(
         paths=paths,
         output=output,
         settings=job,
-        options=BatchOptions(overwrite=overwrite, tries=tries, min_free_bytes=int(min_free * 2**30)),
+        options=BatchOptions(overwrite=overwrite, tries=tries, min_free_bytes=int(min_free * 1e9)),
         recursive=recursive,
         include=include,
         exclude=exclude,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import click
 
@@ -19,7 +20,9 @@ from .values import Seconds
 
 if TYPE_CHECKING:
     from ..frames import Frame, StreamInfo
-    from ..jobs.job import Job, Summary
+    from ..jobs.job import Job, OnFrame
+
+Done = TypeVar("Done")
 
 PREVIEW_SECONDS = 4.0
 
@@ -112,9 +115,12 @@ def restore_command(
         return
     if len(inputs) > 1:
         ctx.exit(_restore_all(ctx.obj, job, inputs, progress, dry_run, as_json))
-    summary = _restore_one(ctx.obj, job, progress, resume=resume, keep_temp=keep_temp)
+    from ..jobs.restore import restore
     from ..media.image_files import bytes_of
 
+    summary = _watched(
+        ctx.obj, job, progress, lambda on_frame: restore(job, on_frame, resume=resume, keep_segments=keep_temp)
+    )
     sizes = bytes_of(summary.output), bytes_of(job.input)
     for warning in summary.warnings:
         log.warning("%s", warning)
@@ -125,10 +131,11 @@ def restore_command(
         ctx.exit(EXIT_DAMAGED_INPUT)
 
 
-def _restore_one(stop: StopSignals, job: Job, progress: str, *, resume: bool, keep_temp: bool) -> Summary:
-    """Restore one input. An error before the first frame is raised together with all other problems of the job."""
-    from ..jobs.restore import restore
+def _watched(stop: StopSignals, job: Job, progress: str, work: Callable[[OnFrame], Done]) -> Done:
+    """Do `work` with its progress shown, until a signal stops it.
 
+    An error before the first frame is raised together with all other problems of the job.
+    """
     begun = False
     with progress_of(progress) as shown:
 
@@ -139,7 +146,7 @@ def _restore_one(stop: StopSignals, job: Job, progress: str, *, resume: bool, ke
             shown.update(info, frame)
 
         try:
-            return restore(job, on_frame, resume=resume, keep_segments=keep_temp)
+            return work(on_frame)
         except VdeblurError as error:
             if begun:
                 raise
@@ -171,21 +178,8 @@ def _write_preview(
         raise UsageError("--preview takes one input and writes a file: name a single input, and a file with -o")
     from ..jobs.preview import preview, preview_output
 
-    begun = False
-    with progress_of(progress) as shown:
-
-        def on_frame(info: StreamInfo, frame: Frame) -> None:
-            nonlocal begun
-            begun = True
-            stop.check()
-            shown.update(info, frame)
-
-        try:
-            made = preview(job, seconds, on_frame)
-        except VdeblurError as error:
-            if begun:
-                raise
-            raise _all_problems(replace(job, output=job.output or preview_output(job.input)), error) from error
+    named = replace(job, output=job.output or preview_output(job.input))
+    made = _watched(stop, named, progress, lambda on_frame: preview(named, seconds, on_frame))
     say(made.to_text())
     if as_json:
         say_json(made.to_json())

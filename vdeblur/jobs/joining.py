@@ -11,24 +11,15 @@ from __future__ import annotations
 from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from fractions import Fraction
 from itertools import pairwise
-from typing import TypeAlias
-
-import av
-from av.video.stream import VideoStream
 
 from ..errors import NotInSegments, OutputError
 from ..files import file_sha256
-from ..media.options import SinkOptions
+from ..media.joined_sink import JoinedSink, PacketTimes, packet_pts
 from ..media.sources import open_source
-from ..media.video_sink import VideoSink
 from ..media.video_source import VideoSource
 from .folder import JobFolder, Manifest
 from .job import Summary
-
-TimedPacket: TypeAlias = "tuple[av.Packet[VideoStream], int, int, int]"
-"""A packet with pts, dts and duration."""
 
 NEAR = 0.6
 """Share of the frame duration within which a packet without its own frame lies from another (see `VideoSource`)."""
@@ -47,12 +38,9 @@ def join(folder: JobFolder) -> Summary:
     writing = replace(job.sink, partial_folder=str(folder.path))  # a killed join leaves nothing elsewhere
     with open_source(job.input, job.source) as source:
         assert isinstance(source, VideoSource)
-        with (
-            av.open(f"file:{folder.video(filled[0].index)}") as first,
-            JoinedSink(folder.output, source, writing, first.streams.video[0]) as sink,
-        ):
-            for packet, pts, dts, duration in _retimed_packets(folder, filled):
-                sink.mux(packet, pts - source.shift, dts - source.shift, duration, folder.time_base)
+        with JoinedSink(folder.output, source, writing, folder.video(filled[0].index)) as sink:
+            for manifest, times in zip(filled, _retimed(folder, filled, source.shift), strict=True):
+                sink.append(folder.video(manifest.index), times, folder.time_base)
         warnings = list(dict.fromkeys((*(w for m in manifests for w in m.warnings), *source.warnings, *sink.warnings)))
     return summary_of(folder, manifests, tuple(warnings))
 
@@ -113,44 +101,27 @@ def _verified_manifest(folder: JobFolder, index: int) -> Manifest:
     return manifest
 
 
-def _retimed_packets(folder: JobFolder, manifests: Sequence[Manifest]) -> Iterator[TimedPacket]:
-    """Yield every packet in decoding order with its times in ticks of the input stream."""
-    times = [pts for manifest in manifests for pts in manifest.pts]
-    ends = [*times[1:], times[-1] + (manifests[-1].last_duration or _median_step(times))]
+def _retimed(folder: JobFolder, manifests: Sequence[Manifest], shift: int) -> Iterator[list[PacketTimes]]:
+    """For each segment the times of its packets in decoding order, in ticks of the input stream less `shift`."""
+    times = [pts - shift for manifest in manifests for pts in manifest.pts]
+    step = _median_step(times)
+    ends = [*times[1:], times[-1] + (manifests[-1].last_duration or step)]
     ranked = [_presentation_ranks(folder, manifest) for manifest in manifests]
     depth = max(map(_reorder_depth, ranked))
-    step = _median_step(times)
-    decoded = shown = 0
-    first: tuple[object, ...] | None = None
-    for manifest, ranks in zip(manifests, ranked, strict=True):
-        with av.open(f"file:{folder.video(manifest.index)}") as container:
-            stream = container.streams.video[0]
-            first = first or _headers(stream)
-            if _headers(stream) != first:
-                raise NotInSegments(f"{folder.output}: the input or the encoder changes between segments")
-            packets = (packet for packet in container.demux(stream) if packet.size)
-            for rank, packet in zip(ranks, packets, strict=True):
-                place = shown + rank
-                before = decoded - depth
-                dts = times[before] if before >= 0 else times[0] + before * step
-                yield packet, times[place], dts, ends[place] - times[place]
-                decoded += 1
-        shown += manifest.frames
-
-
-def _headers(stream: VideoStream) -> tuple[object, ...]:
-    """Properties that must be the same in all segments, since an output stores them once."""
-    context = stream.codec_context
-    tags = context.color_range, context.colorspace, context.color_primaries, context.color_trc
-    ratio = stream.sample_aspect_ratio or None
-    return context.extradata or b"", context.width, context.height, context.pix_fmt, ratio, *tags
+    first = 0
+    for ranks in ranked:
+        retimed = []
+        for decoded, place in enumerate((first + rank for rank in ranks), first):
+            before = decoded - depth
+            dts = times[before] if before >= 0 else times[0] + before * step
+            retimed.append(PacketTimes(times[place], dts, ends[place] - times[place]))
+        yield retimed
+        first += len(ranks)
 
 
 def _presentation_ranks(folder: JobFolder, manifest: Manifest) -> list[int]:
     """Position in presentation order of each packet of a segment, in decoding order."""
-    with av.open(f"file:{folder.video(manifest.index)}") as container:
-        stream = container.streams.video[0]
-        pts = [packet.pts for packet in container.demux(stream) if packet.size]
+    pts = packet_pts(folder.video(manifest.index))
     if len(pts) != manifest.frames or None in pts or len(set(pts)) != len(pts):
         place = f"{folder.output}: segment {manifest.index}"
         raise NotInSegments(f"{place} cannot be joined: the encoder did not write one packet per frame")
@@ -166,40 +137,3 @@ def _reorder_depth(ranks: Sequence[int]) -> int:
 def _median_step(times: Sequence[int]) -> int:
     steps = sorted(b - a for a, b in pairwise(times))
     return steps[len(steps) // 2] if steps else 1
-
-
-class JoinedSink(VideoSink):
-    """A file sink for frames that are already encoded."""
-
-    def __init__(self, path: str, source: VideoSource, options: SinkOptions, encoded: VideoStream) -> None:
-        """`encoded` is the stream of a segment, whose parameters the output takes over. Raises as `VideoSink` does."""
-        self._encoded = encoded
-        super().__init__(path, path, source, options, source.info)
-
-    def _add_video(self, encoder: str, pix_fmt: str, options: SinkOptions, original: VideoStream | None) -> None:
-        assert self._media is not None
-        stream = self._container.add_stream_from_template(self._encoded, opaque=True)
-        stream.time_base = self._media.info.time_base
-        rate = (self._media.info.frame_rate or Fraction(25)).limit_denominator(100_000)
-        if self._media.info.sample_aspect_ratio:
-            stream.codec_context.sample_aspect_ratio = self._media.info.sample_aspect_ratio
-        stream.codec_context.framerate = min(rate, Fraction(240))
-        if self.format in ("mp4", "mov") and encoder in ("libx265", "hevc_nvenc"):
-            stream.codec_context.codec_tag = "hvc1"
-        self._describe_video(stream, pix_fmt, encoder, original)
-        self._stream, self._message_codec = stream, None
-
-    def mux(self, packet: av.Packet[VideoStream], pts: int, dts: int, duration: int, time_base: Fraction) -> None:
-        """Write one packet, after the packets of other streams up to its time."""
-        assert self._media is not None
-        self._media.read_others(dts * time_base)
-        packet.stream = self._stream
-        packet.time_base = time_base
-        packet.pts, packet.dts, packet.duration = pts, dts, duration
-        self._checked(lambda: self._mux_video([packet]))
-
-    def _finish(self) -> None:
-        assert self._media is not None
-        self._media.read_others(None)
-        self._mux_others(None)
-        self._end()

@@ -19,6 +19,7 @@ from ..loading import ModelOptions, load_restorer
 from ..media.options import SinkOptions, SourceOptions
 from ..media.sinks import open_sink
 from ..media.sources import open_source
+from ..protocols import Closing
 from ..restorer import Restorer, State
 from ..stages import measured
 from ..windows import windows
@@ -66,7 +67,7 @@ class Speed:
 
 
 @dataclass
-class _MemorySource:
+class _MemorySource(Closing):
     """Frames in memory as a source."""
 
     frames: list[Frame]
@@ -79,12 +80,6 @@ class _MemorySource:
         return iter(self.frames)
 
     def close(self) -> None:
-        """Nothing to do."""
-
-    def __enter__(self) -> _MemorySource:
-        return self
-
-    def __exit__(self, *_: object) -> None:
         """Nothing to do."""
 
 

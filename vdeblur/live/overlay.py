@@ -1,4 +1,7 @@
-"""Text over the live window: statistics, notices and the list of keys, at a size that suits the screen."""
+"""Text over the live window: statistics, notices and the list of keys, at a size that suits the screen.
+
+Images are (height, width, 3), B, G, R.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,6 @@ import numpy as np
 
 from ..frames import Image
 from .meter import Stats
-
-"""(height, width, 3), B, G, R."""
 
 SILENT_SECONDS = 1.5
 """The overlay mentions a camera that has been silent for longer."""

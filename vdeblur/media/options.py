@@ -43,9 +43,11 @@ class SinkOptions:
     preset: str | None = None
     """The encoder's speed preset."""
     pix_fmt: str | None = None
+    """FFmpeg's name of the pixel format to encode ("yuv420p10le"); None: the encoder's closest to the source."""
     encoder_options: Mapping[str, str] = field(default_factory=dict)
     """Passed to the encoder (`-e key=value`)."""
     overwrite: bool = False
+    """Replace an existing output; False: refuse to."""
     container: str | None = None
     """FFmpeg's name of the format, if the file name does not determine it."""
     video_only: bool = False

@@ -127,8 +127,7 @@ class VideoSink(Committing):
 
     def _add_video(self, encoder: str, pix_fmt: str, options: SinkOptions, original: VideoStream | None) -> None:
         info = self._info
-        rate = (info.frame_rate or Fraction(25)).limit_denominator(100_000)
-        stream = self._container.add_stream(encoder, rate=min(rate, Fraction(240)))
+        stream = self._container.add_stream(encoder, rate=self._rate)
         assert isinstance(stream, VideoStream)
         context = stream.codec_context
         context.width, context.height, context.pix_fmt = info.width, info.height, pix_fmt
@@ -140,9 +139,6 @@ class VideoSink(Committing):
         context.colorspace, context.color_primaries = color.matrix, color.primaries
         context.color_trc = color.transfer
         context.color_range = {None: 0, False: 1, True: 2}[color.full_range]
-        self._keep_aspect(context, encoder)
-        if self.format in MP4 and encoder in ("libx265", "hevc_nvenc"):
-            context.codec_tag = "hvc1"  # the tag that Apple's players require
         profile = original.profile if original is not None else None
         settings = encoder_settings(encoder, info, profile, options)
         if self.format in WITHOUT_PTS:
@@ -161,6 +157,12 @@ class VideoSink(Committing):
         first = self._media.side_data if self._media else {}
         self._side_data_warnings = SideDataWarnings(encoder, self.name, self.warnings, first, self._boxes)
 
+    @property
+    def _rate(self) -> Fraction:
+        """Frames per second, as headers state them."""
+        rate = (self._info.frame_rate or Fraction(25)).limit_denominator(100_000)
+        return min(rate, Fraction(240))
+
     def _keep_aspect(self, context: VideoCodecContext, encoder: str) -> None:
         ratio = self._info.sample_aspect_ratio
         if not ratio:
@@ -174,7 +176,10 @@ class VideoSink(Committing):
             self.warnings.append(f"{self.name}: {encoder} in {self.format} drops the pixel ratio {shape}; {advice}")
 
     def _describe_video(self, stream: VideoStream, pix_fmt: str, encoder: str, original: VideoStream | None) -> None:
-        """Set disposition, tags and orientation of the video stream."""
+        """Set codec tag, aspect, disposition, tags and orientation of the video stream."""
+        self._keep_aspect(stream.codec_context, encoder)
+        if self.format in MP4 and encoder in ("libx265", "hevc_nvenc"):
+            stream.codec_context.codec_tag = "hvc1"  # the tag that Apple's players require
         if self._media is not None:
             self._keep_orientation(stream, self._media)
         if original is not None:

@@ -66,10 +66,10 @@ def test_rounded_weights_are_of_seven_bits_and_pass_their_gradient() -> None:
     torch.testing.assert_close(weight.grad, wanted)
 
 
-def test_residual_blocks_alone_are_rounded() -> None:
+def test_the_first_and_last_layers_are_not_rounded() -> None:
     names = rounded_weights(tiny("convlstm"))
-    assert {"encoder.blocks.0.first.weight", "decoder.blocks_before.0.second.weight"} <= names.keys()
-    assert all("blocks" in name for name in names)
+    assert "fuse.weight" in names
+    assert not [name for name in names if {"stem", "head", "scale", "shift"} & set(name.split("."))]
 
 
 def test_training_for_int8_sees_rounded_weights_and_keeps_the_exact_ones() -> None:

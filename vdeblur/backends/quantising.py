@@ -38,9 +38,9 @@ PATCH_CELLS = 16
 """Side of calibration patches in cells: dozens of full frames would not fit into memory."""
 SCALES = {ENCODE: 2, COMPUTE: 4}
 """Pixels per sample of the first input of each graph."""
-INT8_PARTS = ("blocks", "blocks_before", "quarter_blocks")
-"""The residual blocks become int8: most of the work, and what they add is small beside what passes them by. What reads
-and writes frames, neighbours and the state stays in floating point: it costs less time and most of the quality."""
+FLOAT_PARTS = ("stem", "head", "scale", "shift")
+"""Layers that stay in floating point: the first and the last, which read and write the frame itself, and those of the
+decoder whose results multiply and add to what the last one reads. They cost little time and most of the quality."""
 FLOAT_TYPES = ("Add", "Multiply")
 """Sums and products of features stay in floating point too; those with a constant belong to their convolution."""
 
@@ -139,12 +139,12 @@ def _quantise(path: Path, samples: list[list[Samples]], output: Path) -> None:
 
 
 def stays_float(weight: str) -> bool:
-    """Whether the convolution with a weight of this name, in dots, belongs to none of INT8_PARTS."""
-    return set(INT8_PARTS).isdisjoint(weight.split("."))
+    """Whether the convolution with a weight of this name, in dots, is among FLOAT_PARTS."""
+    return not set(FLOAT_PARTS).isdisjoint(weight.split("."))
 
 
 def _is_float(node: Any) -> bool:
-    """Whether an operator stays in floating point, judged by its weights, or is a sum or product of features."""
+    """Whether an operator belongs to FLOAT_PARTS, judged by its weights, or is a sum or product of features."""
     takes = [value.get_node() for value in node.input_values()]
     if node.get_type_name() == "Convolution":
         return stays_float(takes[1].get_friendly_name())

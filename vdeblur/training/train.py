@@ -56,9 +56,6 @@ def train(
     own = None
     if batches is None:
         batches = own = open_batches(config, device, renderers, learner.step_count // config.reuse, check)
-    log = TrainingLog(folder, learner.step_count, config.pixels_per_step, flop_per_pixel(learner), report)
-    if changed:
-        log.note({"step": learner.step_count, "changed": changed})
     held_out: list[Batch] = []
     results: list[torch.Tensor] = []
     batch: Batch | None = None
@@ -66,6 +63,9 @@ def train(
     started = saved = clock = now = time.monotonic()
     before = learner.seconds
     try:
+        log = TrainingLog(folder, learner.step_count, config.pixels_per_step, flop_per_pixel(learner), report)
+        if changed:
+            log.note({"step": learner.step_count, "changed": changed})
         while (done := config.done(learner.step_count, learner.seconds)) < 1 and now - started <= max_minutes * 60:
             check()
             if batch is None or learner.step_count % config.reuse == 0:
@@ -85,15 +85,16 @@ def train(
                 saved = time.monotonic()
                 clock += saved - now  # steps per second are of steps alone
         checkpoint.save(learner, folder, config)
+        log.plot()
     except Stopped:
         checkpoint.save(learner, folder, config)
+        log.plot()
         raise
     except torch.OutOfMemoryError as error:
         raise DeviceError(f"{device}: not enough memory; set a smaller batch or mix.scene.size") from error
     finally:
         if own:
             own.close()
-        log.plot()
     return learner
 
 

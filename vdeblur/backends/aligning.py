@@ -8,7 +8,6 @@ not part of the exported graphs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, Protocol
 
 import cv2
@@ -16,14 +15,12 @@ import numpy as np
 
 from ..recurrence import LUMA_RANGE, MOTION_SCALE, Encoded, Motion, RecurrentState
 from .flow import FlowPlanes
-from .folding import PHASES, Samples
 from .parallel import both
+from .phases import Samples, merge_phases, split_twice
 from .tiles import Array
 
 TOGETHER = 4
 """Planes to warp at once: the most for which OpenCV has a fast path. It reads each coordinate once for all of them."""
-UNUSED: Any = None
-"""The second map of `cv2.remap`, not needed when the first holds x and y; its type stubs do not allow None."""
 
 
 class Aligner(Protocol):
@@ -86,7 +83,7 @@ class Recurrent:
         _, _, height, width = centre.frame.shape
         beside = np.zeros((1, 32, height // 2, width // 2), np.float32)
         shown = np.zeros((1, 4, height // 4, width // 4), np.float32)
-        luma = _unfolded(centre.frame[0])
+        luma = merge_phases(centre.frame[0, :4])
 
         def from_past() -> list[Samples]:
             if state is None:
@@ -121,38 +118,26 @@ ALIGNERS: dict[str, Callable[[Mapping[str, Any]], Aligner]] = {
 """Kind of network -> its aligner, from its configuration. Kinds that are missing here run on torch only."""
 
 
-def _unfolded(frame: Samples) -> Samples:
-    """Luma of a folded frame (4 or more, h, w) at full resolution, (2h, 2w)."""
-    _, h, w = frame.shape
-    luma = np.empty((2 * h, 2 * w), np.float32)
-    for channel, (y, x) in enumerate(PHASES):
-        luma[y::2, x::2] = frame[channel]
-    return luma
-
-
 def _stack_difference(frame: Samples, flow: FlowPlanes | None, centre: Samples, into: Samples) -> None:
     """Luma of a neighbour (4 or more, h, w), warped to the centre, minus the centre's; folded to (16, h/2, w/2)."""
-    luma = _unfolded(frame)
+    luma = merge_phases(frame[:4])
     if flow is not None:
-        height, width = luma.shape
-        fine = _array(cv2.resize(_pairs(flow), (width, height), interpolation=cv2.INTER_LINEAR))
-        fine *= 2
-        (luma,) = _warped(luma[None], fine)
+        luma = _warped(luma, [_doubled(2 * plane) for plane in flow])
     luma -= centre
-    for phase, (y, x) in enumerate(PHASES):
-        for channel, (dy, dx) in enumerate(PHASES):
-            into[4 * phase + channel] = luma[2 * y + dy :: 4, 2 * x + dx :: 4]
+    split_twice(luma, into)
 
 
-def _warped(planes: Samples, flow: Samples) -> Samples:
-    """Planes (n, h, w) sampled bilinearly at each position plus flow (h, w, 2), with repeated edges."""
-    places = flow + _places(*flow.shape[:2])
-    moved = np.empty(planes.shape, np.float32)
-    for first in range(0, len(planes), TOGETHER):
-        some = cv2.merge(list(planes[first : first + TOGETHER]))
-        some = cv2.remap(some, places, UNUSED, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        cv2.split(some, list(moved[first : first + TOGETHER]))
-    return moved
+def _doubled(plane: Samples) -> Samples:
+    """(h, w) at twice the size, interpolated."""
+    height, width = plane.shape
+    return _array(cv2.resize(plane, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR))
+
+
+def _warped(image: Samples, flow: Sequence[Samples]) -> Samples:
+    """An image (h, w) or (h, w, channels) sampled bilinearly at each position plus x and y, with repeated edges."""
+    x, y = flow
+    how = cv2.INTER_LINEAR | cv2.WARP_RELATIVE_MAP
+    return _array(cv2.remap(image, x, y, how, borderMode=cv2.BORDER_REPLICATE))
 
 
 def _moved(features: list[Samples], flow: FlowPlanes | None, shown: Samples) -> list[Samples]:
@@ -160,28 +145,23 @@ def _moved(features: list[Samples], flow: FlowPlanes | None, shown: Samples) -> 
     if flow is None:
         return features
     step = _quarter(flow)
-    shown[:] = step * np.float32(4 * MOTION_SCALE)
-    return [_warped(x[0], _pairs(step))[None] for x in features]
+    np.multiply(step, np.float32(4 * MOTION_SCALE), out=shown)
+    moved = []
+    for (planes,) in features:
+        there = np.empty(planes.shape, np.float32)
+        for first in range(0, len(planes), TOGETHER):
+            some = cv2.merge(list(planes[first : first + TOGETHER]))
+            cv2.split(_warped(some, list(step)), list(there[first : first + TOGETHER]))
+        moved.append(there[None])
+    return moved
 
 
 def _quarter(flow: FlowPlanes) -> FlowPlanes:
     """Flow at half scale -> flow at 1/8 scale, in its samples."""
     _, height, width = flow.shape
-    coarse = cv2.resize(_pairs(flow), (width // 4, height // 4), interpolation=cv2.INTER_AREA)
-    return np.moveaxis(coarse, -1, 0) * np.float32(1 / 4)
-
-
-def _pairs(flow: FlowPlanes) -> Samples:
-    """(2, h, w) -> (h, w, 2), the layout of OpenCV."""
-    return np.ascontiguousarray(flow.transpose(1, 2, 0))
+    coarse = [cv2.resize(plane, (width // 4, height // 4), interpolation=cv2.INTER_AREA) for plane in flow]
+    return np.stack(coarse) * np.float32(1 / 4)
 
 
 def _array(x: Any) -> Samples:
     return np.asarray(x, np.float32)
-
-
-@lru_cache(maxsize=8)
-def _places(height: int, width: int) -> Samples:
-    """Coordinates x, y of every sample, (h, w, 2)."""
-    columns, rows = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
-    return np.stack(np.broadcast_arrays(columns, rows[:, None]), axis=-1)

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 from ..errors import ModelError, UsageError
 from ..recurrence import Encoded, Motion
 from .flow import FlowPlanes
-from .folding import Samples
 from .graphs import Graph, graph_file
+from .phases import Samples
 from .tiles import Array
 
 

@@ -19,14 +19,10 @@ from numpy.typing import NDArray
 from ..errors import NonFiniteResult
 from ..frames import Frame, Plane
 from ..stages import stage
+from .phases import Samples, merge_phases, split_phases
 
 MULTIPLE = 16
 """Frames are padded to multiples of this many pixels, by repeating edges: one sample of the coarsest features."""
-
-Samples = NDArray[np.float32]
-
-PHASES = ((0, 0), (0, 1), (1, 0), (1, 1))
-"""Row and column of the first four channels within 2x2 pixels of luma."""
 
 
 @stage("fold")
@@ -36,8 +32,7 @@ def fold(frame: Frame) -> Samples:
     h, w = (-(-n // MULTIPLE) * MULTIPLE for n in luma.shape)
     luma = _pad(luma, h, w)
     folded = np.empty((1, 6, h // 2, w // 2), np.float32)
-    for channel, (y, x) in enumerate(PHASES):
-        folded[0, channel] = luma[y::2, x::2]
+    split_phases(luma, folded[0, :4])
     sx, sy = frame.layout.chroma_shift
     for channel, chroma in ((4, cb), (5, cr)):
         folded[0, channel] = 0 if chroma is None else _resample(_pad(chroma, h >> sy, w >> sx), h // 2, w // 2)
@@ -54,9 +49,7 @@ def unfold(frame: Frame, residual: Samples) -> Frame:
         if not np.isfinite(residual.sum()):
             raise NonFiniteResult("the network's result is not finite")
     _, _, h, w = residual.shape
-    luma = np.empty((2 * h, 2 * w), np.float32)
-    for channel, (y, x) in enumerate(PHASES):
-        luma[y::2, x::2] = residual[0, channel]
+    luma = merge_phases(residual[0, :4])
     low, luma_span, chroma_span = _levels(frame)
     planes = list(frame.planes)
     if frame.layout.model == "rgb":

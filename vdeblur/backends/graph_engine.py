@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from .engines import open_session
-from .folding import Samples
 from .graphs import COMPUTE, ENCODE, PARTS, load_graph
+from .phases import Samples
 
 
 class GraphEngine:

@@ -19,9 +19,10 @@ from ..windows import Window
 from .allocation import keep_freed_memory
 from .engines import Engine
 from .flow import FlowPlanes, flow_between, half_luma
-from .folding import MULTIPLE, Samples, fold, unfold
+from .folding import MULTIPLE, fold, unfold
 from .memory import MIN_TILE, choose_tile, is_out_of_memory
 from .parallel import both
+from .phases import Samples
 from .symmetries import SYMMETRIES, turn, turn_flow, undo
 from .tiles import Array, in_tiles
 

@@ -9,8 +9,8 @@ import onnxruntime
 
 from ..cores import threads
 from ..errors import UsageError
-from .folding import Samples
 from .graphs import Graph
+from .phases import Samples
 
 
 class OnnxSession:

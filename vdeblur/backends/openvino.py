@@ -11,11 +11,11 @@ import openvino
 
 from ..cores import threads
 from ..errors import UsageError
-from .folding import Samples
 from .graphs import Graph
+from .phases import Samples
 
-PRECISIONS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
-"""Our name -> that of OpenVINO; for int8, of the layers that are not quantised."""
+PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
+"""Our name -> that of OpenVINO."""
 
 
 @cache
@@ -26,6 +26,11 @@ def _core() -> Any:
 def computes_bf16() -> bool:
     """Whether the CPU has bf16 instructions."""
     return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def _of_floats(precision: str) -> str:
+    """The precision of the layers that are not quantised."""
+    return ("bf16" if computes_bf16() else "fp32") if precision == "int8" else precision
 
 
 class OpenVinoSession:
@@ -45,7 +50,7 @@ class OpenVinoSession:
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": threads(),
-            "INFERENCE_PRECISION_HINT": PRECISIONS[self.precision],
+            "INFERENCE_PRECISION_HINT": PRECISIONS[_of_floats(self.precision)],
         }
         compiled = _core().compile_model(str(path), "CPU", settings)
         self._outputs = len(compiled.outputs)

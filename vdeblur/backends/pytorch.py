@@ -15,9 +15,9 @@ from ..models import StreamNetwork, kind_of
 from ..recurrence import Encoded, Motion
 from .aligning import ALIGNERS, Aligner
 from .flow import FlowPlanes
-from .folding import Samples
 from .memory import features_of
 from .network_restorer import NetworkRestorer
+from .phases import Samples
 from .tiles import Array
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

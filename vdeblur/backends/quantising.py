@@ -27,10 +27,11 @@ from ..restorer import State
 from ..version import __version__
 from ..windows import windows
 from .engines import Session, require
-from .folding import MULTIPLE, Samples
+from .folding import MULTIPLE
 from .graph_engine import GraphEngine
 from .graphs import COMPUTE, ENCODE, Graph, graph_file, hashes_of, load_graph, save_manifest
 from .network_restorer import NetworkRestorer
+from .phases import Samples
 
 MAKERS = ("nncf", "openvino")
 """Packages that quantise."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -24,8 +25,13 @@ def _core() -> Any:
 
 
 def computes_bf16() -> bool:
-    """Whether the CPU has bf16 instructions."""
-    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    """Whether the CPU has bf16 instructions, and oneDNN, with which OpenVINO computes, may use them.
+
+    OpenVINO reports what the processor can do; where ONEDNN_MAX_CPU_ISA allows less, a model in bf16 would not run.
+    """
+    allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()
+    is_allowed = allowed in ("ALL", "DEFAULT") or any(name in allowed for name in ("BF16", "FP16", "AMX"))
+    return is_allowed and "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _of_floats(precision: str) -> str:

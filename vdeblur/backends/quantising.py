@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import logging
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
 from importlib import metadata
@@ -110,33 +110,59 @@ def quantise(folder: str | Path, clips: Iterable[tuple[str, Iterable[Frame]]], o
 
 
 def _quantise(path: Path, samples: list[list[Samples]], output: Path) -> None:
-    """Write a graph in int8, calibrated on samples of its inputs."""
-    import nncf
+    """Write a graph in int8, calibrated on samples of its inputs.
+
+    The residual blocks of the decoder come first, with ranges that are means over all frames: with the widest range,
+    too few levels would be left for ordinary values. Elsewhere a value that is cut off does more harm than coarse
+    levels, and ranges are the widest of all frames.
+    """
     import openvino
     from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
     model = openvino.convert_model(str(path))  # folds constants: otherwise NNCF would not find all biases to correct
+    model = _with_quantised(model, samples, _is_in_decoder_block, RangeEstimatorParametersSet.MEAN_MINMAX, exactly=True)
+    # NNCF can correct biases exactly only in a model of which nothing is quantised yet.
+    model = _with_quantised(
+        model, samples, lambda name: not _is_in_decoder_block(name), RangeEstimatorParametersSet.MINMAX, exactly=False
+    )
+    openvino.save_model(model, str(output), compress_to_fp16=False)
+
+
+def _with_quantised(
+    model: Any, samples: list[list[Samples]], chosen: Callable[[str], bool], ranges: Any, *, exactly: bool
+) -> Any:
+    """A model of which the convolutions with a `chosen` weight are quantised, but for FLOAT_PARTS.
+
+    `ranges` says how those of activations are estimated, `exactly` how biases are corrected.
+    """
+    import nncf
+
+    weights = {node.get_friendly_name(): _weight_of(node) for node in model.get_ops() if _is_convolution(node)}
+    kept = [name for name, weight in weights.items() if stays_float(weight) or not chosen(weight)]
+    if len(kept) == len(weights):
+        return model
     inputs = [entry.any_name for entry in model.inputs]
+    sums = [node.get_friendly_name() for node in model.get_ops() if _combines_features(node)]
     nncf.set_log_level(logging.ERROR)
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # it prints progress bars
         warnings.simplefilter("ignore")
-        quantised = nncf.quantize(
+        return nncf.quantize(
             model,
             nncf.Dataset([dict(zip(inputs, sample, strict=True)) for sample in samples]),
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(samples),
-            fast_bias_correction=False,
-            ignored_scope=nncf.IgnoredScope(
-                names=[node.get_friendly_name() for node in model.get_ops() if _is_float(node)]
-            ),
+            fast_bias_correction=not exactly,
+            ignored_scope=nncf.IgnoredScope(names=kept + sums),
             advanced_parameters=nncf.AdvancedQuantizationParameters(
                 # CPUs without VNNI add pairs of products in 16 bits, which overflow with full 8-bit weights.
                 overflow_fix=nncf.OverflowFix.ENABLE,
-                # Means of the ranges of all frames: with the widest range, too few levels are left for ordinary values.
-                activations_range_estimator_params=RangeEstimatorParametersSet.MEAN_MINMAX,
+                activations_range_estimator_params=ranges,
             ),
         )
-    openvino.save_model(quantised, str(output), compress_to_fp16=False)
+
+
+def _is_in_decoder_block(weight: str) -> bool:
+    return "decoder.blocks." in weight
 
 
 def stays_float(weight: str) -> bool:
@@ -144,9 +170,15 @@ def stays_float(weight: str) -> bool:
     return not set(FLOAT_PARTS).isdisjoint(weight.split("."))
 
 
-def _is_float(node: Any) -> bool:
-    """Whether an operator belongs to FLOAT_PARTS, judged by its weights, or is a sum or product of features."""
+def _is_convolution(node: Any) -> bool:
+    return bool(node.get_type_name() == "Convolution")
+
+
+def _weight_of(convolution: Any) -> str:
+    return str(convolution.input_values()[1].get_node().get_friendly_name())
+
+
+def _combines_features(node: Any) -> bool:
+    """Whether an operator is a sum or product of features."""
     takes = [value.get_node() for value in node.input_values()]
-    if node.get_type_name() == "Convolution":
-        return stays_float(takes[1].get_friendly_name())
     return node.get_type_name() in FLOAT_TYPES and all(other.get_type_name() != "Constant" for other in takes)

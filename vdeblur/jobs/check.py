@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -46,7 +47,10 @@ def _single_settings(sink: SinkOptions) -> list[SinkOptions]:
 
 
 def _open_output(job: Job, output: str, sink: SinkOptions) -> None:
-    """Open input and output, ignoring an existing output. Skips pipes, whose data could be read only once."""
+    """Open input and output, ignoring an existing output; what is written to a pipe goes nowhere.
+
+    Skips input from pipes, which could be read only once.
+    """
     if job.input != "-":
         with open_source(job.input, job.source) as source:
-            open_sink(output, source, sink).abort()
+            open_sink(output, source, sink, stdout=io.BytesIO()).abort()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,10 @@ from pathlib import Path
 import click
 import pytest
 
-from support.commands import run
+from support.commands import ROOT, run
 from support.videos import footage
 from vdeblur.cli import cli
+from vdeblur.cli.config import ConfigOption
 
 LIGHT = {"models", "presets", "encoders", "doctor", "completion", "export"}
 """Commands that compute nothing worth holding back; all others do."""
@@ -51,6 +53,53 @@ def test_a_flag_means_the_same_in_all_commands() -> None:
                     defaults.setdefault(flag, set()).add(str(parameter.default))
     for found in (kinds, defaults):
         assert {flag: len(values) for flag, values in found.items()} == dict.fromkeys(shared, 1)
+
+
+def test_every_option_has_a_variable_named_after_its_long_flag_and_one_for_its_command_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, command in cli.commands.items():
+        context = click.Context(command, **command.context_settings)
+        for option in command.params:
+            if not isinstance(option, click.Option):
+                continue
+            (flag, *_) = (flag for flag in option.opts if flag.startswith("--"))
+            suffix = flag[2:].upper().replace("-", "_")
+            wanted = {f"VDEBLUR_{name.upper()}_{suffix}": "one command", f"VDEBLUR_{suffix}": "all commands"}
+            if (name, flag) == ("train", "--config"):  # another kind of file than that of all other commands
+                wanted.popitem()
+            for variable, value in reversed(wanted.items()):
+                monkeypatch.setenv(variable, value)
+                assert option.resolve_envvar_value(context) == value, (name, variable)
+            for variable in wanted:
+                monkeypatch.delenv(variable)
+            assert option.resolve_envvar_value(context) is None
+
+
+def test_flags_and_values_arrive_from_the_environment(tmp_path: Path) -> None:
+    clip = footage(tmp_path / "in.mp4", frames=3)
+    words = (clip, "-o", tmp_path / "out.mp4", "-m", "unsharp")
+    done = run(*words, VDEBLUR_JSON="1", VDEBLUR_FORMAT="mkv", VDEBLUR_QUIET="1")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["frames"] == 3
+    assert (tmp_path / "out.mp4").read_bytes().startswith(b"\x1aE\xdf\xa3")
+    assert json.loads(run("info", clip, VDEBLUR_INFO_JSON="1", VDEBLUR_JSON="0").stdout)["video"]["width"] == 64
+    prepared = run("segment", tmp_path / "parts.mkv", VDEBLUR_PREPARE=str(clip))
+    assert "too short" in prepared.stderr
+
+
+def test_the_manual_names_the_commands_that_take_a_file_of_options(tmp_path: Path) -> None:
+    takers = {
+        name for name, command in cli.commands.items() if any(isinstance(one, ConfigOption) for one in command.params)
+    }
+    text = " ".join((ROOT / "docs/usage.md").read_text(encoding="utf-8").split())
+    (named,) = re.findall(r"`vdeblur INPUT`, ([^.]*?) also take options from a TOML file", text)
+    assert {"restore", *re.findall(r"`(\w+)`", named)} == takers
+    for name in takers - {"restore"}:
+        assert "--config" in run(name, "--help").stdout
+    config = ROOT / "examples/presets.toml"
+    refused = run("train", "--data", tmp_path, "--run", tmp_path / "run", VDEBLUR_CONFIG=str(config))
+    assert "presets" not in refused.stderr
 
 
 def test_batch_and_segment_take_the_options_of_the_main_command(tmp_path: Path) -> None:

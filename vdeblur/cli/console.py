@@ -66,27 +66,16 @@ class _StderrHandler(logging.Handler):
         click.echo(f"vdeblur: {level}{record.getMessage()}", err=True)
 
 
-def _set_verbose(ctx: click.Context, param: click.Parameter, count: int) -> None:
+def set_verbose(ctx: click.Context, param: click.Parameter, count: int) -> None:
+    """Callback of -v."""
     if count:
         log.setLevel(logging.INFO if count == 1 else logging.DEBUG)
 
 
-def _set_quiet(ctx: click.Context, param: click.Parameter, quiet: bool) -> None:
+def set_quiet(ctx: click.Context, param: click.Parameter, quiet: bool) -> None:
+    """Callback of -q."""
     if quiet:
         log.setLevel(logging.ERROR)
-
-
-VERBOSITY: tuple[click.Parameter, ...] = (
-    click.Option(
-        ["-v", "--verbose"],
-        count=True,
-        expose_value=False,
-        callback=_set_verbose,
-        help="Show more messages; -vv shows debug output.",
-    ),
-    click.Option(["-q", "--quiet"], is_flag=True, expose_value=False, callback=_set_quiet, help="Show errors only."),
-)
-"""-v and -q, which every command has."""
 
 
 def has_display() -> bool:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import Result
 
 from support.commands import ROOT, run
-from support.videos import footage
+from support.videos import Recipe, count_frames, footage, frames, write
 from vdeblur.cli import cli
 from vdeblur.cli.config import ConfigOption
 
@@ -123,6 +124,60 @@ def test_a_segment_keeps_its_options_for_every_step(tmp_path: Path) -> None:
         assert run("segment", output, "--index", str(index)).exit_code == 0
     assert run("segment", output, "--join").exit_code == 0
     assert json.loads(run("info", output, "--json").stdout)["video"]["layout"]["chroma_shift"] == [0, 0]
+
+
+def restore_segments(output: Path, clip: Path, *words: str) -> None:
+    """All steps before `--join`; `words` are those of `--prepare`."""
+    prepared = run("segment", output, "--prepare", clip, "-m", "unsharp", *words)
+    assert int(prepared.stdout) > 1
+    for index in range(int(prepared.stdout)):
+        assert run("segment", output, "--index", str(index)).exit_code == 0
+
+
+def test_joining_tells_of_damage_and_of_losses_as_the_main_command_does(tmp_path: Path) -> None:
+    whole = write(tmp_path / "whole.mkv", Recipe(frames(1000, size=(32, 24)), attachment=True, options={"g": "25"}))
+    clip = tmp_path / "in.mkv"
+    clip.write_bytes(Path(whole).read_bytes()[:-3000])
+
+    def told(result: Result) -> list[str]:
+        return [line for line in result.stderr.splitlines() if line.startswith("vdeblur: warning: ")]
+
+    output = tmp_path / "out.mp4"
+    at_once = run(clip, "-o", output, "-m", "unsharp")
+    assert at_once.exit_code == 6, at_once.stderr
+    assert any("truncated" in line for line in told(at_once))
+    assert any("cannot hold" in line for line in told(at_once))
+    output.unlink()
+    restore_segments(output, clip)
+    joined = run("segment", output, "--join")
+    assert (joined.exit_code, told(joined)) == (6, told(at_once))
+    assert "the input was damaged" in joined.stderr
+
+
+def test_an_array_refuses_an_existing_output_before_its_work_unless_told_to_replace_it(tmp_path: Path) -> None:
+    clip = footage(tmp_path / "in.mkv", frames=800, size=(32, 24))
+    output = tmp_path / "out.mkv"
+    output.write_bytes(b"precious")
+    refused = run("segment", output, "--prepare", clip, "-m", "unsharp")
+    assert (refused.exit_code, refused.stdout) == (5, "")
+    assert "already exists" in refused.stderr
+    assert "-y/--overwrite" in refused.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mkv", "out.mkv"]
+
+    restore_segments(output, clip, "-y")
+    assert run("segment", output, "--join").exit_code == 0
+    assert count_frames(output) == 800
+
+
+def test_an_output_that_appears_while_segments_are_restored_is_replaced_only_on_request(tmp_path: Path) -> None:
+    clip = footage(tmp_path / "in.mkv", frames=800, size=(32, 24))
+    output = tmp_path / "out.mkv"
+    restore_segments(output, clip)
+    output.write_bytes(b"precious")
+    assert run("segment", output, "--join").exit_code == 5
+    assert output.read_bytes() == b"precious"
+    assert run("segment", output, "--join", "-y").exit_code == 0
+    assert count_frames(output) == 800
 
 
 @pytest.mark.needs("linux")

@@ -7,15 +7,17 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import EXIT_DAMAGED_INPUT
 from ..signals import NOTICE
 
 if TYPE_CHECKING:
     from ..batch.progress import BatchProgress
+    from ..jobs.job import Summary
     from ..progress import Progress
 
 log = logging.getLogger("vdeblur")
@@ -41,6 +43,22 @@ def say(line: str) -> None:
 def say_json(value: object) -> None:
     """Print a value as one line of JSON on stdout."""
     click.echo(json.dumps(value))
+
+
+def conclude(
+    ctx: click.Context, summary: Summary, more: Sequence[str] = (), result: Mapping[str, object] | None = None
+) -> None:
+    """Show the warnings of a job and what was done, print `result` as JSON, and exit with 6 if the input was damaged.
+
+    `more` are further parts of the line for people.
+    """
+    for warning in summary.warnings:
+        log.warning("%s", warning)
+    say("; ".join([summary.to_text(), *more]))
+    if result is not None:
+        say_json(result)
+    if summary.damaged:
+        ctx.exit(EXIT_DAMAGED_INPUT)
 
 
 @contextlib.contextmanager

@@ -18,6 +18,15 @@ from ..media.sources import open_source
 from .job import Job
 
 
+def check_output(job: Job, output: str) -> None:
+    """Raise before the work what would be raised when the output takes its name: it exists, or cannot be written.
+
+    Nothing is checked for a pipe, nor for images, whose folder may hold other files.
+    """
+    if output != "-" and not is_image_output(output, is_image_input(job.input)):
+        Partial(output, job.sink.overwrite, (job.input,)).discard()
+
+
 def problems_of(job: Job) -> list[VdeblurError]:
     """Errors that the job would raise before its first frame: of input, model, output and encoder."""
     found: list[VdeblurError] = []
@@ -34,8 +43,7 @@ def problems_of(job: Job) -> list[VdeblurError]:
     for sink in _single_settings(job.sink):
         attempt(partial(_open_output, job, output, sink))
     attempt(lambda: load_restorer(job.model))
-    if output != "-" and not is_image_output(output, is_image_input(job.input)):
-        attempt(lambda: Partial(output, job.sink.overwrite, (job.input,)).discard())
+    attempt(lambda: check_output(job, output))
     return found
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import click
 import pytest
+from click.testing import Result
 
-from support.commands import run
-from support.videos import footage
+from support.commands import ROOT, run
+from support.videos import Recipe, count_frames, footage, frames, write
 from vdeblur.cli import cli
+from vdeblur.cli.config import ConfigOption
 
 LIGHT = {"models", "presets", "encoders", "doctor", "completion", "export"}
 """Commands that compute nothing worth holding back; all others do."""
@@ -53,6 +56,53 @@ def test_a_flag_means_the_same_in_all_commands() -> None:
         assert {flag: len(values) for flag, values in found.items()} == dict.fromkeys(shared, 1)
 
 
+def test_every_option_has_a_variable_named_after_its_long_flag_and_one_for_its_command_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, command in cli.commands.items():
+        context = click.Context(command, **command.context_settings)
+        for option in command.params:
+            if not isinstance(option, click.Option):
+                continue
+            (flag, *_) = (flag for flag in option.opts if flag.startswith("--"))
+            suffix = flag[2:].upper().replace("-", "_")
+            wanted = {f"VDEBLUR_{name.upper()}_{suffix}": "one command", f"VDEBLUR_{suffix}": "all commands"}
+            if (name, flag) == ("train", "--config"):  # another kind of file than that of all other commands
+                wanted.popitem()
+            for variable, value in reversed(wanted.items()):
+                monkeypatch.setenv(variable, value)
+                assert option.resolve_envvar_value(context) == value, (name, variable)
+            for variable in wanted:
+                monkeypatch.delenv(variable)
+            assert option.resolve_envvar_value(context) is None
+
+
+def test_flags_and_values_arrive_from_the_environment(tmp_path: Path) -> None:
+    clip = footage(tmp_path / "in.mp4", frames=3)
+    words = (clip, "-o", tmp_path / "out.mp4", "-m", "unsharp")
+    done = run(*words, VDEBLUR_JSON="1", VDEBLUR_FORMAT="mkv", VDEBLUR_QUIET="1")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["frames"] == 3
+    assert (tmp_path / "out.mp4").read_bytes().startswith(b"\x1aE\xdf\xa3")
+    assert json.loads(run("info", clip, VDEBLUR_INFO_JSON="1", VDEBLUR_JSON="0").stdout)["video"]["width"] == 64
+    prepared = run("segment", tmp_path / "parts.mkv", VDEBLUR_PREPARE=str(clip))
+    assert "too short" in prepared.stderr
+
+
+def test_the_manual_names_the_commands_that_take_a_file_of_options(tmp_path: Path) -> None:
+    takers = {
+        name for name, command in cli.commands.items() if any(isinstance(one, ConfigOption) for one in command.params)
+    }
+    text = " ".join((ROOT / "docs/usage.md").read_text(encoding="utf-8").split())
+    (named,) = re.findall(r"`vdeblur INPUT`, ([^.]*?) also take options from a TOML file", text)
+    assert {"restore", *re.findall(r"`(\w+)`", named)} == takers
+    for name in takers - {"restore"}:
+        assert "--config" in run(name, "--help").stdout
+    config = ROOT / "examples/presets.toml"
+    refused = run("train", "--data", tmp_path, "--run", tmp_path / "run", VDEBLUR_CONFIG=str(config))
+    assert "presets" not in refused.stderr
+
+
 def test_batch_and_segment_take_the_options_of_the_main_command(tmp_path: Path) -> None:
     clip = footage(tmp_path / "in.mp4", frames=20, size=(128, 96), cut_at=9)
     words = ("-m", "unsharp", "--codec", "ffv1", "--pix-fmt", "yuv444p", "--scene-cuts", "off", "--tile", "0")
@@ -74,6 +124,60 @@ def test_a_segment_keeps_its_options_for_every_step(tmp_path: Path) -> None:
         assert run("segment", output, "--index", str(index)).exit_code == 0
     assert run("segment", output, "--join").exit_code == 0
     assert json.loads(run("info", output, "--json").stdout)["video"]["layout"]["chroma_shift"] == [0, 0]
+
+
+def restore_segments(output: Path, clip: Path, *words: str) -> None:
+    """All steps before `--join`; `words` are those of `--prepare`."""
+    prepared = run("segment", output, "--prepare", clip, "-m", "unsharp", *words)
+    assert int(prepared.stdout) > 1
+    for index in range(int(prepared.stdout)):
+        assert run("segment", output, "--index", str(index)).exit_code == 0
+
+
+def test_joining_tells_of_damage_and_of_losses_as_the_main_command_does(tmp_path: Path) -> None:
+    whole = write(tmp_path / "whole.mkv", Recipe(frames(1000, size=(32, 24)), attachment=True, options={"g": "25"}))
+    clip = tmp_path / "in.mkv"
+    clip.write_bytes(Path(whole).read_bytes()[:-3000])
+
+    def told(result: Result) -> list[str]:
+        return [line for line in result.stderr.splitlines() if line.startswith("vdeblur: warning: ")]
+
+    output = tmp_path / "out.mp4"
+    at_once = run(clip, "-o", output, "-m", "unsharp")
+    assert at_once.exit_code == 6, at_once.stderr
+    assert any("truncated" in line for line in told(at_once))
+    assert any("cannot hold" in line for line in told(at_once))
+    output.unlink()
+    restore_segments(output, clip)
+    joined = run("segment", output, "--join")
+    assert (joined.exit_code, told(joined)) == (6, told(at_once))
+    assert "the input was damaged" in joined.stderr
+
+
+def test_an_array_refuses_an_existing_output_before_its_work_unless_told_to_replace_it(tmp_path: Path) -> None:
+    clip = footage(tmp_path / "in.mkv", frames=800, size=(32, 24))
+    output = tmp_path / "out.mkv"
+    output.write_bytes(b"precious")
+    refused = run("segment", output, "--prepare", clip, "-m", "unsharp")
+    assert (refused.exit_code, refused.stdout) == (5, "")
+    assert "already exists" in refused.stderr
+    assert "-y/--overwrite" in refused.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mkv", "out.mkv"]
+
+    restore_segments(output, clip, "-y")
+    assert run("segment", output, "--join").exit_code == 0
+    assert count_frames(output) == 800
+
+
+def test_an_output_that_appears_while_segments_are_restored_is_replaced_only_on_request(tmp_path: Path) -> None:
+    clip = footage(tmp_path / "in.mkv", frames=800, size=(32, 24))
+    output = tmp_path / "out.mkv"
+    restore_segments(output, clip)
+    output.write_bytes(b"precious")
+    assert run("segment", output, "--join").exit_code == 5
+    assert output.read_bytes() == b"precious"
+    assert run("segment", output, "--join", "-y").exit_code == 0
+    assert count_frames(output) == 800
 
 
 @pytest.mark.needs("linux")

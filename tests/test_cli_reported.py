@@ -318,6 +318,15 @@ def test_the_first_help_lists_the_version_and_whole_descriptions() -> None:
     assert text.index("Examples:") < text.index("Restore:") < text.index("General:")
 
 
+def test_a_dry_run_puts_nothing_into_a_pipe(clip: Path) -> None:
+    words = (clip, "-o", "-", "--dry-run", *FILTER)
+    for container in ("mkv", "nut", "y4m"):
+        done = run(*words, "-f", container)
+        assert (done.exit_code, done.stdout_bytes) == (0, b""), done.stderr
+    refused = run(*words, "--crf", "99", "-f", "mkv")
+    assert (refused.exit_code, refused.stdout_bytes) == (2, b"")
+
+
 def test_a_dry_run_of_one_input_checks_everything_and_writes_nothing(clip: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
     result = run(clip, "-o", out, "--dry-run", "--json", *FILTER)

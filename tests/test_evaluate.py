@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -15,6 +17,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from support.commands import ROOT, run
 from support.needs import SHARED
 from vdeblur.errors import InputError, OutputError
 from vdeblur.frames import Frame
@@ -334,6 +337,29 @@ def test_the_page_is_self_contained(results: list[Evaluation], tmp_path: Path) -
     assert page.tags.count("svg") == 2 * clips + 1
     assert "two & <b>" in page.text
     assert "prefers-color-scheme: dark" in page.text
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for place in ("absent/report.html", "folder"):
+        done = run("eval", "--pairs", tmp_path / "no pairs", "--html", tmp_path / place)
+        assert (done.exit_code, done.stdout) == (5, "")
+        assert place in done.stderr
+    assert not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.needs("linux")
+def test_results_are_printed_though_the_report_turns_out_not_to_fit(pairs: Path, tmp_path: Path) -> None:
+    code = (  # no file may grow, as on a disk that others have filled during the work
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        "from vdeblur.cli import main; sys.argv[0] = 'vdeblur'; main()"
+    )
+    words = ["eval", "--pairs", str(pairs), "-m", "unsharp", "--html", str(tmp_path / "report.html"), "--json"]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 5, done.stderr
+    assert json.loads(done.stdout)["model"] == "unsharp"
+    assert "report.html: cannot write the report" in done.stderr
+    assert not list(tmp_path.glob("*report*"))
 
 
 def test_a_report_that_cannot_be_written_says_where(results: list[Evaluation], tmp_path: Path) -> None:

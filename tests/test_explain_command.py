@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from support.commands import run
+from support.commands import ROOT, run
 from support.explained import write_model
 from support.networks import tiny
 from support.videos import footage
@@ -60,6 +62,25 @@ def test_usage_errors_are_one_line(clip: Path, model: str, words: tuple[str, ...
     assert done.exit_code == code, done.output
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_page_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
+    done = run("explain", tmp_path / "no clip.mp4", "-o", tmp_path / "absent/page.html")
+    assert (done.exit_code, len(done.stderr.splitlines())) == (5, 1)
+    assert "absent/page.html: cannot write the page" in done.stderr
+
+
+@pytest.mark.needs("linux")
+def test_findings_are_printed_though_the_page_turns_out_not_to_fit(tmp_path: Path, clip: Path, model: str) -> None:
+    code = (  # no file may grow, as on a disk that others have filled during the work
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        "from vdeblur.cli import main; sys.argv[0] = 'vdeblur'; main()"
+    )
+    words = ["explain", str(clip), "-m", model, "-d", "cpu", "--views", "1", "--json"]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 5, done.stderr
+    assert len(json.loads(done.stdout)["frames"]) == 8
+    assert "clip.explained.html: cannot write the page" in done.stderr
 
 
 def test_evidence_ties_a_restored_video_to_its_input(tmp_path: Path, clip: Path, model: str) -> None:

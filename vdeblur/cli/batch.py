@@ -9,7 +9,7 @@ import click
 
 from ..signals import StopSignals
 from . import options
-from .console import batch_progress_of, say
+from .console import batch_progress_of, conclude, say
 from .grammar import command, input_option, option, output_option, run_option
 
 if TYPE_CHECKING:
@@ -106,20 +106,31 @@ def batch_command(
 @option("--index", type=click.IntRange(0), help="Restore this segment.", section="Step")
 @option("--join", is_flag=True, help="Join all segments into the output.", section="Step")
 @options.job_options
-def segment_command(job: Job, output: str, index: int | None, source: str | None, join: bool) -> None:
+@output_option(
+    "-y/-n",
+    "--overwrite/--no-overwrite",
+    default=False,
+    help="With --prepare or --join: replace an existing output, or refuse to.",
+)
+@click.pass_context
+def segment_command(
+    ctx: click.Context, job: Job, output: str, index: int | None, source: str | None, join: bool, overwrite: bool
+) -> None:
     """Restore one segment of a job, for Slurm arrays and other schedulers.
 
     Without a step, show which segments are done. Settings such as --model and --crf belong to --prepare, which stores
-    them for all segments; --device may differ from step to step.
+    them for all segments; --device may differ from step to step. An existing output is refused by --prepare already.
+    --join exits with code 6 if the input was damaged.
     """
     from ..jobs.slurm import join_job, prepare_job, restore_one, status_text
 
     device = job.model.device if options.is_given("device") else None
     if source is not None:
-        click.echo(prepare_job(replace(job, input=source, output=output)))
+        sink = replace(job.sink, overwrite=overwrite)
+        click.echo(prepare_job(replace(job, input=source, output=output, sink=sink)))
     elif index is not None:
         say(restore_one(output, index, device))
     elif join:
-        say(join_job(output, device).to_text())
+        conclude(ctx, join_job(output, device, overwrite if options.is_given("overwrite") else None))
     else:
         click.echo(status_text(output))

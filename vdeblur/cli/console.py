@@ -7,15 +7,17 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import EXIT_DAMAGED_INPUT
 from ..signals import NOTICE
 
 if TYPE_CHECKING:
     from ..batch.progress import BatchProgress
+    from ..jobs.job import Summary
     from ..progress import Progress
 
 log = logging.getLogger("vdeblur")
@@ -43,6 +45,22 @@ def say_json(value: object) -> None:
     click.echo(json.dumps(value))
 
 
+def conclude(
+    ctx: click.Context, summary: Summary, more: Sequence[str] = (), result: Mapping[str, object] | None = None
+) -> None:
+    """Show the warnings of a job and what was done, print `result` as JSON, and exit with 6 if the input was damaged.
+
+    `more` are further parts of the line for people.
+    """
+    for warning in summary.warnings:
+        log.warning("%s", warning)
+    say("; ".join([summary.to_text(), *more]))
+    if result is not None:
+        say_json(result)
+    if summary.damaged:
+        ctx.exit(EXIT_DAMAGED_INPUT)
+
+
 @contextlib.contextmanager
 def log_to_stderr() -> Iterator[None]:
     """Within the block the package's log lines appear on stderr, warnings and worse."""
@@ -66,27 +84,16 @@ class _StderrHandler(logging.Handler):
         click.echo(f"vdeblur: {level}{record.getMessage()}", err=True)
 
 
-def _set_verbose(ctx: click.Context, param: click.Parameter, count: int) -> None:
+def set_verbose(ctx: click.Context, param: click.Parameter, count: int) -> None:
+    """Callback of -v."""
     if count:
         log.setLevel(logging.INFO if count == 1 else logging.DEBUG)
 
 
-def _set_quiet(ctx: click.Context, param: click.Parameter, quiet: bool) -> None:
+def set_quiet(ctx: click.Context, param: click.Parameter, quiet: bool) -> None:
+    """Callback of -q."""
     if quiet:
         log.setLevel(logging.ERROR)
-
-
-VERBOSITY: tuple[click.Parameter, ...] = (
-    click.Option(
-        ["-v", "--verbose"],
-        count=True,
-        expose_value=False,
-        callback=_set_verbose,
-        help="Show more messages; -vv shows debug output.",
-    ),
-    click.Option(["-q", "--quiet"], is_flag=True, expose_value=False, callback=_set_quiet, help="Show errors only."),
-)
-"""-v and -q, which every command has."""
 
 
 def has_display() -> bool:

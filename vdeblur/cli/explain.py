@@ -101,7 +101,9 @@ def explain_command(
 
     from ..quality.explain import ExplainOptions, explain
     from ..quality.explain.evidence import evidence_path, write_evidence
+    from ..quality.explain.page import check_page
 
+    check_page(target)
     settings = ExplainOptions(
         at=at,
         frames=frames,
@@ -126,11 +128,11 @@ def explain_command(
             say(f"{evidence_path(evidence)}: {evidence} {agrees} with the result of {found.model}")
         else:
             found = explain(path, model, settings, on_frame=on_frame)
+    if as_json:  # before the files, which a disk that has filled up meanwhile may not take
+        say_json(found.to_json())
     found.write_page(target)
     if images is not None:
         found.write_images(images)
     say(f"{target}: {len(found.frames)} frames explained in {found.seconds:.1f} s with {found.model} on {found.device}")
-    if as_json:
-        say_json(found.to_json())
     if found.damaged:
         ctx.exit(EXIT_DAMAGED_INPUT)

@@ -13,7 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from ..errors import Problems, VdeblurError
-from .console import VERBOSITY
+from .console import set_quiet, set_verbose
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,7 +35,7 @@ GENERAL = "General"
 
 
 class Option(click.Option):
-    """An option with the help section that lists it."""
+    """An option with the help section that lists it, and variables of the environment named after its long flag."""
 
     def __init__(self, *args: Any, section: str = "Options", **settings: Any) -> None:
         super().__init__(*args, **settings)
@@ -43,10 +43,44 @@ class Option(click.Option):
         self.bare = None if settings.get("is_flag", True) else settings.get("flag_value")
         """The value of an option given without one; None if it needs a value."""
 
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """The variable of this command, such as VDEBLUR_SERVE_PORT, or else that of all commands, VDEBLUR_PORT.
+
+        click would name it after the parameter of the Python function, which people do not know: VDEBLUR_AS_JSON. An
+        option with `allow_from_autoenv=False` has its own `envvar` only.
+        """
+        if not self.allow_from_autoenv or ctx.auto_envvar_prefix is None:
+            return super().resolve_envvar_value(ctx)
+        flag = next(flag for flag in self.opts if flag.startswith("--"))
+        names = (f"{ctx.command.name}-{flag[2:]}", flag[2:])
+        variables = (f"{ctx.auto_envvar_prefix}_{name.upper().replace('-', '_')}" for name in names)
+        return next(filter(None, map(os.environ.get, variables)), None)
+
 
 def option(*flags: str, **settings: Any) -> Callable[[F], F]:
     """`click.option` with `section`, the help section that lists it."""
     return click.option(*flags, cls=Option, **settings)
+
+
+VERBOSITY = (
+    Option(
+        ["-v", "--verbose"],
+        section=GENERAL,
+        count=True,
+        expose_value=False,
+        callback=set_verbose,
+        help="Show more messages; -vv shows debug output.",
+    ),
+    Option(
+        ["-q", "--quiet"],
+        section=GENERAL,
+        is_flag=True,
+        expose_value=False,
+        callback=set_quiet,
+        help="Show errors only.",
+    ),
+)
+"""-v and -q, which every command has."""
 
 
 class Command(click.Command):

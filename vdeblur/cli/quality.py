@@ -58,21 +58,23 @@ def eval_command(
     """
     from ..loading import ModelOptions, load_restorer
     from ..quality.evaluate import StateReset, compare, to_json
-    from ..quality.report import to_markdown, write_report
+    from ..quality.report import check_report, to_markdown, write_report
 
+    if html:
+        check_report(html)
     restorers: list[Restorer] = []
     for name in model or (None,):
         restorers.append(load_restorer(ModelOptions(name, device, precision, views=views)))
         if reset:
             restorers.append(StateReset(restorers[-1]))
     results = compare(pairs, restorers, sharp=sharp, examples=6 if html else 0)
-    if html:
-        write_report(results, html)
     if as_json:
         objects = [to_json(result) for result in results]
         say_json(objects[0] if len(objects) == 1 else objects)
     else:
         click.echo(to_markdown(results), nl=False)
+    if html:  # after the results, which a disk that has filled up meanwhile does not take away
+        write_report(results, html)
 
 
 @command("synth", examples=SYNTH_EXAMPLES)

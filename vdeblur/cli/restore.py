@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 import click
 
-from ..errors import EXIT_DAMAGED_INPUT, InputError, OutputError, Problems, UsageError, VdeblurError
+from ..errors import InputError, OutputError, Problems, UsageError, VdeblurError
 from ..signals import StopSignals
 from . import options
-from .console import batch_progress_of, has_display, log, progress_of, say, say_json
+from .console import batch_progress_of, conclude, has_display, progress_of, say, say_json
 from .grammar import RESTORE, InputCommand, command, input_option, output_option, run_option
 from .input_check import check_inputs
 from .values import Seconds
@@ -122,13 +122,8 @@ def restore_command(
         ctx.obj, job, progress, lambda on_frame: restore(job, on_frame, resume=resume, keep_segments=keep_temp)
     )
     sizes = bytes_of(summary.output), bytes_of(job.input)
-    for warning in summary.warnings:
-        log.warning("%s", warning)
-    say("; ".join([summary.to_text(), *_sizes_text(*sizes)]))
-    if as_json:
-        say_json(summary.to_json() | {"output_bytes": sizes[0], "input_bytes": sizes[1]})
-    if summary.damaged:
-        ctx.exit(EXIT_DAMAGED_INPUT)
+    result = summary.to_json() | {"output_bytes": sizes[0], "input_bytes": sizes[1]}
+    conclude(ctx, summary, _sizes_text(*sizes), result if as_json else None)
 
 
 def _watched(stop: StopSignals, job: Job, progress: str, work: Callable[[OnFrame], Done]) -> Done:

@@ -23,7 +23,13 @@ vdeblur input.mp4 -m fine-tuned/model.safetensors
 
 
 @command("train", examples=EXAMPLES)
-@option("--config", metavar="FILE", help="TOML file with the run's settings, such as weights/fast.toml.")
+@option(
+    "--config",
+    metavar="FILE",
+    envvar="VDEBLUR_TRAIN_CONFIG",
+    allow_from_autoenv=False,  # VDEBLUR_CONFIG is a file of options and presets
+    help="TOML file with the run's settings, such as weights/fast.toml.",
+)
 @option("--data", metavar="DIR", multiple=True, help="Sharp photographs and footage; may be repeated.")
 @option("--pairs", metavar="DIR", multiple=True, help="Train on pairs of blurred and sharp images instead.")
 @option(

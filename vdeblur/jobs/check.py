@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -15,6 +16,15 @@ from ..media.paths import is_image_input, is_image_output, output_of
 from ..media.sinks import open_sink
 from ..media.sources import open_source
 from .job import Job
+
+
+def check_output(job: Job, output: str) -> None:
+    """Raise before the work what would be raised when the output takes its name: it exists, or cannot be written.
+
+    Nothing is checked for a pipe, nor for images, whose folder may hold other files.
+    """
+    if output != "-" and not is_image_output(output, is_image_input(job.input)):
+        Partial(output, job.sink.overwrite, (job.input,)).discard()
 
 
 def problems_of(job: Job) -> list[VdeblurError]:
@@ -33,8 +43,7 @@ def problems_of(job: Job) -> list[VdeblurError]:
     for sink in _single_settings(job.sink):
         attempt(partial(_open_output, job, output, sink))
     attempt(lambda: load_restorer(job.model))
-    if output != "-" and not is_image_output(output, is_image_input(job.input)):
-        attempt(lambda: Partial(output, job.sink.overwrite, (job.input,)).discard())
+    attempt(lambda: check_output(job, output))
     return found
 
 
@@ -46,7 +55,10 @@ def _single_settings(sink: SinkOptions) -> list[SinkOptions]:
 
 
 def _open_output(job: Job, output: str, sink: SinkOptions) -> None:
-    """Open input and output, ignoring an existing output. Skips pipes, whose data could be read only once."""
+    """Open input and output, ignoring an existing output; what is written to a pipe goes nowhere.
+
+    Skips input from pipes, which could be read only once.
+    """
     if job.input != "-":
         with open_source(job.input, job.source) as source:
-            open_sink(output, source, sink).abort()
+            open_sink(output, source, sink, stdout=io.BytesIO()).abort()

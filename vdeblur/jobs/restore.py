@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..frames import StreamInfo
-from ..media.partial import Partial
-from ..media.paths import is_image_input, is_image_output, output_of
+from ..media.paths import output_of
 from ..signals import NOTICE
+from .check import check_output
 from .fingerprints import input_sha256, model_identity
 from .folder import JobFolder, folder_of, settings_hash
 from .job import Job, OnFrame, Summary
@@ -46,8 +46,7 @@ def restore(
     if not resume:
         JobFolder.remove_at(path)
         return restore_whole(job, on_frame)
-    if output != "-" and not is_image_output(output, is_image_input(job.input)):
-        Partial(output, job.sink.overwrite, (job.input,)).discard()  # raise now what would be raised at the end
+    check_output(job, output)
     folder = prepare(job, output, path, cutting)
     if folder is None:
         return restore_whole(job, on_frame)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import UsageError
+from .check import check_output
 from .folder import JobFolder, folder_of
 from .job import Job, Summary
 from .one_piece import finish, restore_piece
@@ -16,8 +17,12 @@ log = logging.getLogger(__name__)
 
 
 def prepare_job(job: Job) -> int:
-    """Cut a job into segments, and return their number. Raises UsageError if it cannot be cut."""
+    """Cut a job into segments, and return their number.
+
+    Raises UsageError if it cannot be cut, OutputError for an output that joining would refuse.
+    """
     assert job.output is not None
+    check_output(job, job.output)
     folder = prepare(replace(job, model=job.model.named()), job.output, folder_of(job.output))
     if folder is None:
         raise UsageError(f"{job.input}: too short, or cannot be cut at exact times; run vdeblur {job.input}")
@@ -43,12 +48,16 @@ def restore_one(path: str, index: int, device: str | None) -> str:
     return f"{folder.output}: segment {index} is done, {manifest.frames} frames in {manifest.seconds:.1f} s"
 
 
-def join_job(path: str, device: str | None) -> Summary:
+def join_job(path: str, device: str | None, overwrite: bool | None) -> Summary:
     """Join all segments of a job and remove them, or restore the input in one piece if that fails.
+
+    `overwrite` says whether to replace an existing output; None: as the job was prepared.
 
     Raises OutputError if a segment is missing, and what `restore_whole` raises.
     """
     folder = open_job(path).on(device)
+    if overwrite is not None:
+        folder = replace(folder, job=replace(folder.job, sink=replace(folder.job.sink, overwrite=overwrite)))
     summary = finish(folder, log.warning)
     folder.remove()
     return summary

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from html import escape
 from pathlib import Path
 
 from ..errors import OutputError
-from ..files import write_text
+from ..files import check_replaceable, write_text
 from ..frames import Image
 from . import plots
 from .evaluate import Evaluation, ExampleFrame
@@ -56,11 +57,22 @@ def table(results: Sequence[Evaluation]) -> list[list[str]]:
     return [header, *[list(row) for row in zip(*columns, strict=True)]]
 
 
+def check_report(path: str | Path) -> None:
+    """Raise before an evaluation the OutputError that `write_report` would raise after it."""
+    with _as_output_error(Path(path)):
+        check_replaceable(Path(path))
+
+
 def write_report(results: Sequence[Evaluation], path: str | Path) -> None:
     """Write the page to `path` atomically. Raises OutputError if that fails."""
-    target = Path(path)
+    with _as_output_error(Path(path)):
+        write_text(Path(path), to_html(results))
+
+
+@contextmanager
+def _as_output_error(target: Path) -> Iterator[None]:
     try:
-        write_text(target, to_html(results))
+        yield
     except OSError as error:
         raise OutputError(f"{target}: cannot write the report ({error.strerror}); choose another file") from error
 

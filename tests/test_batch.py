@@ -421,6 +421,27 @@ def test_files_folders_patterns_and_lists_are_taken(folder: Path, monkeypatch: p
 def test_outputs_are_never_taken_as_inputs(folder: Path) -> None:
     shutil.copy(folder / "a.mp4", folder / "sub" / "a.mp4")
     assert len(collect([str(folder)], str(folder / "sub"), recursive=True)) == 4
+    named = [str(path) for path in folder.iterdir()]  # as by a shell's *, the folder of outputs among them
+    assert len(collect(named, str(folder / "sub"))) == 4
+    with pytest.raises(InputError, match="no media files found"):
+        collect([str(folder)], str(folder))
+
+
+def test_inputs_below_the_output_folder_are_restored(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    Path("sub", "a.mp4").write_bytes(Path("a.mp4").read_bytes())
+    Path("b.mp4").rename("../x.mp4")
+    assert names(collect(["sub/c.mkv", "../x.mp4"], "."), ".") == ["c.mkv", "x.mp4"]
+    assert names(collect(["sub"], ".", include=["*.mkv"]), ".") == ["c.mkv"]
+    assert names(collect(["a.mp4"], ".", name="{stem}.clean{suffix}"), ".") == ["a.clean.mp4"]
+    for paths in (["a.mp4"], ["sub/c.mkv", "a.mp4"]):
+        with pytest.raises(UsageError, match=r"a\.mp4: would be replaced by its own output"):
+            collect(paths, ".")
+    Path("a.clean.mp4").touch()
+    with pytest.raises(UsageError, match=r"a\.clean\.mp4: would be replaced by the output of .*a\.mp4"):
+        collect(["a.mp4", "a.clean.mp4"], ".", name="{stem}.clean{suffix}")
+    assert batch_command("sub/c.mkv", "../x.mp4", "-o", ".", *SETTINGS, "--jobs", "1").exit_code == 0
+    assert [count_frames(Path(name)) for name in ("c.mkv", "x.mp4")] == [5, 9]
 
 
 # -- one segment at a time -------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -256,6 +257,23 @@ def test_a_worker_killed_after_writing_its_output_can_be_retried(folder: Path) -
     batch.run(Here(too_late))
     assert len(died) == 3
     assert statuses(batch) == GOOD
+
+
+def test_an_input_that_is_moved_away_while_it_is_restored_counts_as_done(folder: Path) -> None:
+    class Moving(Here):
+        def submit(self, unit: Any, on_frames: Callable[[int], None]) -> Future[Any]:
+            ended = super().submit(unit, on_frames)
+            if isinstance(unit, Whole) and unit.job.input.endswith("a.mp4"):
+                (folder / "a.mp4").rename(folder.parent / "a.mp4")
+            return ended
+
+    batch = batch_of(folder)
+    batch.run(Moving())
+    assert statuses(batch) == GOOD
+    (folder.parent / "a.mp4").rename(folder / "a.mp4")
+    again = batch_of(folder)
+    assert statuses(again)["a.mp4"] == "skipped"
+    assert {task.result["frames"] for task in again.tasks if task.item.input.endswith("a.mp4")} == {12}
 
 
 def test_a_batch_that_is_stopped_in_mid_file_leaves_nothing_of_it(tmp_path: Path) -> None:

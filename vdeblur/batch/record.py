@@ -48,8 +48,14 @@ class Record:
             task.thumbnails = None
 
     def write(self, event: str, task: Task) -> None:
-        """Add an entry for a task: "writing", "done" or "passed". Raises InputError if its input is gone."""
+        """Add an entry for a task: "writing", "done" or "passed".
+
+        Raises InputError if the input is gone before its output is written. If it is gone afterwards, the output is
+        whole all the same, and the entry holds what the input was when it was written.
+        """
         stat, sha256, output_stat = stat_of(task.item.input), task.input_sha256, stat_of(task.item.output)
+        if stat is None and event != "writing" and (begun := self._journal.last(task.item.output)):
+            stat = begun.input_stat
         if stat is None:
             raise InputError(f"{task.item.input}: the file is gone")
         if event != "writing" and task.thumbnails:

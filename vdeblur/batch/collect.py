@@ -44,6 +44,7 @@ def collect(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     name: str = "{stem}{suffix}",
+    may_clash: bool = False,
 ) -> list[Item]:
     """Collect each file once, in order, from files, folders, patterns, and @list.txt with one path per line.
 
@@ -56,6 +57,8 @@ def collect(
 
     Files below `folder` that a search meets are earlier outputs and are left out; a file named explicitly never is, and
     neither is one of a searched folder that itself lies below `folder`.
+
+    With `may_clash`, inputs with the same output are all returned: `BatchRun` restores the first and fails the others.
     """
     items: dict[str, Item] = {}
     outputs: dict[str, str] = {}
@@ -77,7 +80,7 @@ def collect(
                 Path(target) / Path(below).parent, _output_name(name, path, Path(below).name, len(items))
             )
         other = outputs.setdefault(output.rstrip("/"), path)
-        if other != path:
+        if other != path and not may_clash:
             message = f"{path} and {other} would both be written to {output}; add {{index}} to the name of outputs"
             raise UsageError(message, settings=("name",))
         items[absolute] = Item(absolute, output)

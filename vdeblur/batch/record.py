@@ -14,6 +14,7 @@ from ..jobs.fingerprints import model_identity
 from ..jobs.folder import settings_hash
 from ..jobs.job import Job
 from ..jobs.plan import Cutting
+from .collect import Item
 from .journal import Entry, Journal, stat_of
 from .task import Task
 
@@ -30,6 +31,11 @@ class Record:
     def own_output(self, output: str) -> Entry | None:
         """The entry of the file that now has this name; None if the batch did not write that file."""
         return self._journal.own_output(output)
+
+    def has_made(self, item: Item) -> bool:
+        """Whether the output was written from this input."""
+        entry = self.own_output(item.output)
+        return entry is not None and entry.input == item.input
 
     def is_unchanged(self, entry: Entry, path: str) -> bool:
         """Whether input, model and settings are those of an entry. Raises InputError."""

@@ -40,6 +40,7 @@ class Request:
             include=self.include,
             exclude=self.exclude,
             name=self.name,
+            may_clash=self.watch,  # files appear one by one, and one of them must not end the others' restoration
         )
 
     @property

@@ -71,7 +71,8 @@ class BatchRun:
         )  # the same model for all, whatever device a worker has
         self._record = Record(self.folder / STATE_FOLDER, settings, options.cutting)
         self._job = settings
-        self.tasks = [self._task(item, settings) for item in items]
+        self.tasks: list[Task] = []
+        self.add(items)
         self._queue = WorkQueue()
         self._running: dict[Future[UnitResult], Work] = {}
         self._stopping = False
@@ -117,10 +118,23 @@ class BatchRun:
         return self._record.past_speed(self.tasks)
 
     def add(self, items: Sequence[Item]) -> None:
-        """Add new or changed files; the next `run` restores them."""
+        """Add new or changed files; the next `run` restores them.
+
+        Of files with the same output, the one that came first keeps it, also after a restart; the others fail.
+        """
         added = {item.input for item in items}
         self.tasks = [task for task in self.tasks if task.item.input not in added]
-        self.tasks += [self._task(item, self._job) for item in items]
+        kept = [task.item for task in self.tasks if task.status != "failed" and stat_of(task.item.input)]
+        firsts: dict[str, str] = {}
+        for item in [*kept, *sorted(items, key=lambda item: not self._record.has_made(item))]:
+            firsts.setdefault(item.output, item.input)
+        for item in items:
+            if (first := firsts[item.output]) == item.input:
+                self.tasks.append(self._task(item, self._job))
+            else:
+                error = f"{item.input}: would be written to {item.output}, as is {first}; rename it"
+                log.warning("%s", error)
+                self.tasks.append(Task(item, self._job, "failed", error=error))
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 

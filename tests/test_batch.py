@@ -389,6 +389,12 @@ def test_a_dry_run_estimates_and_writes_no_output(folder: Path, tmp_path: Path) 
     assert list((tmp_path / "out").glob("*.m*")) == []
 
 
+def test_the_speed_of_another_model_is_no_estimate(folder: Path) -> None:
+    batch_of(folder).run(Here())
+    assert batch_of(folder, job=replace(JOB, strength=0.5)).past_speed()
+    assert batch_of(folder, job=replace(JOB, model=ModelOptions("nlm"))).past_speed() is None
+
+
 def test_ctrl_c_finishes_what_runs_and_stops(tmp_path: Path) -> None:
     made = tmp_path / "in"
     made.mkdir()

@@ -70,11 +70,13 @@ class Record:
         self._journal.add(Entry(event, task.item.output, key, task.item.input, stat, sha256, output_stat, task.result))
 
     def past_speed(self, tasks: Iterable[Task]) -> float | None:
-        """Median speed of earlier runs on these tasks, in pixels per second; None if there are none."""
+        """Median speed of earlier runs with this model on these tasks, in pixels per second; None if there are none."""
         speeds = [
             entry.result["pixels_per_second"]
             for task in tasks
-            if (entry := self._journal.last(task.item.output)) and entry.result.get("pixels_per_second")
+            if (entry := self._journal.last(task.item.output))
+            and entry.key.partition("-")[2].rpartition("-")[0] == self._model  # see `_key`
+            and entry.result.get("pixels_per_second")
         ]
         return sorted(speeds)[len(speeds) // 2] if speeds else None
 

@@ -280,6 +280,12 @@ def test_a_failure_to_start_leaves_recordings_as_they_were(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["good.mkv", "missing"]
 
 
+def test_a_duration_of_nothing_is_refused(clip: Path) -> None:
+    result = run("live", "--camera", str(clip), "-m", "unsharp", "--no-window", "-t", "0")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "-t 0" in result.stderr
+
+
 def test_an_empty_list_is_reported_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing, "list_cameras", list)
     result = run("live", "--list")

@@ -96,6 +96,8 @@ def live_command(
     """
     if as_json and "-" in record:
         raise UsageError("--json and -o - both write to stdout; use one of them")
+    if duration == 0:
+        raise UsageError("-t 0: nothing would be restored; give a duration above 0")
     if list_them:
         _list_cameras()
         return

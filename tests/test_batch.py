@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -258,6 +259,23 @@ def test_a_worker_killed_after_writing_its_output_can_be_retried(folder: Path) -
     assert statuses(batch) == GOOD
 
 
+def test_an_input_that_is_moved_away_while_it_is_restored_counts_as_done(folder: Path) -> None:
+    class Moving(Here):
+        def submit(self, unit: Any, on_frames: Callable[[int], None]) -> Future[Any]:
+            ended = super().submit(unit, on_frames)
+            if isinstance(unit, Whole) and unit.job.input.endswith("a.mp4"):
+                (folder / "a.mp4").rename(folder.parent / "a.mp4")
+            return ended
+
+    batch = batch_of(folder)
+    batch.run(Moving())
+    assert statuses(batch) == GOOD
+    (folder.parent / "a.mp4").rename(folder / "a.mp4")
+    again = batch_of(folder)
+    assert statuses(again)["a.mp4"] == "skipped"
+    assert {task.result["frames"] for task in again.tasks if task.item.input.endswith("a.mp4")} == {12}
+
+
 def test_a_batch_that_is_stopped_in_mid_file_leaves_nothing_of_it(tmp_path: Path) -> None:
     made, out = tmp_path / "in", tmp_path / "out"
     made.mkdir()
@@ -371,6 +389,12 @@ def test_a_dry_run_estimates_and_writes_no_output(folder: Path, tmp_path: Path) 
     assert list((tmp_path / "out").glob("*.m*")) == []
 
 
+def test_the_speed_of_another_model_is_no_estimate(folder: Path) -> None:
+    batch_of(folder).run(Here())
+    assert batch_of(folder, job=replace(JOB, strength=0.5)).past_speed()
+    assert batch_of(folder, job=replace(JOB, model=ModelOptions("nlm"))).past_speed() is None
+
+
 def test_ctrl_c_finishes_what_runs_and_stops(tmp_path: Path) -> None:
     made = tmp_path / "in"
     made.mkdir()
@@ -421,6 +445,27 @@ def test_files_folders_patterns_and_lists_are_taken(folder: Path, monkeypatch: p
 def test_outputs_are_never_taken_as_inputs(folder: Path) -> None:
     shutil.copy(folder / "a.mp4", folder / "sub" / "a.mp4")
     assert len(collect([str(folder)], str(folder / "sub"), recursive=True)) == 4
+    named = [str(path) for path in folder.iterdir()]  # as by a shell's *, the folder of outputs among them
+    assert len(collect(named, str(folder / "sub"))) == 4
+    with pytest.raises(InputError, match="no media files found"):
+        collect([str(folder)], str(folder))
+
+
+def test_inputs_below_the_output_folder_are_restored(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    Path("sub", "a.mp4").write_bytes(Path("a.mp4").read_bytes())
+    Path("b.mp4").rename("../x.mp4")
+    assert names(collect(["sub/c.mkv", "../x.mp4"], "."), ".") == ["c.mkv", "x.mp4"]
+    assert names(collect(["sub"], ".", include=["*.mkv"]), ".") == ["c.mkv"]
+    assert names(collect(["a.mp4"], ".", name="{stem}.clean{suffix}"), ".") == ["a.clean.mp4"]
+    for paths in (["a.mp4"], ["sub/c.mkv", "a.mp4"]):
+        with pytest.raises(UsageError, match=r"a\.mp4: would be replaced by its own output"):
+            collect(paths, ".")
+    Path("a.clean.mp4").touch()
+    with pytest.raises(UsageError, match=r"a\.clean\.mp4: would be replaced by the output of .*a\.mp4"):
+        collect(["a.mp4", "a.clean.mp4"], ".", name="{stem}.clean{suffix}")
+    assert batch_command("sub/c.mkv", "../x.mp4", "-o", ".", *SETTINGS, "--jobs", "1").exit_code == 0
+    assert [count_frames(Path(name)) for name in ("c.mkv", "x.mp4")] == [5, 9]
 
 
 # -- one segment at a time -------------------------------------------------------------------------------------------

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,6 +45,36 @@ def test_the_same_command_resumes_and_does_not_take_outputs_as_inputs(folder: Pa
     assert again.exit_code == 0
     assert "2 already done" in again.stderr
     assert {path: path.stat().st_mtime_ns for path in folder.glob("*.deblur.*")} == before
+
+
+def test_inputs_of_several_folders_leave_nothing_in_the_one_that_these_share(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    other = tmp_path / "other"
+    other.mkdir()
+    (folder / "b.mkv").rename(other / "b.mkv")
+    words = (folder / "a.mp4", other / "b.mkv", *FILTER)
+    assert run(*words).exit_code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "in", "other"]
+    assert [count_frames(path) for path in (folder / "a.deblur.mp4", other / "b.deblur.mkv")] == [10, 10]
+    assert "2 already done" in run(*words).stderr
+    assert sorted(path.name for path in other.iterdir()) == ["b.deblur.mkv", "b.mkv"]
+
+
+def test_the_disk_of_each_output_is_checked(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "full").mkdir()
+    (folder / "b.mkv").rename(tmp_path / "full" / "b.mkv")
+    real = shutil.disk_usage
+
+    def usage(path: Path) -> Any:
+        return real(path)._replace(free=0 if Path(path).name == "full" else 1 << 50)
+
+    monkeypatch.setattr("vdeblur.batch.scheduler.shutil.disk_usage", usage)
+    result = run(folder / "a.mp4", tmp_path / "full" / "b.mkv", *FILTER)
+    assert result.exit_code == 5
+    assert f"{tmp_path / 'full'}: 0 kB free" in result.stderr
 
 
 def test_a_folder_takes_them_all_with_a_report(folder: Path, tmp_path: Path) -> None:

@@ -233,6 +233,24 @@ def test_an_existing_recording_and_the_cameras_own_file_are_refused(clip: Path, 
             open_recording(str(clip), camera, overwrite=True)
 
 
+def test_a_recording_without_a_frame_replaces_nothing(clip: Path, tmp_path: Path) -> None:
+    class Failing(Identity):
+        def restore(self, window: Window, state: State) -> tuple[Frame, State]:
+            raise RuntimeError("broken weights")
+
+    (tmp_path / "out.mkv").write_bytes(b"a good one")
+    camera = FileCamera(str(clip))
+    live = Live(camera, LiveStream([Rung(LadderStep("failing"), Failing(), 1.0)]))
+    stopped, kept = (open_recording(str(tmp_path / "out.mkv"), camera, overwrite=True) for _ in range(2))
+    live.record(stopped)
+    live.stop_recording(stopped)  # by its key, before the first frame
+    live.record(kept)
+    with pytest.raises(RuntimeError, match="broken weights"), live:
+        run_without_window(live)
+    assert (tmp_path / "out.mkv").read_bytes() == b"a good one"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mkv"]
+
+
 # -- the command ------------------------------------------------------------------------------------------------------
 
 
@@ -246,6 +264,26 @@ def test_the_command_records_and_reports(clip: Path, tmp_path: Path) -> None:
     assert said["restored"] == count_frames(out)
     assert json.loads(result.stderr.splitlines()[0])["step"] == "unsharp"
     assert "recorded" in result.stderr
+
+
+@pytest.mark.parametrize("later", [["--virtual-camera"], ["-o", "missing/later.mkv"]])
+def test_a_failure_to_start_leaves_recordings_as_they_were(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: list[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyvirtualcam", None)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "missing").write_bytes(b"no folder")
+    (tmp_path / "good.mkv").write_bytes(b"a good one")
+    words = ["live", "--camera", str(clip), "-m", "unsharp", "--no-window", "-y", "-o", "new.mkv", "-o", "good.mkv"]
+    assert run(*words, *later).exit_code != 0
+    assert (tmp_path / "good.mkv").read_bytes() == b"a good one"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["good.mkv", "missing"]
+
+
+def test_a_duration_of_nothing_is_refused(clip: Path) -> None:
+    result = run("live", "--camera", str(clip), "-m", "unsharp", "--no-window", "-t", "0")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "-t 0" in result.stderr
 
 
 def test_an_empty_list_is_reported_as_such(monkeypatch: pytest.MonkeyPatch) -> None:

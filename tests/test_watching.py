@@ -28,7 +28,7 @@ class Enough(Exception):
 
 def watched(folder: Path, ready: Callable[[BatchRun], bool], executor: Here) -> BatchRun:
     """Watch a folder until `ready`; each unit's input must have its last size when it is restored."""
-    request = Request((str(folder),), str(folder.parent / "out"), JOB, OPTIONS, recursive=True)
+    request = Request((str(folder),), str(folder.parent / "out"), JOB, OPTIONS, recursive=True, watch=True)
     batch = BatchRun([], JOB, str(request.output), OPTIONS)
     deadline = time.monotonic() + 60
 
@@ -111,6 +111,34 @@ def test_a_folder_of_images_is_restored_once_it_has_stopped_growing(tmp_path: Pa
     watched(made, all_done(1), Here())
     copying.join()
     assert len(list((tmp_path / "out" / "shot").glob("*.png"))) == 6
+
+
+def test_a_file_whose_output_is_anothers_is_named_and_the_others_are_restored(tmp_path: Path) -> None:
+    made = tmp_path / "in"
+    made.mkdir()
+    footage(made / "a.mkv", frames=4)
+    footage(tmp_path / "film.avi", frames=5).rename(made / "a.wmv")
+
+    def results(batch: BatchRun) -> dict[str, str | None]:
+        return {Path(task.item.input).name: task.error or task.status for task in batch.tasks}
+
+    out = tmp_path / "out" / "a.mkv"
+    clash = f"{made / 'a.wmv'}: would be written to {out}, as is {made / 'a.mkv'}; rename it"
+
+    def ready(batch: BatchRun) -> bool:
+        if len(batch.tasks) == 2 and not (made / "later.mkv").exists():
+            footage(made / "later.mkv", frames=3)
+        return all_done(2)(batch)
+
+    assert results(watched(made, ready, Here())) == {"a.mkv": "done", "a.wmv": clash, "later.mkv": "done"}
+    (made / "a.mkv").rename(made / "b.mkv")  # after a restart, the input that has the output keeps it
+    (tmp_path / "out" / "later.mkv").unlink()
+    watched(made, all_done(3), Here())
+    assert (count_frames(out), count_frames(tmp_path / "out" / "b.mkv")) == (5, 4)
+    (made / "b.mkv").rename(made / "a.mkv")
+    batch = watched(made, lambda batch: len(batch.tasks) == 3, Here())
+    assert results(batch)["a.mkv"] == f"{made / 'a.mkv'}: would be written to {out}, as is {made / 'a.wmv'}; rename it"
+    assert count_frames(out) == 5
 
 
 def test_folders_that_cannot_be_watched_are_reported(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def collect(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     name: str = "{stem}{suffix}",
+    may_clash: bool = False,
 ) -> list[Item]:
     """Collect each file once, in order, from files, folders, patterns, and @list.txt with one path per line.
 
@@ -52,16 +53,23 @@ def collect(
 
     A folder of numbered images (see `is_sequence`) is one item. `include` and `exclude` are patterns for names or
     for paths relative to a folder. Raises InputError for a path that matches nothing, UsageError for an invalid
-    template and for two inputs with the same output.
+    template, for two inputs with the same output, and for an output that is an input.
+
+    Files below `folder` that a search meets are earlier outputs and are left out; a file named explicitly never is, and
+    neither is one of a searched folder that itself lies below `folder`.
+
+    With `may_clash`, inputs with the same output are all returned: `BatchRun` restores the first and fails the others.
     """
     items: dict[str, Item] = {}
     outputs: dict[str, str] = {}
     target = None if folder is None else os.path.abspath(folder)
     found = list(_find(paths, recursive))
-    made = {os.path.abspath(default_output(path)) for path, _ in found} if target is None else set()
-    for path, below in found:
+    made = {os.path.abspath(default_output(path)) for path, *_ in found} if target is None else set()
+    for path, below, searched in found:
         absolute = os.path.abspath(path)
-        if absolute in items or absolute in made or (target and os.path.commonpath([absolute, target]) == target):
+        if absolute in items or absolute in made:
+            continue
+        if target and searched and _is_below(target, os.path.abspath(searched)) and _is_below(absolute, target):
             continue
         if (include and not _matches(below, include)) or _matches(below, exclude):
             continue
@@ -72,19 +80,23 @@ def collect(
                 Path(target) / Path(below).parent, _output_name(name, path, Path(below).name, len(items))
             )
         other = outputs.setdefault(output.rstrip("/"), path)
-        if other != path:
+        if other != path and not may_clash:
             message = f"{path} and {other} would both be written to {output}; add {{index}} to the name of outputs"
             raise UsageError(message, settings=("name",))
         items[absolute] = Item(absolute, output)
+    for item in items.values():
+        if (replaced := os.path.abspath(item.output)) in items:
+            whose = "its own output" if replaced == item.input else f"the output of {item.input}"
+            message = f"{replaced}: would be replaced by {whose}; choose another folder or other names"
+            raise UsageError(message, settings=("output",))
     if not items:
         message = f"{', '.join(paths)}: no media files found{'' if recursive else '; subfolders were not searched'}"
         raise InputError(message, settings=() if recursive else ("recursive",))
     return list(items.values())
 
 
-def _find(paths: Iterable[str], recursive: bool) -> Iterator[tuple[str, str]]:
-    """(path, path relative to the folder that was searched)."""
-
+def _find(paths: Iterable[str], recursive: bool) -> Iterator[tuple[str, str, str | None]]:
+    """(path, path relative to the folder that was searched, that folder); None for a path that was named."""
     for path in paths:
         if path.startswith("@") and not os.path.exists(path):
             try:
@@ -95,18 +107,23 @@ def _find(paths: Iterable[str], recursive: bool) -> Iterator[tuple[str, str]]:
         elif os.path.isdir(path):
             yield from _in_folder(Path(path), recursive)
         elif os.path.exists(path):
-            yield path, Path(path).name
+            yield path, Path(path).name, None
         elif matches := sorted(glob.glob(path, recursive=True)):
             yield from _find(matches, recursive)
         elif is_image_input(path) and image_files(path):
-            yield path, Path(path).resolve().parent.name
+            yield path, Path(path).resolve().parent.name, None
         else:
             raise InputError(f"{path}: no such file, folder or pattern")
 
 
-def _in_folder(folder: Path, recursive: bool) -> Iterator[tuple[str, str]]:
+def _is_below(path: str, folder: str) -> bool:
+    """Whether `path` is `folder` or lies in it."""
+    return Path(path).is_relative_to(folder)
+
+
+def _in_folder(folder: Path, recursive: bool) -> Iterator[tuple[str, str, str]]:
     if is_sequence(folder):
-        yield str(folder), folder.resolve().name
+        yield str(folder), folder.resolve().name, str(folder)
         return
     for root, folders, files in os.walk(folder):
         here = Path(root)
@@ -114,7 +131,7 @@ def _in_folder(folder: Path, recursive: bool) -> Iterator[tuple[str, str]]:
         sequences = [name for name in folders if is_sequence(here / name)]
         media = [name for name in files if Path(name).suffix.lower() in MEDIA_SUFFIXES and not name.startswith(".")]
         for name in sorted([*media, *sequences]):
-            yield str(here / name), str((here / name).relative_to(folder))
+            yield str(here / name), str((here / name).relative_to(folder)), str(folder)
         folders[:] = [name for name in folders if name not in sequences] if recursive else []
 
 

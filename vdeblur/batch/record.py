@@ -14,6 +14,7 @@ from ..jobs.fingerprints import model_identity
 from ..jobs.folder import settings_hash
 from ..jobs.job import Job
 from ..jobs.plan import Cutting
+from .collect import Item
 from .journal import Entry, Journal, stat_of
 from .task import Task
 
@@ -30,6 +31,11 @@ class Record:
     def own_output(self, output: str) -> Entry | None:
         """The entry of the file that now has this name; None if the batch did not write that file."""
         return self._journal.own_output(output)
+
+    def has_made(self, item: Item) -> bool:
+        """Whether the output was written from this input."""
+        entry = self.own_output(item.output)
+        return entry is not None and entry.input == item.input
 
     def is_unchanged(self, entry: Entry, path: str) -> bool:
         """Whether input, model and settings are those of an entry. Raises InputError."""
@@ -48,8 +54,14 @@ class Record:
             task.thumbnails = None
 
     def write(self, event: str, task: Task) -> None:
-        """Add an entry for a task: "writing", "done" or "passed". Raises InputError if its input is gone."""
+        """Add an entry for a task: "writing", "done" or "passed".
+
+        Raises InputError if the input is gone before its output is written. If it is gone afterwards, the output is
+        whole all the same, and the entry holds what the input was when it was written.
+        """
         stat, sha256, output_stat = stat_of(task.item.input), task.input_sha256, stat_of(task.item.output)
+        if stat is None and event != "writing" and (begun := self._journal.last(task.item.output)):
+            stat = begun.input_stat
         if stat is None:
             raise InputError(f"{task.item.input}: the file is gone")
         if event != "writing" and task.thumbnails:
@@ -58,11 +70,13 @@ class Record:
         self._journal.add(Entry(event, task.item.output, key, task.item.input, stat, sha256, output_stat, task.result))
 
     def past_speed(self, tasks: Iterable[Task]) -> float | None:
-        """Median speed of earlier runs on these tasks, in pixels per second; None if there are none."""
+        """Median speed of earlier runs with this model on these tasks, in pixels per second; None if there are none."""
         speeds = [
             entry.result["pixels_per_second"]
             for task in tasks
-            if (entry := self._journal.last(task.item.output)) and entry.result.get("pixels_per_second")
+            if (entry := self._journal.last(task.item.output))
+            and entry.key.partition("-")[2].rpartition("-")[0] == self._model  # see `_key`
+            and entry.result.get("pixels_per_second")
         ]
         return sorted(speeds)[len(speeds) // 2] if speeds else None
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import UsageError
+from ..files import user_cache
 from ..jobs.job import Job
 from .collect import Item, collect
 from .scheduler import BatchOptions
@@ -19,8 +22,8 @@ class Request:
 
     paths: tuple[str, ...]
     output: str | None
-    """Folder for outputs, journal and report. None: outputs next to their inputs, the journal in the common parent
-    folder, no report."""
+    """Folder for outputs, journal and report. None: outputs next to their inputs, the journal beside them or in the
+    user's cache, no report."""
     settings: Job
     options: BatchOptions
     recursive: bool = False
@@ -40,15 +43,25 @@ class Request:
             include=self.include,
             exclude=self.exclude,
             name=self.name,
+            may_clash=self.watch,  # files appear one by one, and one of them must not end the others' restoration
         )
 
-    @property
-    def folder(self) -> str:
-        """Folder of the journal."""
+    def folder(self, items: Sequence[Item]) -> str:
+        """Folder of the journal.
+
+        Without an output folder it is that of the outputs. If they go into several, what these have in common may be /,
+        or nothing at all, and is not ours to write to: the journal is in the user's cache, one for each common folder.
+        """
         if self.output is not None:
             return self.output
-        folders = [os.path.dirname(os.path.abspath(path)) for path in self.paths]
-        return os.path.commonpath(folders)
+        folders = {os.path.dirname(item.output.rstrip("/" + os.sep)) for item in items}
+        if len(folders) == 1:
+            return folders.pop()
+        try:
+            common = os.path.commonpath(folders)
+        except ValueError:  # on several drives of Windows
+            common = ""
+        return str(user_cache() / "batch" / hashlib.sha256(common.encode()).hexdigest()[:16])
 
     def worker_count(self) -> int:
         """Number of worker processes. Raises UsageError for an invalid number."""

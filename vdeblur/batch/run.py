@@ -37,7 +37,8 @@ def run_batch(
     Raises Stopped after a signal, once running units have ended and the reports are written.
     """
     waits = request.watch and not dry_run
-    batch = BatchRun([] if waits else request.items(), request.settings, request.folder, request.options)
+    items = [] if waits else request.items()
+    batch = BatchRun(items, request.settings, request.folder(items), request.options)
     if dry_run:
         write(json.dumps(_plan(batch, request)) if as_json else _plan_text(batch, request))
         return EXIT_OK

@@ -9,6 +9,7 @@ Units leave their results on disk under deterministic names, so the loop can be 
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -71,7 +72,8 @@ class BatchRun:
         )  # the same model for all, whatever device a worker has
         self._record = Record(self.folder / STATE_FOLDER, settings, options.cutting)
         self._job = settings
-        self.tasks = [self._task(item, settings) for item in items]
+        self.tasks: list[Task] = []
+        self.add(items)
         self._queue = WorkQueue()
         self._running: dict[Future[UnitResult], Work] = {}
         self._stopping = False
@@ -117,10 +119,23 @@ class BatchRun:
         return self._record.past_speed(self.tasks)
 
     def add(self, items: Sequence[Item]) -> None:
-        """Add new or changed files; the next `run` restores them."""
+        """Add new or changed files; the next `run` restores them.
+
+        Of files with the same output, the one that came first keeps it, also after a restart; the others fail.
+        """
         added = {item.input for item in items}
         self.tasks = [task for task in self.tasks if task.item.input not in added]
-        self.tasks += [self._task(item, self._job) for item in items]
+        kept = [task.item for task in self.tasks if task.status != "failed" and stat_of(task.item.input)]
+        firsts: dict[str, str] = {}
+        for item in [*kept, *sorted(items, key=lambda item: not self._record.has_made(item))]:
+            firsts.setdefault(item.output, item.input)
+        for item in items:
+            if (first := firsts[item.output]) == item.input:
+                self.tasks.append(self._task(item, self._job))
+            else:
+                error = f"{item.input}: would be written to {item.output}, as is {first}; rename it"
+                log.warning("%s", error)
+                self.tasks.append(Task(item, self._job, "failed", error=error))
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 
@@ -138,7 +153,7 @@ class BatchRun:
             if task.status == "skipped":  # an earlier run may have been killed before it removed this folder
                 JobFolder.remove_at(folder_of(task.item.output))
         todo = self.waiting
-        self._check_disk(sum(stat[0] for task in todo if (stat := stat_of(task.item.input))))
+        self._check_disks(todo)
         for rank, task in enumerate(todo):
             unit = Prepare(task.job, task.item.output, str(folder_of(task.item.output)), self.options.cutting)
             self._queue.add(task, unit, rank)
@@ -168,7 +183,7 @@ class BatchRun:
     def _loop(self, executor: Executor, on_progress: Callable[[BatchRun], None]) -> None:
         while self._running or (self._queue and not self._stopping):
             while len(self._running) < executor.width and not self._stopping and (work := self._queue.take()):
-                self._check_disk(0)
+                self._check_disk(_existing_folder(work.task), 0)
                 self._submit(executor, work)
             if self._running:
                 ended, _ = wait(self._running, POLL_SECONDS, FIRST_COMPLETED)
@@ -278,18 +293,35 @@ class BatchRun:
         }
         self._record.write("passed" if finished.passed_through else "done", task)
 
-    def _check_disk(self, wanted: int) -> None:
+    def _check_disks(self, tasks: Sequence[Task]) -> None:
+        """Check each disk that gets outputs, taking them to be as large as their inputs."""
+        disks: dict[int, tuple[Path, int]] = {}
+        for task in tasks:
+            folder = _existing_folder(task)
+            disk = folder.stat().st_dev
+            first, wanted = disks.get(disk, (folder, 0))
+            disks[disk] = first, wanted + (stat_of(task.item.input) or (0, 0))[0]
+        for folder, wanted in disks.values():
+            self._check_disk(folder, wanted)
+
+    def _check_disk(self, folder: Path, wanted: int) -> None:
         least = self.options.min_free_bytes
-        free = shutil.disk_usage(self.folder).free
+        free = shutil.disk_usage(folder).free
         if least and free < least + wanted:
             reserve = size_text(least)
             need = f"about {size_text(wanted)} plus {reserve} in reserve" if wanted else reserve
-            message = (
-                f"{self.folder}: {size_text(free)} free, {need} needed; free some disk space, or leave less of it free"
-            )
+            message = f"{folder}: {size_text(free)} free, {need} needed; free some disk space, or leave less of it free"
             raise OutputError(message, settings=("min_free",))
 
     @property
     def failures(self) -> int:
         """Number of files that failed or could be restored only in part."""
         return sum(task.failed for task in self.tasks)
+
+
+def _existing_folder(task: Task) -> Path:
+    """The folder of an output, or the one in which it will be made."""
+    folder = Path(task.item.output).parent
+    while not os.path.isdir(folder) and folder != folder.parent:
+        folder = folder.parent
+    return folder

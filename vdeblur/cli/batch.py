@@ -42,7 +42,11 @@ vdeblur segment out.mkv --join
 @output_option("--overwrite", is_flag=True, help="Restore finished files again and replace existing outputs.")
 @run_option("--dry-run", is_flag=True, help="List what would be done, with estimated frames and hours.")
 @run_option(
-    "--jobs", default="auto", show_default=True, metavar="N|auto", help="Worker processes; auto is one per GPU."
+    "--jobs",
+    default="auto",
+    show_default=True,
+    metavar="N|auto",
+    help="Worker processes; auto is one per GPU, or without one, per four cores.",
 )
 @run_option("--ray", metavar="ADDRESS|local", help="Run on a Ray cluster instead; needs vdeblur[ray].")
 @run_option(

@@ -96,6 +96,8 @@ def live_command(
     """
     if as_json and "-" in record:
         raise UsageError("--json and -o - both write to stdout; use one of them")
+    if duration == 0:
+        raise UsageError("-t 0: nothing would be restored; give a duration above 0")
     if list_them:
         _list_cameras()
         return
@@ -123,11 +125,11 @@ def live_command(
     stats, stopped = run_live(job, report)
     say(f"{camera}: {stats}")
     for path in record:
-        say(f"{'stdout' if path == '-' else path}: recorded")
+        say(f"{'stdout' if path == '-' else path}: {'recorded' if stats.restored else 'no frame to record'}")
     if as_json:
         say_json(stats.to_json())
     if stopped:
-        stopped.what_is_left = "the recording is complete" if record else "nothing was recorded"
+        stopped.what_is_left = "the recording is complete" if record and stats.restored else "nothing was recorded"
         raise stopped
 
 

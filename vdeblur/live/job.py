@@ -98,7 +98,7 @@ def run_live(job: LiveJob, on_stats: Callable[[Stats], None] | None = None) -> t
                 window = live_window.LiveWindow(live, look, names, load, on_stats=on_stats, screen=screen_size())
                 window.run(job.seconds)
             else:
-                run_without_window(live, job.seconds or math.inf, on_stats)
+                run_without_window(live, math.inf if job.seconds is None else job.seconds, on_stats)
         except Stopped as stop:
             stopped = stop
     return live.stats(), stopped

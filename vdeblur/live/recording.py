@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,19 +22,29 @@ RecordedView = Literal["restored", "side"]
 """What a recording shows."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class Recording:
     """A sink for the restored frames, or for input and result side by side."""
 
     name: str
     sink: Sink
     view: RecordedView = "restored"
+    is_empty: bool = field(default=True, init=False)
+    """Whether it has received no frame yet."""
 
     def write(self, before: Frame, restored: Frame) -> None:
         """Queue a frame for encoding; waits only if the encoder is tens of frames behind."""
         planes = side_by_side_planes(before, restored) if self.view == "side" else restored.planes
         # Without the decoder's frame: several recordings, each with its own thread, would write into its buffer.
         self.sink.write(replace(restored, planes=planes, origin=None))
+        self.is_empty = False
+
+    def finish(self) -> None:
+        """Complete the output, or discard it if it is empty: it would replace an earlier recording by nothing."""
+        if self.is_empty:
+            self.sink.abort()
+        else:
+            self.sink.close()
 
 
 def open_recording(path: str, camera: Camera, view: RecordedView = "restored", *, overwrite: bool = False) -> Recording:

@@ -121,12 +121,12 @@ class Live:
             self._recordings.append(recording)
 
     def stop_recording(self, recording: Recording) -> None:
-        """Finish a recording; its file is complete when this returns."""
+        """Finish a recording; its file is complete when this returns, and there is none if no frame was recorded."""
         with self._recordings_lock:
             if recording not in self._recordings:
                 return
             self._recordings.remove(recording)
-        recording.sink.close()
+        recording.finish()
         for warning in recording.sink.warnings:
             log.warning("%s", warning)
 

@@ -238,7 +238,7 @@ class LiveWindow:
         if recordings := [r for r in self._live.recordings if r.name != "-"]:
             for recording in recordings:
                 self._live.stop_recording(recording)
-                self._say(f"recorded {recording.name}")
+                self._say(f"recorded {recording.name}" if not recording.is_empty else "no frame to record yet")
             return
         try:
             recording = open_recording(str(self._new_file("mkv")), self._live.camera)

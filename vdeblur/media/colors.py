@@ -10,7 +10,6 @@ import av
 from av.video.stream import VideoStream
 
 from ..frames import MATRIX_BT709, MATRIX_RGB, MATRIX_SMPTE170M, MATRIX_UNSPECIFIED, Color, Layout
-from .planes import storage_of
 
 _CHROMA_LOCATIONS = {(1, 2): 1, (2, 2): 2, (1, 1): 3, (2, 1): 4}  # left, centre, top left, top
 
@@ -70,10 +69,13 @@ def coding_of(color: Color, height: int) -> Coding:
 
 
 def coded_color(color: Color, pix_fmt: str, height: int) -> Color:
-    """The tags to encode: those of the source, except for conversions between RGB and YCbCr."""
-    storage = storage_of(pix_fmt)
-    if storage is not None and storage.layout.model == "rgb":
-        return Color(color.primaries, color.transfer, MATRIX_RGB, color.full_range, 0)
+    """The tags to encode: those of the source, except for conversions between RGB and YCbCr.
+
+    RGB stays as it is tagged; what `planes.convert` makes of YCbCr is full range.
+    """
+    if av.VideoFormat(pix_fmt).is_rgb:
+        full_range = color.full_range if color.matrix == MATRIX_RGB else True
+        return Color(color.primaries, color.transfer, MATRIX_RGB, full_range, 0)
     if color.matrix == MATRIX_RGB:
         return Color(color.primaries, color.transfer, coding_of(color, height).matrix, False, color.chroma_location)
     return color

@@ -15,11 +15,11 @@ _CHROMA_LOCATIONS = {(1, 2): 1, (2, 2): 2, (1, 1): 3, (2, 1): 4}  # left, centre
 
 
 def color_of(frame: av.VideoFrame, chroma_location: int = 0) -> Color:
-    """The colour tags of a decoded frame."""
+    """The colour tags of a decoded frame. A palette holds RGB."""
     full_range = {1: False, 2: True}.get(frame.color_range)
     if frame.format.name.startswith("yuvj"):
         full_range = True
-    rgb = frame.format.is_rgb and frame.colorspace == MATRIX_UNSPECIFIED
+    rgb = (frame.format.is_rgb or frame.format.has_palette) and frame.colorspace == MATRIX_UNSPECIFIED
     matrix = MATRIX_RGB if rgb else frame.colorspace
     return Color(frame.color_primaries, frame.color_trc, matrix, full_range, chroma_location)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import io
+import sys
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import av
@@ -15,6 +17,7 @@ import numpy as np
 import pytest
 
 from support.videos import Recipe, copy, frames, noise, packets, write
+from vdeblur import threads
 from vdeblur.errors import OutputError, UsageError, VdeblurError
 from vdeblur.frames import Color, Frame, Layout, StreamInfo
 from vdeblur.media.containers import FORMATS, can_hold, pipe_format
@@ -27,6 +30,7 @@ from vdeblur.media.planes import planes_of, video_frame
 from vdeblur.media.sinks import open_sink
 from vdeblur.media.sources import open_source
 from vdeblur.media.video_sink import VideoSink
+from vdeblur.threads import write_behind
 
 DEFAULTS = SinkOptions()
 LOSSLESS = SinkOptions(codec="ffv1")
@@ -76,6 +80,37 @@ class TestAllOrNothing:
             other.close()
             other.abort()
         assert listing(tmp_path) == {"clip.mp4", "out.mp4"}
+
+    @pytest.mark.parametrize(("name", "codec"), [("out.mkv", "ffv1"), ("out.mp4", "h264"), ("out/%06d.png", None)])
+    def test_a_write_that_takes_long_leaves_no_file(
+        self, clip: str, tmp_path: Path, name: str, codec: str | None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The name goes at once, where files in use can be removed, and all else when the write returns."""
+        monkeypatch.setattr(threads, "WRITER_GRACE_SECONDS", 0.05)
+        begun, release = Event(), Event()
+        source = open_source(clip)
+        sink = open_sink(str(tmp_path / name), source, SinkOptions(codec=codec))
+        write_now = sink.write
+
+        def write_late(frame: Frame) -> None:
+            if frame.pts > 0:
+                begun.set()
+                release.wait(20)
+            write_now(frame)
+
+        monkeypatch.setattr(sink, "write", write_late)
+        behind = write_behind(sink)
+        with source:
+            for frame in source:
+                behind.write(frame)
+            begun.wait(20)
+            behind.abort()
+            if sys.platform != "win32":
+                assert listing(tmp_path) == {"clip.mp4"}
+            release.set()
+            behind._thread.join(20)
+        assert not behind._thread.is_alive()
+        assert listing(tmp_path) == {"clip.mp4"}
 
     def test_permissions_are_those_of_any_new_file(self, clip: str, tmp_path: Path) -> None:
         (tmp_path / "plain").touch()

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.in_memory import FileSink, Identity, MemorySource, picture, pictures
+from vdeblur import threads
 from vdeblur.frames import Frame
 from vdeblur.pipeline import Stream, restore_stream, restored
 from vdeblur.restorer import State
@@ -159,6 +160,28 @@ def test_an_error_of_the_last_write_is_raised_by_close(tmp_path: Path) -> None:
         behind.write(picture(0))
     assert list(tmp_path.iterdir()) == []
     assert sink.ended == ["aborted"]
+
+
+def test_a_write_that_outlasts_the_wait_discards_the_output_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "WRITER_GRACE_SECONDS", 0.05)
+    begun, release = threading.Event(), threading.Event()
+
+    def wait(_: Frame) -> None:
+        begun.set()
+        release.wait(20)
+
+    sink = FileSink(tmp_path / "out", wait)
+    behind = write_behind(sink)
+    behind.write(picture(0))
+    begun.wait(20)
+    behind.abort()
+    assert sink.ended == []  # it is still being written
+    release.set()
+    behind._thread.join(20)
+    assert sink.ended == ["aborted"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_slow_encoder_holds_the_decoder_back(tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import io
+import sys
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import av
@@ -15,6 +17,7 @@ import numpy as np
 import pytest
 
 from support.videos import Recipe, copy, frames, noise, packets, write
+from vdeblur import threads
 from vdeblur.errors import OutputError, UsageError, VdeblurError
 from vdeblur.frames import Color, Frame, Layout, StreamInfo
 from vdeblur.media.containers import FORMATS, can_hold, pipe_format
@@ -27,6 +30,7 @@ from vdeblur.media.planes import planes_of, video_frame
 from vdeblur.media.sinks import open_sink
 from vdeblur.media.sources import open_source
 from vdeblur.media.video_sink import VideoSink
+from vdeblur.threads import write_behind
 
 DEFAULTS = SinkOptions()
 LOSSLESS = SinkOptions(codec="ffv1")
@@ -76,6 +80,37 @@ class TestAllOrNothing:
             other.close()
             other.abort()
         assert listing(tmp_path) == {"clip.mp4", "out.mp4"}
+
+    @pytest.mark.parametrize(("name", "codec"), [("out.mkv", "ffv1"), ("out.mp4", "h264"), ("out/%06d.png", None)])
+    def test_a_write_that_takes_long_leaves_no_file(
+        self, clip: str, tmp_path: Path, name: str, codec: str | None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The name goes at once, where files in use can be removed, and all else when the write returns."""
+        monkeypatch.setattr(threads, "WRITER_GRACE_SECONDS", 0.05)
+        begun, release = Event(), Event()
+        source = open_source(clip)
+        sink = open_sink(str(tmp_path / name), source, SinkOptions(codec=codec))
+        write_now = sink.write
+
+        def write_late(frame: Frame) -> None:
+            if frame.pts > 0:
+                begun.set()
+                release.wait(20)
+            write_now(frame)
+
+        monkeypatch.setattr(sink, "write", write_late)
+        behind = write_behind(sink)
+        with source:
+            for frame in source:
+                behind.write(frame)
+            begun.wait(20)
+            behind.abort()
+            if sys.platform != "win32":
+                assert listing(tmp_path) == {"clip.mp4"}
+            release.set()
+            behind._thread.join(20)
+        assert not behind._thread.is_alive()
+        assert listing(tmp_path) == {"clip.mp4"}
 
     def test_permissions_are_those_of_any_new_file(self, clip: str, tmp_path: Path) -> None:
         (tmp_path / "plain").touch()
@@ -233,12 +268,48 @@ def test_hardware_encoding_falls_back_silently(clip: str, tmp_path: Path) -> Non
         (Layout("yuv", 8, (1, 1), alpha=True), "libx264", "yuv420p", "alpha"),
         (Layout("gray"), "libvpx-vp9", "yuv420p", None),
         (Layout("rgb"), "ffv1", "bgr0", None),
+        (Layout("yuv", 8, (1, 1)), "png", "rgb24", "exact YCbCr"),
+        (Layout("yuv", 10, (1, 1)), "png", "rgb48be", "exact YCbCr"),
+        (Layout("yuv", 8, (1, 1), alpha=True), "qtrle", "argb", "exact YCbCr"),
+        (Layout("gray", 10), "png", "gray16be", None),
     ],
 )
 def test_the_pixel_format_nearest_to_the_sources(layout: Layout, encoder: str, expected: str, lost: str | None) -> None:
     pix_fmt, loss = choose_pix_fmt(encoder, layout, None, "out")
     assert pix_fmt == expected
     assert (loss or "") == (lost or "")
+
+
+@pytest.mark.parametrize(
+    ("codec", "name", "options", "full", "within"),
+    [
+        ("png", "o.mov", {}, 2, 2),
+        ("libx264rgb", "o.mkv", {"crf": 0.0}, 2, 2),
+        ("ffv1", "o.mkv", {"pix_fmt": "bgr0"}, 2, 2),
+        ("qtrle", "o.mov", {}, 0, 2),
+        ("rpza", "o.mov", {}, 0, 7),  # 5 bits
+    ],
+)
+def test_limited_range_becomes_full_range_rgb(
+    tmp_path: Path, codec: str, name: str, options: dict[str, Any], full: int, within: int
+) -> None:
+    """Read by FFmpeg alone: BT.709's black, white, red, green and blue (H.273, equations 20 to 31), and the tags.
+
+    `full` is the range tag, which some codecs cannot store.
+    """
+    ycbcr = [(16, 128, 128), (235, 128, 128), (63, 102, 240), (173, 42, 26), (32, 240, 118)]
+    planes = tuple(np.tile(np.repeat(np.array(bars, np.uint8), 16), (48, 1)) for bars in zip(*ycbcr, strict=True))
+    given = [Frame(planes, Layout("yuv"), Color(1, 1, 1, False), i, Fraction(1, 25)) for i in range(2)]
+    made, out = write(tmp_path / "in.mkv", Recipe(given, codec="ffv1")), str(tmp_path / name)
+    copy(source := open_source(made), open_sink(out, source, SinkOptions(codec=codec, **options)))
+    with av.open(out) as container:
+        for frame in container.decode(video=0):
+            assert frame.format.is_rgb
+            assert frame.colorspace in (0, 2)
+            assert frame.color_range == full
+            shown = frame.to_ndarray(format="rgb24")[20, 8::16].astype(int)
+            wanted = [[0, 0, 0], [255, 255, 255], [255, 0, 0], [0, 255, 0], [0, 0, 255]]
+            assert np.abs(shown - wanted).max() <= within
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])

@@ -12,10 +12,10 @@ import av
 import numpy as np
 import pytest
 
-from support.videos import Recipe, frames, noise, write
+from support.videos import Recipe, copy, frames, noise, write
 from vdeblur.errors import InputError, UsageError
 from vdeblur.frames import Color, Frame, Layout
-from vdeblur.media.options import SourceOptions
+from vdeblur.media.options import SinkOptions, SourceOptions
 from vdeblur.media.planes import (
     CHROMA_SHIFTS,
     convert,
@@ -26,6 +26,7 @@ from vdeblur.media.planes import (
     storage_of,
     video_frame,
 )
+from vdeblur.media.sinks import open_sink
 from vdeblur.media.sources import open_source
 from vdeblur.media.video_source import VideoSource
 
@@ -88,6 +89,52 @@ def test_other_formats_become_the_nearest_that_holds_them(pix_fmt: str, expected
     for plane in picture.planes:
         plane.update(bytes(plane.buffer_size))
     assert readable(picture).format.name == expected
+
+
+@pytest.mark.parametrize(
+    ("pix_fmt", "codec", "name"),
+    [
+        ("pal8", "zmbv", "in.avi"),
+        ("pal8", "png", "in.mov"),
+        *((name, "rawvideo", "in.nut") for name in ("rgb555le", "rgb565le", "rgb8", "rgb24")),
+        *((name, "rawvideo", "in.nut") for name in ("yuyv422", "uyvy422", "yuv410p", "monow", "y210le")),
+    ],
+)
+def test_formats_that_must_be_converted_keep_colours_and_tags(
+    tmp_path: Path, pix_fmt: str, codec: str, name: str
+) -> None:
+    """FFmpeg makes the input, and reads the same colours from input and output."""
+    bars = np.repeat(np.array([[0, 0, 0], [255, 255, 255], [200, 40, 40], [40, 40, 200]], np.uint8), 16, axis=0)
+    shown = np.tile(bars, (48, 1, 1))
+    made = _paletted(shown) if pix_fmt == "pal8" else av.VideoFrame.from_ndarray(shown, "rgb24")
+    path, out = str(tmp_path / name), str(tmp_path / "o.mkv")
+    with av.open(path, "w") as container:
+        stream: Any = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, pix_fmt
+        made = made.reformat(format=pix_fmt)
+        made.pts, made.time_base = 0, Fraction(1, 25)
+        container.mux(stream.encode(made))
+        container.mux(stream.encode(None))
+    with open_source(path) as source:
+        sink = open_sink(out, source, SinkOptions(codec="libx264", pix_fmt="yuv444p", crf=0))
+        assert [frame.color for frame in copy(source, sink)] == [source.info.color]
+    assert not [warning for warning in sink.warnings if "changes" in warning]
+    before, after = (_read(file)[20, 8::16].astype(int) for file in (path, out))
+    assert np.abs(before - after).max() <= 3
+    assert before[1].min() >= 250
+
+
+def _read(path: str) -> Any:
+    with av.open(path) as container:
+        return next(container.decode(video=0)).to_ndarray(format="rgb24")
+
+
+def _paletted(shown: Any) -> av.VideoFrame:
+    colours, indexes = np.unique(shown.reshape(-1, 3), axis=0, return_inverse=True)
+    palette = np.zeros((256, 4), np.uint8)
+    palette[:, 0], palette[: len(colours), 1:] = 255, colours  # A, R, G, B
+    parts: Any = (indexes.reshape(48, 64).astype(np.uint8), palette)
+    return av.VideoFrame.from_ndarray(parts, "pal8")
 
 
 def test_planes_outlive_their_frame_and_stay_what_they_were() -> None:

@@ -107,6 +107,9 @@ class Committing(ABC):
     def abort(self) -> None:
         """Discard the output."""
 
+    def remove_partial(self) -> None:  # noqa: B027 - most have none
+        """Remove temporary files at once, though a write in another thread may go on; `abort` follows after it."""
+
     def __enter__(self) -> Self:
         return self
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator
-from threading import Condition, Thread
+from threading import Condition, Lock, Thread
 from typing import TYPE_CHECKING
 
 from .frames import Frame, StreamInfo
@@ -27,7 +27,8 @@ QUEUE_BYTES = 64 << 20
 READER_GRACE_SECONDS = 0.5
 WRITER_GRACE_SECONDS = 1.2
 """How long to wait for a cancelled thread. One that blocks in a read or write (of a silent pipe) is abandoned with its
-resources until the process ends. Together they stay below the two seconds that Ctrl-C may take."""
+resources until the process ends; a slow write discards the output when it returns. Together they stay below the two
+seconds that Ctrl-C may take."""
 
 
 def prefetch(source: Source, limit_bytes: int = QUEUE_BYTES) -> Prefetched:
@@ -164,6 +165,8 @@ class WriteBehind(Committing):
         self.warnings = sink.warnings
         self._queue = FrameQueue(limit_bytes)
         self._closed = False
+        self._ending = Lock()
+        self._has_ended = self._is_abandoned = False
         self._thread = Thread(target=self._encode, name="vdeblur-encode", daemon=True)
         self._thread.start()
 
@@ -187,12 +190,20 @@ class WriteBehind(Committing):
         self._sink.close()
 
     def abort(self) -> None:
-        """Drop waiting frames, join the thread and discard the output."""
+        """Drop waiting frames, join the thread and discard the output.
+
+        If a write takes longer than the wait, temporary files are removed and the thread itself discards the rest.
+        """
         if self._closed:
             return
         self._closed = True
         self._queue.cancel()
-        if _joined(self._thread, WRITER_GRACE_SECONDS):
+        _joined(self._thread, WRITER_GRACE_SECONDS)
+        with self._ending:
+            self._is_abandoned = not self._has_ended
+            if self._is_abandoned and isinstance(self._sink, Committing):
+                self._sink.remove_partial()
+        if not self._is_abandoned:
             self._sink.abort()
 
     def _encode(self) -> None:
@@ -202,6 +213,10 @@ class WriteBehind(Committing):
                     self._sink.write(frame)
         except BaseException as error:  # of any kind: it is raised again by the next write() or close()
             self._queue.cancel(error)
+        with self._ending:
+            self._has_ended = True
+            if self._is_abandoned:
+                self._sink.abort()
 
 
 def _bytes(frame: Frame) -> int:

@@ -10,17 +10,16 @@ import av
 from av.video.stream import VideoStream
 
 from ..frames import MATRIX_BT709, MATRIX_RGB, MATRIX_SMPTE170M, MATRIX_UNSPECIFIED, Color, Layout
-from .planes import storage_of
 
 _CHROMA_LOCATIONS = {(1, 2): 1, (2, 2): 2, (1, 1): 3, (2, 1): 4}  # left, centre, top left, top
 
 
 def color_of(frame: av.VideoFrame, chroma_location: int = 0) -> Color:
-    """The colour tags of a decoded frame."""
+    """The colour tags of a decoded frame. A palette holds RGB."""
     full_range = {1: False, 2: True}.get(frame.color_range)
     if frame.format.name.startswith("yuvj"):
         full_range = True
-    rgb = frame.format.is_rgb and frame.colorspace == MATRIX_UNSPECIFIED
+    rgb = (frame.format.is_rgb or frame.format.has_palette) and frame.colorspace == MATRIX_UNSPECIFIED
     matrix = MATRIX_RGB if rgb else frame.colorspace
     return Color(frame.color_primaries, frame.color_trc, matrix, full_range, chroma_location)
 
@@ -70,10 +69,13 @@ def coding_of(color: Color, height: int) -> Coding:
 
 
 def coded_color(color: Color, pix_fmt: str, height: int) -> Color:
-    """The tags to encode: those of the source, except for conversions between RGB and YCbCr."""
-    storage = storage_of(pix_fmt)
-    if storage is not None and storage.layout.model == "rgb":
-        return Color(color.primaries, color.transfer, MATRIX_RGB, color.full_range, 0)
+    """The tags to encode: those of the source, except for conversions between RGB and YCbCr.
+
+    RGB stays as it is tagged; what `planes.convert` makes of YCbCr is full range.
+    """
+    if av.VideoFormat(pix_fmt).is_rgb:
+        full_range = color.full_range if color.matrix == MATRIX_RGB else True
+        return Color(color.primaries, color.transfer, MATRIX_RGB, full_range, 0)
     if color.matrix == MATRIX_RGB:
         return Color(color.primaries, color.transfer, coding_of(color, height).matrix, False, color.chroma_location)
     return color

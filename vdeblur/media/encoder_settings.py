@@ -85,12 +85,16 @@ def choose_pix_fmt(encoder: str, layout: Layout, wanted: str | None, name: str) 
         raise UsageError(message, settings=("codec",))
     if layout.model == "gray":
         loss &= ~5  # there is no chroma to lose
-    return best.name, " and ".join(word for bit, word in _LOSS_NAMES.items() if loss & bit) or None
+    names = _LOSS_NAMES | ({4: "exact YCbCr"} if layout.model == "yuv" else {})
+    return best.name, " and ".join(word for bit, word in names.items() if loss & bit) or None
 
 
 def _is_related(source: Layout, target: Layout) -> bool:
-    """Whether a conversion keeps luma as luma; RGB may become anything."""
-    return source.model == "rgb" or target.model != "rgb"
+    """Whether a conversion keeps luma as luma, and colour as colour; RGB may become any of those with colour.
+
+    (FFmpeg does not count gray as a loss of chroma: of RGB and gray alone, as PNG has them, it takes gray for YCbCr.)
+    """
+    return (source.model == "rgb" or target.model != "rgb") and (source.model == "gray" or target.model != "gray")
 
 
 def encoder_time_base(encoder: str, info: StreamInfo) -> Fraction:

@@ -87,3 +87,8 @@ class ImageSink(Committing):
         if self._open:
             self._open = False
             self._partial.discard()
+
+    def remove_partial(self) -> None:
+        """Remove the temporary folder; an image still to be written into it fails, or goes when `abort` follows."""
+        if self._open:
+            self._partial.discard()

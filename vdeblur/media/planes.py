@@ -115,12 +115,19 @@ def native_format(layout: Layout) -> str:
 
 
 def readable(frame: av.VideoFrame) -> av.VideoFrame:
-    """`frame`, converted to the nearest supported format if its own is not."""
+    """`frame`, converted to the nearest supported format if its own is not, with its own tags.
+
+    (swscale tags what it converts with the matrix and range that untagged frames count as.)
+    """
     if storage_of(frame.format.name) is not None:
         return frame
     has_alpha = any(component.is_alpha for component in frame.format.components) or frame.format.has_palette
     best, _ = find_best_pix_fmt_of_list(_FALLBACKS, frame.format.name, has_alpha)
-    return convert(frame, best.name if best else "yuv444p")
+    to = best.name if best else "yuv444p"
+    # (The way from 5 or 6 bits straight to planes leaves the low bits at zero, so that white would be 248.)
+    converted = convert(convert(frame, "rgb24"), to) if to == "gbrp" else convert(frame, to)
+    converted.colorspace, converted.color_range = frame.colorspace, frame.color_range
+    return converted
 
 
 def convert(frame: av.VideoFrame, pix_fmt: str, size: tuple[int, int] | None = None) -> av.VideoFrame:

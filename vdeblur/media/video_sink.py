@@ -303,6 +303,11 @@ class VideoSink(Committing):
         if self._partial:
             self._partial.discard()
 
+    def remove_partial(self) -> None:
+        """Remove the temporary file; the encoder writes on into a file without a name. (On Windows it stays.)"""
+        if self._partial:
+            self._partial.discard()
+
     def _checked(self, action: Callable[[], Outcome]) -> Outcome:
         """Run `action` and turn errors into OutputError; a closed pipe stays a BrokenPipeError."""
         try:

@@ -255,6 +255,22 @@ def test_a_job_is_cancelled_or_changed_while_it_runs(long: bytes) -> None:
     served(work)
 
 
+def test_a_job_that_is_changed_while_it_runs_is_shown_to_run_again(long: bytes) -> None:
+    async def work(session: Any, url: str) -> None:
+        _, job = await upload(session, url, long, model="nlm")
+        home = f"{url}/api/jobs/{job['id']}"
+        await job_when(session, url, job["id"], is_running)
+        for strength in (0.5, 0.7):
+            assert (await ask(session, "PATCH", home, json={"strength": strength}))[1]["status"] == "waiting"
+            again = await job_when(session, url, job["id"], lambda job: job["status"] != "waiting")
+            assert again["status"] == "restoring"
+            assert again["settings"]["strength"] == strength
+            await job_when(session, url, job["id"], is_running)
+        assert await status(session, "DELETE", home) == 200
+
+    served(work)
+
+
 # -- many -------------------------------------------------------------------------------------------------------------
 
 

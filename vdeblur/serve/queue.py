@@ -136,8 +136,13 @@ class Queue:
             self._has_changed()
 
     def _may_start(self, job: ServedJob) -> bool:
-        """Whether a job can be restored: its poster goes first, since it takes seconds and people wait for it."""
-        return job.status == "waiting" and not self.is_paused and (job.poster is not None or bool(job.poster_error))
+        """Whether a job can be restored: its poster goes first, since it takes seconds and people wait for it.
+
+        A cancelled one waits until `change` has given it its new settings: begun before, it would run as waiting.
+        """
+        if job.status != "waiting" or job.cancelled.is_set() or self.is_paused:
+            return False
+        return job.poster is not None or bool(job.poster_error)
 
     async def _restore(self, job: ServedJob) -> None:
         try:

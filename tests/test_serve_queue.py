@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import io
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -24,7 +25,8 @@ import pytest
 
 from support.commands import ROOT, run
 from support.serving import ask, finished, job_when, jobs_of, private_temporaries, served, status, upload
-from support.videos import count_frames, encoded_with, footage, sound_only
+from support.videos import Recipe, count_frames, encoded_with, footage, frames, packets, sound_only, write
+from vdeblur.errors import EXIT_DAMAGED_INPUT
 from vdeblur.loading import ModelOptions
 from vdeblur.media.quality import STEPS
 from vdeblur.serve.archive import unique_names
@@ -366,6 +368,26 @@ def test_jobs_that_became_old_without_a_server_are_deleted_when_it_starts(clip: 
 
 
 # -- what goes wrong --------------------------------------------------------------------------------------------------
+
+
+def test_a_damaged_upload_is_told_in_the_words_of_the_command(tmp_path: Path) -> None:
+    path = Path(write(tmp_path / "clip.mp4", Recipe(frames(25), options={"g": "5"})))
+    data = path.read_bytes()
+    for number in (11, 12):
+        lost = packets(str(path), "video")[number][1]
+        data = data.replace(lost, bytes(len(lost)))
+    path.write_bytes(data)
+    told = run(path, "-o", tmp_path / "out.mp4", "-m", "unsharp")
+    assert told.exit_code == EXIT_DAMAGED_INPUT
+    (damage,) = re.findall(r"the input was damaged; \d+ frames? concealed", told.stderr)
+
+    async def work(session: Any, url: str) -> None:
+        _, job = await upload(session, url, data)
+        done = await finished(session, url, job["id"])
+        assert (done["status"], done["frames"]) == ("done", 25)
+        assert done["warnings"] == [damage]
+
+    served(work)
 
 
 def test_an_upload_that_breaks_off_or_is_cancelled_leaves_nothing(tmp_path: Path) -> None:

@@ -95,7 +95,8 @@ def restore_upload(job: ServedJob, options: ServeOptions) -> None:
     )
     summary = restore(work, on_frame)
     job.frames, job.seconds = summary.frames, summary.seconds
-    job.warnings = tuple(map(job.public, summary.warnings))
+    damage = ["; ".join(summary.damage)] if summary.damage else []  # no warning of the job: the command's exit code 6
+    job.warnings = tuple(map(job.public, [*summary.warnings, *damage]))
 
 
 def error_text(error: VdeblurError, job: ServedJob) -> str:

@@ -114,6 +114,29 @@ def test_a_video_is_uploaded_restored_and_downloaded_in_the_browser(tmp_path: Pa
     asyncio.run(main())
 
 
+def test_a_dragged_scrubber_asks_for_one_frame_at_a_time(tmp_path: Path) -> None:
+    clip = footage(tmp_path / "clip.mp4", frames=50, size=(160, 96))
+
+    async def main() -> None:
+        options = ServeOptions(port=0, model=ModelOptions("unsharp"))
+        async with running(options) as url, browser(tmp_path) as page:
+            await page.open(url)
+            await page.click("#hold")
+            await page.choose_files("#file", clip)
+            await page.until(f"{NOTE}.includes('in advance')")
+            asked = len(page.asked)
+            drag = "slider.value = at / 10; slider.dispatchEvent(new Event('input', {bubbles: true}))"
+            await page.evaluate(f"slider = document.getElementById('seek'); for (at = 1; at < 20; at++) {{ {drag} }}")
+            async with asyncio.timeout(30):
+                while not any("/frame/after" in address for address in page.asked[asked:]):
+                    await asyncio.sleep(0.1)
+            scrubbed = [address for address in page.asked[asked:] if "/frame/" in address]
+            kinds = [(address.partition("/frame/")[2].partition("?")[0], address[-5:]) for address in scrubbed]
+            assert kinds == [("before", "0.100"), ("before", "1.900"), ("after", "1.900")]
+
+    asyncio.run(main())
+
+
 async def sides(page: Any) -> tuple[Any, Any]:
     """The stage with the line at either end: all before, all after."""
     shown = []

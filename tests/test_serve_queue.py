@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from vdeblur.serve.archive import unique_names
 from vdeblur.serve.choices import QUALITIES, Settings
 from vdeblur.serve.job import UNWANTED, ServedJob, new_id
 from vdeblur.serve.options import ServeOptions
+from vdeblur.serve.restoring import frame_jpeg
 from vdeblur.serve.server import running
 
 
@@ -214,6 +216,41 @@ def test_frames_and_explanations_do_not_fill_the_disk(
             made = {path.name for path in (tmp_path / job["id"]).iterdir()} - {"input"}
             assert len(made - poster) <= 4
             assert poster <= made
+
+    served(work, folder=tmp_path)
+
+
+def test_frames_that_nobody_waits_for_any_more_are_not_made(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def held(*details: Any) -> bytes:
+        begun.set()
+        go_on.wait(60)
+        return frame_jpeg(*details)
+
+    monkeypatch.setattr("vdeblur.serve.routes.frame_jpeg", held)
+
+    async def work(session: Any, url: str) -> None:
+        await ask(session, "PUT", f"{url}/api/queue", json={"is_paused": True})
+        _, job = await upload(session, url, clip.read_bytes())
+        await job_when(session, url, job["id"], lambda job: job["poster"] is not None)
+        frame = f"{url}/api/jobs/{job['id']}/frame/before?at="
+        first, *others = (asyncio.create_task(status(session, "GET", f"{frame}0.{at}01")) for at in range(5))
+        await asyncio.to_thread(begun.wait, 60)
+        for _ in range(3):  # the others have arrived by then
+            await jobs_of(session, url)
+        *abandoned, wanted = others
+        for one in abandoned:
+            one.cancel()
+        await asyncio.gather(*abandoned, return_exceptions=True)
+        for _ in range(3):  # the server has seen them leave by then
+            await jobs_of(session, url)
+        go_on.set()
+        assert await asyncio.gather(first, wanted) == [200, 200]
+        made = sorted(path.name for path in (tmp_path / job["id"]).glob("frame-0.?01-before.jpg"))
+        assert made == ["frame-0.001-before.jpg", "frame-0.401-before.jpg"]
 
     served(work, folder=tmp_path)
 

@@ -554,6 +554,91 @@ def test_the_queue_survives_a_restart_in_the_middle(clip: Path, long: bytes, tmp
     served(look, folder=tmp_path)
 
 
+HANGING = """
+import os, sys, threading
+import vdeblur.serve.{module}, vdeblur.serve.queue
+from vdeblur.cli.main import cli
+
+def hang(*_):
+    os.write(2, b"begun\\n")  # in one piece
+    threading.Event().wait()
+
+vdeblur.serve.{module}.{work} = hang
+vdeblur.serve.queue.STOP_SECONDS = {seconds}
+cli(["serve", "--port", "0", "-m", "unsharp", "--folder", sys.argv[1]])
+"""
+"""A server one of whose threads never ends."""
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGINT, signal.SIGTERM]])
+@pytest.mark.parametrize("work", ["queue.make_poster", "routes.frame_jpeg", "routes.explanation_page"])
+def test_a_server_ends_though_a_frame_never_does(work: str, signals: list[int], clip: Path, tmp_path: Path) -> None:
+    """The first signal waits a while, here for ever if a second is to come."""
+
+    async def fill(session: Any, url: str) -> None:
+        await ask(session, "PUT", f"{url}/api/queue", json={"is_paused": True})
+        _, job = await upload(session, url, clip.read_bytes())
+        await job_when(session, url, job["id"], lambda job: job["poster"] is not None)
+
+    async def hold(url: str) -> None:
+        asked = {"routes.frame_jpeg": "frame/before?at=0.3", "routes.explanation_page": "explain?at=0.3"}
+        if work in asked:
+            async with aiohttp.ClientSession() as session:
+                (job,) = await jobs_of(session, url)
+                with contextlib.suppress(aiohttp.ClientError):
+                    await session.get(f"{url}/api/jobs/{job['id']}/{asked[work]}")
+
+    async def is_stopping(url: str) -> None:
+        """Wait until the server takes no more connections."""
+        host, _, port = url.removeprefix("http://").partition(":")
+        with contextlib.suppress(OSError):
+            while True:
+                _, writer = await asyncio.open_connection(host, int(port))
+                writer.close()
+                await asyncio.sleep(0.05)
+
+    async def main() -> int | None:
+        module, _, name = work.partition(".")
+        code = HANGING.format(module=module, work=name, seconds=0.2 if len(signals) == 1 else 1e6)
+        words = [sys.executable, "-c", code, str(tmp_path)]
+        process = await asyncio.create_subprocess_exec(*words, cwd=ROOT, stderr=asyncio.subprocess.PIPE)
+        try:
+            assert process.stderr is not None
+            async with asyncio.timeout(60):
+                lines = [(await process.stderr.readline()).decode()]
+                if work == "queue.make_poster":  # begins by itself, before or after the address is told
+                    lines.append((await process.stderr.readline()).decode())
+                (url,) = (line.split()[2].rstrip("/") for line in lines if "serving http" in line)
+                asking = asyncio.create_task(hold(url))
+                if work != "queue.make_poster":
+                    lines.append((await process.stderr.readline()).decode())
+                assert "begun\n" in lines
+                for signum in signals:
+                    process.send_signal(signum)
+                    await is_stopping(url)
+                await process.wait()
+                await asking
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.communicate()  # closes the pipe
+        return process.returncode
+
+    served(fill, folder=tmp_path)
+    if work == "queue.make_poster":
+        queue = json.loads((tmp_path / "queue.json").read_text())
+        queue["jobs"][0]["poster"] = None
+        (tmp_path / "queue.json").write_text(json.dumps(queue))
+    assert asyncio.run(main()) == 128 + signals[0]
+
+    async def look(session: Any, url: str) -> None:
+        (job,) = await jobs_of(session, url)
+        await job_when(session, url, job["id"], lambda job: job["poster"] is not None)
+        assert await status(session, "GET", f"{url}/api/jobs/{job['id']}/frame/before?at=0.3") == 200
+
+    served(look, folder=tmp_path)
+
+
 def test_an_unreadable_queue_file_loses_no_videos(clip: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def work(session: Any, url: str) -> None:
         _, job = await upload(session, url, clip.read_bytes())

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from ..errors import OutputError, VdeblurError, reason_of
+from ..files import replacing
 from ..frames import Frame, Image, StreamInfo
 from ..jobs.job import Job
 from ..jobs.restore import restore
@@ -144,7 +145,8 @@ def _file_name(model: str) -> str:
 
 def _keep(job: ServedJob, name: str, image: Image) -> None:
     try:
-        (job.folder / name).write_bytes(jpeg(image))
+        with replacing(job.folder / name) as part:  # the server may end meanwhile, and half a frame would be kept
+            part.write_bytes(jpeg(image))
     except OSError as error:
         raise OutputError(f"{job.name}: a frame cannot be stored: {reason_of(error)}") from error
     _remove_oldest(job)

@@ -128,7 +128,7 @@ class Routes:
         seconds, settings = await self._wanted_frame(request, job)
         async with self._turn(which, request):
             try:
-                data = await asyncio.to_thread(frame_jpeg, job, which, seconds, settings, self._options)
+                data = await self._queue.threads.run(frame_jpeg, job, which, seconds, settings, self._options)
             except VdeblurError as error:
                 raise web.HTTPUnprocessableEntity(text=error_text(error, job)) from error
         return web.Response(body=data, content_type="image/jpeg")
@@ -139,7 +139,7 @@ class Routes:
         seconds, settings = await self._wanted_frame(request, job)
         async with self._turn("after", request):
             try:
-                path = await asyncio.to_thread(explanation_page, job, seconds, settings, self._options)
+                path = await self._queue.threads.run(explanation_page, job, seconds, settings, self._options)
             except VdeblurError as error:
                 raise web.HTTPUnprocessableEntity(text=error_text(error, job)) from error
         if "prepare" in request.query:

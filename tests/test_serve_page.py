@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import numpy as np
 import pytest
 
 from support.chromium import browser
+from support.serving import jobs_of
 from support.videos import Recipe, count_frames, footage, frames, write
 from vdeblur.loading import ModelOptions
+from vdeblur.serve.job import ServedJob
 from vdeblur.serve.options import ServeOptions
+from vdeblur.serve.restoring import make_poster
 from vdeblur.serve.server import running
 
 pytestmark = pytest.mark.needs("chromium")
@@ -110,6 +115,78 @@ def test_a_video_is_uploaded_restored_and_downloaded_in_the_browser(tmp_path: Pa
             await compared(page)
             await trimmed(page)
             assert page.said == []
+
+    asyncio.run(main())
+
+
+def test_the_part_of_one_video_is_not_applied_to_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clips = [footage(tmp_path / name, frames=50, size=(160, 96)) for name in ("first.mp4", "second.mp4")]
+    go_on = threading.Event()
+
+    def held(job: ServedJob, options: ServeOptions) -> float:
+        if job.name == "second.mp4":
+            go_on.wait(60)
+        return make_poster(job, options)
+
+    monkeypatch.setattr("vdeblur.serve.queue.make_poster", held)
+
+    async def main() -> None:
+        options = ServeOptions(port=0, model=ModelOptions("unsharp"))
+        async with running(options) as url, browser(tmp_path) as page, aiohttp.ClientSession() as session:
+
+            async def second_is(strength: float, start: float | None) -> None:
+                await page.click("#apply")
+                async with asyncio.timeout(30):
+                    while (job := (await jobs_of(session, url.rstrip("/")))[1])["settings"]["strength"] != strength:
+                        await asyncio.sleep(0.05)
+                assert (job["settings"]["start_seconds"], job["settings"]["end_seconds"]) == (start, None)
+
+            await page.open(url)
+            await page.click("#hold")
+            await page.choose_files("#file", *clips)
+            await page.until("document.querySelectorAll('#jobs li[data-status=waiting]').length === 2")
+            await chosen(page, "first.mp4")
+            await page.until(f"{NOTE}.includes('in advance')")
+            await page.slide("#trim-start", 0.8)
+            await chosen(page, "second.mp4")
+            await page.until(f"{NOTE}.includes('most blurred')")
+            await page.slide("#job-settings input", 0.5)
+            await second_is(0.5, None)
+            await page.slide("#job-settings input", 0.25)  # and not applied yet
+            go_on.set()
+            await page.until("!document.getElementById('trim').hidden")
+            part = await page.evaluate("document.getElementById('trim-text').textContent")
+            assert part.startswith("The whole video")
+            await second_is(0.25, None)
+            await page.slide("#trim-start", 0.4)
+            await page.slide("#job-settings input", 0.75)
+            await second_is(0.75, 0.4)
+
+    try:
+        asyncio.run(main())
+    finally:
+        go_on.set()
+
+
+def test_a_dragged_scrubber_asks_for_one_frame_at_a_time(tmp_path: Path) -> None:
+    clip = footage(tmp_path / "clip.mp4", frames=50, size=(160, 96))
+
+    async def main() -> None:
+        options = ServeOptions(port=0, model=ModelOptions("unsharp"))
+        async with running(options) as url, browser(tmp_path) as page:
+            await page.open(url)
+            await page.click("#hold")
+            await page.choose_files("#file", clip)
+            await page.until(f"{NOTE}.includes('in advance')")
+            asked = len(page.asked)
+            drag = "slider.value = at / 10; slider.dispatchEvent(new Event('input', {bubbles: true}))"
+            await page.evaluate(f"slider = document.getElementById('seek'); for (at = 1; at < 20; at++) {{ {drag} }}")
+            async with asyncio.timeout(30):
+                while not any("/frame/after" in address for address in page.asked[asked:]):
+                    await asyncio.sleep(0.1)
+            scrubbed = [address for address in page.asked[asked:] if "/frame/" in address]
+            kinds = [(address.partition("/frame/")[2].partition("?")[0], address[-5:]) for address in scrubbed]
+            assert kinds == [("before", "0.100"), ("before", "1.900"), ("after", "1.900")]
 
     asyncio.run(main())
 

@@ -7,10 +7,12 @@ import asyncio
 import contextlib
 import io
 import json
+import re
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,13 +26,15 @@ import pytest
 
 from support.commands import ROOT, run
 from support.serving import ask, finished, job_when, jobs_of, private_temporaries, served, status, upload
-from support.videos import count_frames, encoded_with, footage, sound_only
+from support.videos import Recipe, count_frames, encoded_with, footage, frames, packets, sound_only, write
+from vdeblur.errors import EXIT_DAMAGED_INPUT
 from vdeblur.loading import ModelOptions
 from vdeblur.media.quality import STEPS
 from vdeblur.serve.archive import unique_names
 from vdeblur.serve.choices import QUALITIES, Settings
 from vdeblur.serve.job import UNWANTED, ServedJob, new_id
 from vdeblur.serve.options import ServeOptions
+from vdeblur.serve.restoring import frame_jpeg
 from vdeblur.serve.server import running
 
 
@@ -216,6 +220,41 @@ def test_frames_and_explanations_do_not_fill_the_disk(
     served(work, folder=tmp_path)
 
 
+def test_frames_that_nobody_waits_for_any_more_are_not_made(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def held(*details: Any) -> bytes:
+        begun.set()
+        go_on.wait(60)
+        return frame_jpeg(*details)
+
+    monkeypatch.setattr("vdeblur.serve.routes.frame_jpeg", held)
+
+    async def work(session: Any, url: str) -> None:
+        await ask(session, "PUT", f"{url}/api/queue", json={"is_paused": True})
+        _, job = await upload(session, url, clip.read_bytes())
+        await job_when(session, url, job["id"], lambda job: job["poster"] is not None)
+        frame = f"{url}/api/jobs/{job['id']}/frame/before?at="
+        first, *others = (asyncio.create_task(status(session, "GET", f"{frame}0.{at}01")) for at in range(5))
+        await asyncio.to_thread(begun.wait, 60)
+        for _ in range(3):  # the others have arrived by then
+            await jobs_of(session, url)
+        *abandoned, wanted = others
+        for one in abandoned:
+            one.cancel()
+        await asyncio.gather(*abandoned, return_exceptions=True)
+        for _ in range(3):  # the server has seen them leave by then
+            await jobs_of(session, url)
+        go_on.set()
+        assert await asyncio.gather(first, wanted) == [200, 200]
+        made = sorted(path.name for path in (tmp_path / job["id"]).glob("frame-0.?01-before.jpg"))
+        assert made == ["frame-0.001-before.jpg", "frame-0.401-before.jpg"]
+
+    served(work, folder=tmp_path)
+
+
 @pytest.mark.parametrize("kind", ["text", "sound", "empty"])
 def test_an_upload_that_is_not_a_video_fails_in_one_line_without_paths_of_the_server(kind: str, tmp_path: Path) -> None:
     data = {"text": b"no video at all", "sound": sound_only(tmp_path / "s.mp4").read_bytes(), "empty": b""}[kind]
@@ -251,6 +290,22 @@ def test_a_job_is_cancelled_or_changed_while_it_runs(long: bytes) -> None:
         async with asyncio.timeout(10):
             assert await status(session, "DELETE", home) == 200
         assert await status(session, "GET", home) == 404
+
+    served(work)
+
+
+def test_a_job_that_is_changed_while_it_runs_is_shown_to_run_again(long: bytes) -> None:
+    async def work(session: Any, url: str) -> None:
+        _, job = await upload(session, url, long, model="nlm")
+        home = f"{url}/api/jobs/{job['id']}"
+        await job_when(session, url, job["id"], is_running)
+        for strength in (0.5, 0.7):
+            assert (await ask(session, "PATCH", home, json={"strength": strength}))[1]["status"] == "waiting"
+            again = await job_when(session, url, job["id"], lambda job: job["status"] != "waiting")
+            assert again["status"] == "restoring"
+            assert again["settings"]["strength"] == strength
+            await job_when(session, url, job["id"], is_running)
+        assert await status(session, "DELETE", home) == 200
 
     served(work)
 
@@ -350,6 +405,26 @@ def test_jobs_that_became_old_without_a_server_are_deleted_when_it_starts(clip: 
 
 
 # -- what goes wrong --------------------------------------------------------------------------------------------------
+
+
+def test_a_damaged_upload_is_told_in_the_words_of_the_command(tmp_path: Path) -> None:
+    path = Path(write(tmp_path / "clip.mp4", Recipe(frames(25), options={"g": "5"})))
+    data = path.read_bytes()
+    for number in (11, 12):
+        lost = packets(str(path), "video")[number][1]
+        data = data.replace(lost, bytes(len(lost)))
+    path.write_bytes(data)
+    told = run(path, "-o", tmp_path / "out.mp4", "-m", "unsharp")
+    assert told.exit_code == EXIT_DAMAGED_INPUT
+    (damage,) = re.findall(r"the input was damaged; \d+ frames? concealed", told.stderr)
+
+    async def work(session: Any, url: str) -> None:
+        _, job = await upload(session, url, data)
+        done = await finished(session, url, job["id"])
+        assert (done["status"], done["frames"]) == ("done", 25)
+        assert done["warnings"] == [damage]
+
+    served(work)
 
 
 def test_an_upload_that_breaks_off_or_is_cancelled_leaves_nothing(tmp_path: Path) -> None:
@@ -475,6 +550,91 @@ def test_the_queue_survives_a_restart_in_the_middle(clip: Path, long: bytes, tmp
         for job_id in ids:
             assert (await finished(session, url, job_id))["status"] == "done"
         assert not half.folder.exists()
+
+    served(look, folder=tmp_path)
+
+
+HANGING = """
+import os, sys, threading
+import vdeblur.serve.{module}, vdeblur.serve.queue
+from vdeblur.cli.main import cli
+
+def hang(*_):
+    os.write(2, b"begun\\n")  # in one piece
+    threading.Event().wait()
+
+vdeblur.serve.{module}.{work} = hang
+vdeblur.serve.queue.STOP_SECONDS = {seconds}
+cli(["serve", "--port", "0", "-m", "unsharp", "--folder", sys.argv[1]])
+"""
+"""A server one of whose threads never ends."""
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGINT, signal.SIGTERM]])
+@pytest.mark.parametrize("work", ["queue.make_poster", "routes.frame_jpeg", "routes.explanation_page"])
+def test_a_server_ends_though_a_frame_never_does(work: str, signals: list[int], clip: Path, tmp_path: Path) -> None:
+    """The first signal waits a while, here for ever if a second is to come."""
+
+    async def fill(session: Any, url: str) -> None:
+        await ask(session, "PUT", f"{url}/api/queue", json={"is_paused": True})
+        _, job = await upload(session, url, clip.read_bytes())
+        await job_when(session, url, job["id"], lambda job: job["poster"] is not None)
+
+    async def hold(url: str) -> None:
+        asked = {"routes.frame_jpeg": "frame/before?at=0.3", "routes.explanation_page": "explain?at=0.3"}
+        if work in asked:
+            async with aiohttp.ClientSession() as session:
+                (job,) = await jobs_of(session, url)
+                with contextlib.suppress(aiohttp.ClientError):
+                    await session.get(f"{url}/api/jobs/{job['id']}/{asked[work]}")
+
+    async def is_stopping(url: str) -> None:
+        """Wait until the server takes no more connections."""
+        host, _, port = url.removeprefix("http://").partition(":")
+        with contextlib.suppress(OSError):
+            while True:
+                _, writer = await asyncio.open_connection(host, int(port))
+                writer.close()
+                await asyncio.sleep(0.05)
+
+    async def main() -> int | None:
+        module, _, name = work.partition(".")
+        code = HANGING.format(module=module, work=name, seconds=0.2 if len(signals) == 1 else 1e6)
+        words = [sys.executable, "-c", code, str(tmp_path)]
+        process = await asyncio.create_subprocess_exec(*words, cwd=ROOT, stderr=asyncio.subprocess.PIPE)
+        try:
+            assert process.stderr is not None
+            async with asyncio.timeout(60):
+                lines = [(await process.stderr.readline()).decode()]
+                if work == "queue.make_poster":  # begins by itself, before or after the address is told
+                    lines.append((await process.stderr.readline()).decode())
+                (url,) = (line.split()[2].rstrip("/") for line in lines if "serving http" in line)
+                asking = asyncio.create_task(hold(url))
+                if work != "queue.make_poster":
+                    lines.append((await process.stderr.readline()).decode())
+                assert "begun\n" in lines
+                for signum in signals:
+                    process.send_signal(signum)
+                    await is_stopping(url)
+                await process.wait()
+                await asking
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.communicate()  # closes the pipe
+        return process.returncode
+
+    served(fill, folder=tmp_path)
+    if work == "queue.make_poster":
+        queue = json.loads((tmp_path / "queue.json").read_text())
+        queue["jobs"][0]["poster"] = None
+        (tmp_path / "queue.json").write_text(json.dumps(queue))
+    assert asyncio.run(main()) == 128 + signals[0]
+
+    async def look(session: Any, url: str) -> None:
+        (job,) = await jobs_of(session, url)
+        await job_when(session, url, job["id"], lambda job: job["poster"] is not None)
+        assert await status(session, "GET", f"{url}/api/jobs/{job['id']}/frame/before?at=0.3") == 200
 
     served(look, folder=tmp_path)
 

@@ -33,8 +33,8 @@ from .quality import eval_command, synth_command
 from .restore import EXAMPLES, restore_command
 from .training import train_command
 
-THREADS = ("vdeblur-decode", "vdeblur-encode")
-"""Names of the threads of `vdeblur.threads`."""
+THREADS = ("vdeblur-decode", "vdeblur-encode", "vdeblur-serve")
+"""Names of the threads of `vdeblur.threads` and of `vdeblur.serve.threads`."""
 
 COMMANDS = {
     "Restore": (restore_command, batch_command, segment_command, live_command, serve_command),
@@ -58,7 +58,8 @@ class Vdeblur(InputOrCommand):
         if code is None:
             code = _run(self, list(sys.argv[1:] if args is None else args))
         if any(thread.name in THREADS for thread in threading.enumerate()):
-            # One hangs in a read that never returns, and holds locks that Python's normal exit would wait for.
+            # One hangs in a read that never returns, or in long work of a server that was told to stop, and holds locks
+            # that Python's normal exit would wait for.
             sys.stderr.flush()
             os._exit(code)
         sys.exit(code)

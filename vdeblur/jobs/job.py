@@ -65,6 +65,12 @@ class Summary:
         """Frames that this run restored per second of wall clock."""
         return (self.frames - self.earlier) / self.seconds if self.seconds > 0 else 0.0
 
+    @property
+    def damage(self) -> list[str]:
+        """That the input was damaged, and what of it was concealed, for people; empty for a sound input."""
+        said = ["the input was damaged"] if self.damaged else []
+        return [*said, f"{_count(self.concealed, 'frame')} concealed"] if self.concealed else said
+
     def to_json(self) -> dict[str, object]:
         """As printed by `vdeblur INPUT --json`."""
         return {
@@ -96,11 +102,7 @@ class Summary:
         if self.fallbacks:
             parts.append(f"{_count(self.fallbacks, 'fallback')} to the per-frame model")
         parts += self.retreats
-        if self.damaged:
-            parts.append("the input was damaged")
-        if self.concealed:
-            parts.append(f"{_count(self.concealed, 'frame')} concealed")
-        return "; ".join(parts)
+        return "; ".join([*parts, *self.damage])
 
 
 def _count(number: int, noun: str) -> str:

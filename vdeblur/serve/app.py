@@ -47,10 +47,10 @@ MAX_JSON_BYTES = 256 * 1024
 def make_app(options: ServeOptions, token: str | None, folder: Path) -> web.Application:
     """Make the application; `folder` is private and holds the uploads."""
     app = web.Application(middlewares=[guard(options.host, token)], client_max_size=MAX_JSON_BYTES)
-    # Finding the device and loading the first model takes seconds, so it is done while the page loads.
-    choices = asyncio.ensure_future(asyncio.to_thread(_load_choices, options))
-    choices.add_done_callback(lambda done: done.cancelled() or done.exception())  # raised where it is awaited
     queue = Queue(options, folder)
+    # Finding the device and loading the first model takes seconds, so it is done while the page loads.
+    choices = asyncio.ensure_future(queue.threads.run(_load_choices, options))
+    choices.add_done_callback(lambda done: done.cancelled() or done.exception())  # raised where it is awaited
     peers = Peers(options, choices)
 
     async def facts(_: web.Request) -> web.Response:

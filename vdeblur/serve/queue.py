@@ -18,6 +18,7 @@ from .archive import unique_names
 from .choices import Settings
 from .job import ServedJob, is_unwanted
 from .restoring import Cancelled, error_text, is_full_disk, make_poster, restore_upload, unexpected
+from .threads import Threads
 
 if TYPE_CHECKING:
     from .options import ServeOptions
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 QUEUE_FILE = "queue.json"
 UNREADABLE_FILE = "queue.unreadable.json"
 STOP_SECONDS = 10.0
-"""How long to wait for a running frame when the server ends."""
+"""How long to wait for running frames when the server ends."""
 REMOVE_SECONDS = 60.0
 """How often to look for jobs that were finished long ago."""
 
@@ -45,6 +46,8 @@ class Queue:
         """By id, in the order in which they are restored."""
         self.is_paused = False
         """Whether no new job is started; a running one continues."""
+        self.threads = Threads()
+        """In which videos are restored and frames of them made."""
         self._changed = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
         self._working: dict[str, asyncio.Future[None]] = {}
@@ -57,16 +60,17 @@ class Queue:
         self._workers = [asyncio.create_task(work()) for work in works]
 
     async def close(self) -> None:
-        """Stop the workers; unfinished jobs remain for the next server."""
+        """Stop the workers; unfinished jobs remain for the next server. What still runs after STOP_SECONDS is left."""
         for worker in self._workers:
             worker.cancel()
-        running = [*self._working.values()]
         for job in self.jobs:
             job.cancelled.set()
-        await asyncio.gather(*self._workers, return_exceptions=True)
-        if running:
-            await asyncio.wait(running, timeout=STOP_SECONDS)
-        self._save()
+        try:
+            await asyncio.gather(*self._workers, return_exceptions=True)
+            await self.threads.end(STOP_SECONDS)
+            await asyncio.sleep(0)  # `_restore` notes that a job has ended as its thread did
+        finally:
+            self._save()
 
     # -- what it holds ------------------------------------------------------------------------------------------------
 
@@ -136,12 +140,17 @@ class Queue:
             self._has_changed()
 
     def _may_start(self, job: ServedJob) -> bool:
-        """Whether a job can be restored: its poster goes first, since it takes seconds and people wait for it."""
-        return job.status == "waiting" and not self.is_paused and (job.poster is not None or bool(job.poster_error))
+        """Whether a job can be restored: its poster goes first, since it takes seconds and people wait for it.
+
+        A cancelled one waits until `change` has given it its new settings: begun before, it would run as waiting.
+        """
+        if job.status != "waiting" or job.cancelled.is_set() or self.is_paused:
+            return False
+        return job.poster is not None or bool(job.poster_error)
 
     async def _restore(self, job: ServedJob) -> None:
         try:
-            await asyncio.to_thread(restore_upload, job, self._options)
+            await self.threads.run(restore_upload, job, self._options)
         except Cancelled:
             job.status = "waiting"  # it was changed or removed, or the server is ending
         except VdeblurError as error:
@@ -158,7 +167,7 @@ class Queue:
                 lambda job: job.status != "uploading" and job.poster is None and not job.poster_error
             )
             try:
-                job.poster = await asyncio.to_thread(make_poster, job, self._options)
+                job.poster = await self.threads.run(make_poster, job, self._options)
             except VdeblurError as error:
                 job.poster_error = error_text(error, job)
             except Exception as error:

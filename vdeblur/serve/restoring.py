@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from ..errors import OutputError, VdeblurError, reason_of
+from ..files import replacing
 from ..frames import Frame, Image, StreamInfo
 from ..jobs.job import Job
 from ..jobs.restore import restore
@@ -95,7 +96,8 @@ def restore_upload(job: ServedJob, options: ServeOptions) -> None:
     )
     summary = restore(work, on_frame)
     job.frames, job.seconds = summary.frames, summary.seconds
-    job.warnings = tuple(map(job.public, summary.warnings))
+    damage = ["; ".join(summary.damage)] if summary.damage else []  # no warning of the job: the command's exit code 6
+    job.warnings = tuple(map(job.public, [*summary.warnings, *damage]))
 
 
 def error_text(error: VdeblurError, job: ServedJob) -> str:
@@ -143,7 +145,8 @@ def _file_name(model: str) -> str:
 
 def _keep(job: ServedJob, name: str, image: Image) -> None:
     try:
-        (job.folder / name).write_bytes(jpeg(image))
+        with replacing(job.folder / name) as part:  # the server may end meanwhile, and half a frame would be kept
+            part.write_bytes(jpeg(image))
     except OSError as error:
         raise OutputError(f"{job.name}: a frame cannot be stored: {reason_of(error)}") from error
     _remove_oldest(job)

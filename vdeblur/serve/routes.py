@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import shutil
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import quote
 
@@ -124,9 +126,9 @@ class Routes:
         """Send one frame, before or after, as JPEG: at=SECONDS or the poster, with the job's settings or others."""
         job, which = self._find(request), cast(Which, request.match_info["which"])
         seconds, settings = await self._wanted_frame(request, job)
-        async with self._frames[which]:
+        async with self._turn(which, request):
             try:
-                data = await asyncio.to_thread(frame_jpeg, job, which, seconds, settings, self._options)
+                data = await self._queue.threads.run(frame_jpeg, job, which, seconds, settings, self._options)
             except VdeblurError as error:
                 raise web.HTTPUnprocessableEntity(text=error_text(error, job)) from error
         return web.Response(body=data, content_type="image/jpeg")
@@ -135,9 +137,9 @@ class Routes:
         """Send the explanation of one frame; with `prepare`, only make it and answer when it is ready."""
         job = self._find(request)
         seconds, settings = await self._wanted_frame(request, job)
-        async with self._frames["after"]:
+        async with self._turn("after", request):
             try:
-                path = await asyncio.to_thread(explanation_page, job, seconds, settings, self._options)
+                path = await self._queue.threads.run(explanation_page, job, seconds, settings, self._options)
             except VdeblurError as error:
                 raise web.HTTPUnprocessableEntity(text=error_text(error, job)) from error
         if "prepare" in request.query:
@@ -159,6 +161,18 @@ class Routes:
             await response.write(chunk)
         await response.write_eof()
         return response
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, which: Which, request: web.Request) -> AsyncIterator[None]:
+        """Within the block no other frame of this kind is made.
+
+        Raises HTTPGone if the client has left while it waited: scrubbing abandons most of what it asks for, and all of
+        it would be made before the frame that is wanted now.
+        """
+        async with self._frames[which]:
+            if request.transport is None or request.transport.is_closing():
+                raise web.HTTPGone(text="the client has left")
+            yield
 
     async def _wanted_frame(self, request: web.Request, job: ServedJob) -> tuple[float, Settings]:
         """Time in seconds and settings of the requested frame."""

@@ -21,6 +21,9 @@ from .options import ServeOptions, is_loopback
 def serve_forever(options: ServeOptions, tell: Callable[[str], None]) -> int:
     """Serve until a signal arrives, and return its number; `tell` is called with the address to open.
 
+    What runs then is given `queue.STOP_SECONDS`, or until the next signal, to end; threads named `threads.THREAD` that
+    have not ended by then are left running.
+
     Raises UsageError without the extra, OutputError if the address or the folder cannot be used, ModelError for an
     unknown model.
     """
@@ -39,18 +42,28 @@ async def _serve(options: ServeOptions, tell: Callable[[str], None]) -> int:
     loop = asyncio.get_running_loop()
     stopped: asyncio.Future[int] = loop.create_future()
 
+    serving = asyncio.current_task()
+    assert serving is not None
+
     def end(signum: int) -> None:
         if not stopped.done():
             stopped.set_result(signum)
+        else:
+            serving.cancel()  # the user waits no longer for what still runs
 
     for signum in (signal.SIGINT, signal.SIGTERM):
         # An exception raised by a signal handler would end up in a random task. Windows has no other way, and threads
         # other than the main one have none at all.
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
             loop.add_signal_handler(signum, end, signum)
-    async with running(options) as url:
-        tell(url)
-        return await stopped
+    try:
+        async with running(options) as url:
+            tell(url)
+            return await stopped
+    except asyncio.CancelledError:
+        if not stopped.done():
+            raise
+        return stopped.result()
 
 
 @contextlib.asynccontextmanager

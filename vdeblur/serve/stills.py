@@ -21,8 +21,6 @@ from ..restorer import Restorer
 from ..scenes import SceneCuts
 from .job import Video
 
-"""(height, width, 3), B, G, R."""
-
 SAMPLES = 8
 """Frames among which the most blurred one is chosen."""
 WARM_UP = (2, 12)

@@ -37,6 +37,7 @@ export function setUpViewer(facts, onChanged) {
   let opened = ""; // what the stage shows: job, mode and settings together
   let wanted = null; // the time of the frame that is looked at; null: the poster's
   let isEdited = false;
+  let hasTrim = false; // whether the handles are this video's: until its length is known they are the last one's
   let own = null; // the user's file, if it was chosen in this window
 
   function say(text, isBad = false) {
@@ -98,7 +99,7 @@ export function setUpViewer(facts, onChanged) {
   async function apply() {
     byId("apply").disabled = true;
     try {
-      await patch(`/api/jobs/${job.id}`, { ...settings.value(), ...trim.value() });
+      await patch(`/api/jobs/${job.id}`, { ...settings.value(), ...(hasTrim && trim.value()) });
       isEdited = false;
       onChanged();
     } catch (error) {
@@ -113,7 +114,7 @@ export function setUpViewer(facts, onChanged) {
     byId("empty").hidden = job !== null;
     byId("viewer").hidden = job === null;
     if (isOther) {
-      [wanted, isEdited, opened, mode] = [null, false, "", ""];
+      [wanted, isEdited, hasTrim, opened, mode] = [null, false, false, "", ""];
       compare.close();
       frames.clear();
       explain.close();
@@ -130,9 +131,12 @@ export function setUpViewer(facts, onChanged) {
     if (key === opened) return;
     opened = key;
     if (job.video) zoom.size(job.video.width, job.video.height);
-    if (job.video && !isEdited) trim.set(job.video.seconds ?? 0, job.settings);
+    if (length() && !(isEdited && hasTrim)) {
+      trim.set(length(), job.settings);
+      hasTrim = true;
+    }
     for (const id of ["stage", "tools", "adjust"]) byId(id).hidden = Boolean(job.poster_error) && !job.video;
-    byId("trim").hidden = !length();
+    byId("trim").hidden = !hasTrim;
     byId("timeline").hidden = !length();
     explain.offer(job);
     if (job.status === "done") return toVideos();
@@ -183,7 +187,7 @@ export function setUpViewer(facts, onChanged) {
     frame: (by) => seek(Math.min(Math.max(now() + by / (job.video?.fps ?? 25), 0), length())),
     flip: () => divider.move(divider.place > 0.5 ? 0 : 1),
     middle: () => divider.move(0.5),
-    trim: (which) => trim.put(which, now()),
+    trim: (which) => hasTrim && trim.put(which, now()),
     zoom,
   });
   return { show };

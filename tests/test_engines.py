@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import shutil
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +22,14 @@ from support.in_memory import assert_streams_are_independent, picture, restored_
 from support.networks import difference, tiny
 from support.shaken import luma_psnr, shaken_clip
 from support.videos import footage, packets
-from vdeblur.backends import choice, engines
+from vdeblur.backends import cache, choice, engines
 from vdeblur.backends.aligning import ALIGNERS
 from vdeblur.backends.graph_engine import GraphEngine
 from vdeblur.backends.graphs import PARTS, file_names, graph_file, load_graph
 from vdeblur.backends.network_restorer import NetworkRestorer
 from vdeblur.backends.pytorch import TorchEngine, TorchRestorer
 from vdeblur.errors import InputError, ModelError, OutputError, UsageError
+from vdeblur.files import file_sha256
 from vdeblur.frames import Layout
 from vdeblur.loading import ModelOptions, export_model, load_restorer, quantise_model
 
@@ -165,6 +169,31 @@ def test_a_checkpoint_is_exported_once_for_an_engine(tmp_path: Path, monkeypatch
     graph.write_bytes(b"damaged")
     load_restorer(ModelOptions(model.name, "auto", "fp32", engine="onnx"))
     assert graph.stat().st_size > 1000
+
+
+def meet(all_here: Barrier) -> None:
+    all_here.wait(timeout=120)
+
+
+@pytest.mark.parametrize("found", ["nothing", "damaged", "half removed"])
+def test_processes_that_need_an_export_at_once_share_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: str
+) -> None:
+    """As the workers of a batch do that is the first to use an engine."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    model = saved("cnn", tmp_path)
+    arguments = "cnn", model, file_sha256(model)
+    if found != "nothing":
+        kept = cache.exported(*arguments)
+        (kept / "compute.onnx").write_bytes(b"damaged")
+        if found == "half removed":
+            (kept / "manifest.json").unlink()
+    processes = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, processes, meet, (processes.Barrier(2),)) as pool:
+        one, other = [pool.submit(cache.exported, *arguments) for _ in range(2)]
+        assert one.result() == other.result()
+    load_graph(one.result())
+    assert list((tmp_path / "cache" / "vdeblur" / "graphs").iterdir()) == [one.result()]
 
 
 def test_an_export_is_whole_or_not_there(tmp_path: Path) -> None:

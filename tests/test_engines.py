@@ -252,6 +252,18 @@ def test_auto_is_what_bench_found_to_be_the_fastest(tmp_path: Path, monkeypatch:
     assert choice.choose_engine("auto", "fast", "auto", "auto") == "torch"
 
 
+def test_what_was_measured_without_a_gpu_says_nothing_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor the other way round."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for gpu_then in (False, True):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=gpu_then: there)
+        choice.keep_fastest({"fast": "onnx"})
+        assert choice.choose_engine("auto", "fast", "auto", "auto") == "onnx"
+        assert choice.choose_engine("auto", "fast", "cpu", "auto") == ("torch" if gpu_then else "onnx")
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=not gpu_then: there)
+        assert choice.choose_engine("auto", "fast", "auto", "auto") == "torch"
+
+
 @pytest.mark.parametrize(
     ("system", "place"), [("linux", ".cache"), ("darwin", "Library/Caches"), ("win32", "AppData/Local")]
 )
@@ -296,6 +308,10 @@ def test_bench_measures_and_chooses(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert sum(speed["shares"].values()) == pytest.approx(1, abs=0.01)
     fastest = max(measured["speeds"], key=lambda speed: speed["model_fps"])
     assert choice.fastest_engine(model) == fastest["engine"]
+    kept = tmp_path / "cache" / "vdeblur" / "engines.json"
+    kept.unlink()
+    assert run(*words, "--device", "cpu").exit_code == 0  # which "auto" need not be
+    assert not kept.exists()
 
 
 @pytest.fixture(scope="module")

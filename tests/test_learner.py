@@ -10,6 +10,7 @@ import torch
 from support.networks import tiny
 from support.train_runs import TINY
 from vdeblur.models.ladder import ResidualBlock
+from vdeblur.recurrence import Motion
 from vdeblur.training.learner import FLOOR, Learner, LearnerConfig, error_of, unsteadiness
 from vdeblur.training.rounding import LEVELS, rounded, rounded_weights
 from vdeblur.training.supply import Batch, motion_of, to_network
@@ -51,6 +52,45 @@ def test_a_network_learns_to_hold_still() -> None:
             restored = learner.forward(learner.network, batch, None, rehearse=False)
         change[steady] = float(error_of(restored[:, 1:], restored[:, :-1]).mean())
     assert 0 < change[20.0] < 0.5 * change[0.0]
+
+
+def moving(frames: int) -> tuple[Learner, Batch]:
+    """A learner of random weights, in float32, and two clips with motion that is not theirs."""
+    learner = Learner(TINY.kind, TINY.model, TINY.learner, CPU, seed=0)
+    learner._autocast = False
+    with torch.no_grad():
+        learner.network.decoder.head.weight.normal_(std=0.1, generator=random(2))
+    learner.average = {name: value.clone() for name, value in learner.network.state_dict().items()}
+    motion = 3 * torch.randn(2, frames, 4, 16, 16, generator=random(3))
+    motion[:, 0, :2], motion[:, -1, 2:] = 0, 0
+    return learner, Batch(clips(2, frames), clips(2, frames, seed=1), motion.half())
+
+
+def test_a_frame_restored_without_a_state_has_no_past() -> None:
+    """Nor motion to it, as where a stream is reset; what carrying the state gains would look like more than it is."""
+    learner, batch = moving(3)
+    scores = learner.validate([batch])
+    still = batch.motion.clone()
+    still[:, :, :2] = 0
+    without = learner.validate([batch._replace(motion=still)])
+    assert without["gain_no_state"] == scores["gain_no_state"]
+    assert without["gain"] != scores["gain"]
+
+
+def test_a_rehearsal_is_a_stream_that_runs_backwards() -> None:
+    """Step by step, as the engines restore it: neither its first frame has a past nor its last one a future."""
+    learner, batch = moving(4)
+    network, clip, motion = learner.network, to_network(batch.blurred), batch.motion.float()
+    with torch.no_grad():
+        encoded = [network.encoded(frame) for frame in clip.unbind(1)]
+        state, none = None, torch.zeros(2, 2, 16, 16)
+        for k in (3, 2, 1):
+            to_past, to_future = motion[:, k, 2:], motion[:, k, :2]
+            ahead, to_future = (encoded[k - 1], to_future) if k > 1 else (None, none)
+            state = network.restore(encoded[k], ahead, Motion(to_past, to_future), state)[1]
+        motion[:, 0, :2] = motion[:, 0, 2:]
+        expected = clip + network(clip, motion, state)[0]
+        torch.testing.assert_close(learner.forward(network, batch, None, rehearse=True), expected)
 
 
 def test_rounded_weights_are_of_seven_bits_and_pass_their_gradient() -> None:

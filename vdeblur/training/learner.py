@@ -123,9 +123,10 @@ class Learner:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._autocast, cache_enabled=False):
             state = None
             if rehearse:
-                backwards = torch.cat([motion[:, :, 2:], motion[:, :, :2]], dim=2).flip(1)
+                backwards = torch.cat([motion[:, :, 2:], motion[:, :, :2]], dim=2).flip(1)[:, :-1]
+                backwards[:, -1, 2:] = 0  # the first frame is left out, so the last one rehearsed has no future
                 with torch.no_grad():
-                    state = self._run(network, clip.flip(1)[:, :-1], backwards[:, :-1], None, look_ahead)[1]
+                    state = self._run(network, clip.flip(1)[:, :-1], backwards, None, look_ahead)[1]
                 motion = motion.clone()
                 motion[:, 0, :2] = motion[:, 0, 2:]  # then the frame before the first is the second
             residual = self._run(network, clip, motion, state, look_ahead)[0]
@@ -241,9 +242,10 @@ class Learner:
 
     def _alone(self, network: StreamNetwork, batch: Batch, k: int) -> Tensor:
         """Frame k restored without a state; the future is still seen."""
-        clip = to_network(batch.blurred[:, k : k + 2])
+        clip, motion = to_network(batch.blurred[:, k : k + 2]), batch.motion[:, k : k + 2].float().clone()
+        motion[:, 0, :2] = 0  # the state that a scene begins with is of the frame itself
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._autocast, cache_enabled=False):
-            residual, _ = self._run(network, clip, batch.motion[:, k : k + 2].float(), None, None)
+            residual, _ = self._run(network, clip, motion, None, None)
         return clip[:, 0] + residual[:, 0].float()
 
 

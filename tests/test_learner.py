@@ -11,7 +11,7 @@ from support.networks import tiny
 from support.train_runs import TINY
 from vdeblur.models.ladder import ResidualBlock
 from vdeblur.recurrence import Motion
-from vdeblur.training.learner import FLOOR, Learner, LearnerConfig, error_of, unsteadiness
+from vdeblur.training.learner import FLOOR, Example, Learner, LearnerConfig, error_of, unsteadiness
 from vdeblur.training.rounding import LEVELS, rounded, rounded_weights
 from vdeblur.training.supply import Batch, motion_of, to_network
 
@@ -91,6 +91,29 @@ def test_a_rehearsal_is_a_stream_that_runs_backwards() -> None:
         motion[:, 0, :2] = motion[:, 0, 2:]
         expected = clip + network(clip, motion, state)[0]
         torch.testing.assert_close(learner.forward(network, batch, None, rehearse=True), expected)
+
+
+def test_steps_that_set_up_a_captured_one_leave_no_trace() -> None:
+    """As a CUDA graph is captured, which itself needs a GPU: at a run's first step, and again where it is resumed."""
+    plain, captured = (Learner(TINY.kind, TINY.model, TINY.learner, CPU, seed=0) for _ in range(2))
+    batch = Batch(clips(2, 3), clips(2, 3, seed=1), torch.zeros(2, 3, 4, 16, 16, dtype=torch.half))
+    sees, tensors = torch.ones(2, dtype=torch.bool), set()
+    example = Example(batch, sees, to_network(batch.sharp))
+    for _ in range(3):
+        with captured.moments_kept():
+            captured._set_rate(0.0)
+            for _ in range(2):
+                captured._update(example, rehearse=True)
+            tensors.add(tuple(value.data_ptr() for value in moments_of(captured)))
+        for learner in (plain, captured):
+            learner.step(batch, sees)
+    one, other = ([*x.network.parameters(), *moments_of(x)] for x in (plain, captured))
+    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    assert len(tensors) == 1
+
+
+def moments_of(learner: Learner) -> list[torch.Tensor]:
+    return [value for optimiser in learner.optimisers for own in optimiser.state.values() for value in own.values()]
 
 
 def test_rounded_weights_are_of_seven_bits_and_pass_their_gradient() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import shutil
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +22,14 @@ from support.in_memory import assert_streams_are_independent, picture, restored_
 from support.networks import difference, tiny
 from support.shaken import luma_psnr, shaken_clip
 from support.videos import footage, packets
-from vdeblur.backends import choice, engines
+from vdeblur.backends import cache, choice, engines
 from vdeblur.backends.aligning import ALIGNERS
 from vdeblur.backends.graph_engine import GraphEngine
 from vdeblur.backends.graphs import PARTS, file_names, graph_file, load_graph
 from vdeblur.backends.network_restorer import NetworkRestorer
 from vdeblur.backends.pytorch import TorchEngine, TorchRestorer
 from vdeblur.errors import InputError, ModelError, OutputError, UsageError
+from vdeblur.files import file_sha256
 from vdeblur.frames import Layout
 from vdeblur.loading import ModelOptions, export_model, load_restorer, quantise_model
 
@@ -167,6 +171,31 @@ def test_a_checkpoint_is_exported_once_for_an_engine(tmp_path: Path, monkeypatch
     assert graph.stat().st_size > 1000
 
 
+def meet(all_here: Barrier) -> None:
+    all_here.wait(timeout=120)
+
+
+@pytest.mark.parametrize("found", ["nothing", "damaged", "half removed"])
+def test_processes_that_need_an_export_at_once_share_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: str
+) -> None:
+    """As the workers of a batch do that is the first to use an engine."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    model = saved("cnn", tmp_path)
+    arguments = "cnn", model, file_sha256(model)
+    if found != "nothing":
+        kept = cache.exported(*arguments)
+        (kept / "compute.onnx").write_bytes(b"damaged")
+        if found == "half removed":
+            (kept / "manifest.json").unlink()
+    processes = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, processes, meet, (processes.Barrier(2),)) as pool:
+        one, other = [pool.submit(cache.exported, *arguments) for _ in range(2)]
+        assert one.result() == other.result()
+    load_graph(one.result())
+    assert list((tmp_path / "cache" / "vdeblur" / "graphs").iterdir()) == [one.result()]
+
+
 def test_an_export_is_whole_or_not_there(tmp_path: Path) -> None:
     model = str(saved("cnn", tmp_path))
     (tmp_path / "taken").mkdir()
@@ -223,6 +252,18 @@ def test_auto_is_what_bench_found_to_be_the_fastest(tmp_path: Path, monkeypatch:
     assert choice.choose_engine("auto", "fast", "auto", "auto") == "torch"
 
 
+def test_what_was_measured_without_a_gpu_says_nothing_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor the other way round."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for gpu_then in (False, True):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=gpu_then: there)
+        choice.keep_fastest({"fast": "onnx"})
+        assert choice.choose_engine("auto", "fast", "auto", "auto") == "onnx"
+        assert choice.choose_engine("auto", "fast", "cpu", "auto") == ("torch" if gpu_then else "onnx")
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=not gpu_then: there)
+        assert choice.choose_engine("auto", "fast", "auto", "auto") == "torch"
+
+
 @pytest.mark.parametrize(
     ("system", "place"), [("linux", ".cache"), ("darwin", "Library/Caches"), ("win32", "AppData/Local")]
 )
@@ -267,6 +308,10 @@ def test_bench_measures_and_chooses(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert sum(speed["shares"].values()) == pytest.approx(1, abs=0.01)
     fastest = max(measured["speeds"], key=lambda speed: speed["model_fps"])
     assert choice.fastest_engine(model) == fastest["engine"]
+    kept = tmp_path / "cache" / "vdeblur" / "engines.json"
+    kept.unlink()
+    assert run(*words, "--device", "cpu").exit_code == 0  # which "auto" need not be
+    assert not kept.exists()
 
 
 @pytest.fixture(scope="module")

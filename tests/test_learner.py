@@ -10,7 +10,8 @@ import torch
 from support.networks import tiny
 from support.train_runs import TINY
 from vdeblur.models.ladder import ResidualBlock
-from vdeblur.training.learner import FLOOR, Learner, LearnerConfig, error_of, unsteadiness
+from vdeblur.recurrence import Motion
+from vdeblur.training.learner import FLOOR, Example, Learner, LearnerConfig, error_of, unsteadiness
 from vdeblur.training.rounding import LEVELS, rounded, rounded_weights
 from vdeblur.training.supply import Batch, motion_of, to_network
 
@@ -51,6 +52,68 @@ def test_a_network_learns_to_hold_still() -> None:
             restored = learner.forward(learner.network, batch, None, rehearse=False)
         change[steady] = float(error_of(restored[:, 1:], restored[:, :-1]).mean())
     assert 0 < change[20.0] < 0.5 * change[0.0]
+
+
+def moving(frames: int) -> tuple[Learner, Batch]:
+    """A learner of random weights, in float32, and two clips with motion that is not theirs."""
+    learner = Learner(TINY.kind, TINY.model, TINY.learner, CPU, seed=0)
+    learner._autocast = False
+    with torch.no_grad():
+        learner.network.decoder.head.weight.normal_(std=0.1, generator=random(2))
+    learner.average = {name: value.clone() for name, value in learner.network.state_dict().items()}
+    motion = 3 * torch.randn(2, frames, 4, 16, 16, generator=random(3))
+    motion[:, 0, :2], motion[:, -1, 2:] = 0, 0
+    return learner, Batch(clips(2, frames), clips(2, frames, seed=1), motion.half())
+
+
+def test_a_frame_restored_without_a_state_has_no_past() -> None:
+    """Nor motion to it, as where a stream is reset; what carrying the state gains would look like more than it is."""
+    learner, batch = moving(3)
+    scores = learner.validate([batch])
+    still = batch.motion.clone()
+    still[:, :, :2] = 0
+    without = learner.validate([batch._replace(motion=still)])
+    assert without["gain_no_state"] == scores["gain_no_state"]
+    assert without["gain"] != scores["gain"]
+
+
+def test_a_rehearsal_is_a_stream_that_runs_backwards() -> None:
+    """Step by step, as the engines restore it: neither its first frame has a past nor its last one a future."""
+    learner, batch = moving(4)
+    network, clip, motion = learner.network, to_network(batch.blurred), batch.motion.float()
+    with torch.no_grad():
+        encoded = [network.encoded(frame) for frame in clip.unbind(1)]
+        state, none = None, torch.zeros(2, 2, 16, 16)
+        for k in (3, 2, 1):
+            to_past, to_future = motion[:, k, 2:], motion[:, k, :2]
+            ahead, to_future = (encoded[k - 1], to_future) if k > 1 else (None, none)
+            state = network.restore(encoded[k], ahead, Motion(to_past, to_future), state)[1]
+        motion[:, 0, :2] = motion[:, 0, 2:]
+        expected = clip + network(clip, motion, state)[0]
+        torch.testing.assert_close(learner.forward(network, batch, None, rehearse=True), expected)
+
+
+def test_steps_that_set_up_a_captured_one_leave_no_trace() -> None:
+    """As a CUDA graph is captured, which itself needs a GPU: at a run's first step, and again where it is resumed."""
+    plain, captured = (Learner(TINY.kind, TINY.model, TINY.learner, CPU, seed=0) for _ in range(2))
+    batch = Batch(clips(2, 3), clips(2, 3, seed=1), torch.zeros(2, 3, 4, 16, 16, dtype=torch.half))
+    sees, tensors = torch.ones(2, dtype=torch.bool), set()
+    example = Example(batch, sees, to_network(batch.sharp))
+    for _ in range(3):
+        with captured.moments_kept():
+            captured._set_rate(0.0)
+            for _ in range(2):
+                captured._update(example, rehearse=True)
+            tensors.add(tuple(value.data_ptr() for value in moments_of(captured)))
+        for learner in (plain, captured):
+            learner.step(batch, sees)
+    one, other = ([*x.network.parameters(), *moments_of(x)] for x in (plain, captured))
+    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    assert len(tensors) == 1
+
+
+def moments_of(learner: Learner) -> list[torch.Tensor]:
+    return [value for optimiser in learner.optimisers for own in optimiser.state.values() for value in own.values()]
 
 
 def test_rounded_weights_are_of_seven_bits_and_pass_their_gradient() -> None:

@@ -16,7 +16,7 @@ from support.in_memory import Identity, picture
 from support.networks import tiny
 from vdeblur.backends import checkpoints, published
 from vdeblur.backends.pytorch import TorchRestorer
-from vdeblur.errors import DeviceError, ModelError
+from vdeblur.errors import DeviceError, ModelError, UsageError
 from vdeblur.loading import (
     PER_FRAME_MODEL,
     ModelOptions,
@@ -51,6 +51,15 @@ def test_a_network_is_loaded_once_for_the_same_options(file: str) -> None:
     assert network_of(ModelOptions(file, "cpu", "fp32"), look_ahead=False) is not one
     assert network_of(ModelOptions(file, "cpu", "fp32", views=2)) is not one
     assert network_of(ModelOptions(file, "cpu", "bf16")) is not one
+
+
+@pytest.mark.parametrize("views", [None, 0, -1, 9])
+def test_views_that_there_are_not_are_refused(file: str, views: Any) -> None:
+    """None would run all eight, 0 none (and so return NaN), 9 eight under the name of nine."""
+    for name in (file, "unsharp"):
+        with pytest.raises(UsageError, match="views: choose 1 to 8"):
+            load_restorer(ModelOptions(name, "cpu", views=views))
+    assert load_restorer(ModelOptions(file, "cpu", views=8)).name.endswith("8 views")
 
 
 def test_a_changed_file_is_loaded_again_and_a_deleted_one_is_missing(file: str) -> None:

@@ -12,12 +12,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from support.train_runs import write_pictures
+from support.train_runs import TINY, write_pictures
 from support.videos import footage
 from vdeblur.backends.symmetries import SYMMETRIES
 from vdeblur.errors import InputError, UsageError
 from vdeblur.frames import LUMA_WEIGHTS, MATRIX_BT709, MATRIX_SMPTE170M
 from vdeblur.models.convlstm import warp_luma
+from vdeblur.training.batches import held_out_batches, open_supply
 from vdeblur.training.light import Light, crispen, soften
 from vdeblur.training.material import HELD_OUT, Material, files_of, read_material
 from vdeblur.training.patterns import draw_pattern
@@ -224,6 +225,23 @@ def test_training_material_is_read_and_part_of_it_held_out(tmp_path: Path) -> No
     whole, half = (read_material([tmp_path / "clip.mp4"], halve=halve).runs[0] for halve in (False, True))
     assert whole.shape[:2] == (5, 3)
     assert [n // 2 for n in whole.shape[2:]] == list(half.shape[2:])
+
+
+@pytest.mark.parametrize(("count", "kept"), [(22, {10, 21}), (2, {1}), (1, {0})])
+def test_clips_of_pairs_are_held_out_where_there_are_two(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, count: int, kept: set[int]
+) -> None:
+    """Each clip is of one gray, by which it is known."""
+    for place, side, frame in product(range(count), ("blur", "sharp"), range(3)):
+        folder = tmp_path / f"clip{place}" / side
+        folder.mkdir(parents=True, exist_ok=True)
+        assert cv2.imwrite(str(folder / f"{frame}.png"), np.full((32, 32, 3), 10 * place, np.uint8))
+    config = replace(TINY, pairs=(str(tmp_path),))
+    learnt = open_supply(config, "cpu").batch(0, 300)
+    validated = torch.cat([batch.sharp for batch in held_out_batches(config, torch.device("cpu"), 60)])
+    assert set((learnt.sharp[:, 0, 0, 0, 0] // 10).tolist()) == (set(range(count)) - kept or kept)
+    assert set((validated[:, 0, 0, 0, 0] // 10).tolist()) == kept
+    assert ("validation is on what is trained on" in caplog.text) == (count == 1)
 
 
 def test_unusable_training_material_is_named(tmp_path: Path, material: Material) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import subprocess
 import sys
@@ -133,6 +134,26 @@ def test_auto_takes_what_fits_into_half_of_what_is_free(width: int, height: int,
 
 def test_free_memory_is_a_plausible_number() -> None:
     assert 1 << 26 < memory.free_bytes("cpu") < 1 << 46
+
+
+def test_cached_files_of_a_container_are_free_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container of 4 GB that has read a video of 3: else it would restore in the smallest tiles. The files are as the
+    kernel writes them; only their folder is another."""
+    left = functools.partial(memory._left_of_group, tmp_path)
+    assert left() is None
+    (tmp_path / "memory.max").write_text("4000000000\n")
+    (tmp_path / "memory.current").write_text("3900000000\n")
+    assert left() == 100_000_000
+    (tmp_path / "memory.stat").write_text(
+        "anon 800000000\nfile 3010000000\nkernel 90000000\nfile_mapped 7000000\nfile_dirty 0\ninactive_anon 800000000\n"
+        "active_anon 10000000\ninactive_file 2000000000\nactive_file 1000000000\nworkingset_refault_file 9\n"
+    )
+    assert left() == 3_100_000_000
+    monkeypatch.setattr(memory, "_left_of_group", left)
+    monkeypatch.setattr(memory, "_available_of_system", lambda: 16_000_000_000)
+    assert choose_tile(5.0, 8, (1280, 720), "cpu", 4) == 0
+    (tmp_path / "memory.max").write_text("max\n")
+    assert left() is None
 
 
 @pytest.mark.parametrize("kind", ["convlstm", KIND])

@@ -283,7 +283,11 @@ def test_inputs_that_cannot_be_restored_are_one_line_errors(vspipe: VSPipe, filt
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
-    [('"fsat"', 'did you mean "fast"'), ('"unsharp", strength=2', "must be between 0 and 1")],
+    [
+        ('"fsat"', 'did you mean "fast"'),
+        ('"unsharp", strength=2', "must be between 0 and 1"),
+        ("views=None", "None views: choose 1 to 8"),
+    ],
 )
 def test_wrong_settings_are_refused_in_one_line(vspipe: VSPipe, arguments: str, says: str) -> None:
     done = vspipe.run(f"Deblur(clip, {arguments}).set_output()")

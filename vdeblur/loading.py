@@ -69,9 +69,11 @@ def load_restorer(
     frames only.
 
     Raises ModelError for an unknown model or an invalid file, DeviceError for an unavailable device and
-    UsageError for a precision that the device does not support.
+    UsageError for a precision that the device does not support or a number of views other than 1 to 8.
     """
     options = (model if isinstance(model, ModelOptions) else ModelOptions(model)).named()
+    if options.views not in range(1, 9):  # None and 0 would be taken for slices: of all views, and of no view at all
+        raise UsageError(f"{options.views} views: choose 1 to 8", settings=("views",))
     assert options.name is not None
     if options.name in MADE:
         return MADE[options.name].make()

@@ -53,8 +53,8 @@ def Deblur(  # noqa: N802 - as VapourSynth's filters are named
     `model` is a published model, a .safetensors file, a classical filter, or the folder of an exported model, which
     needs no torch: `vdeblur export fast -o fast-onnx`. `engine`, `device` and `precision` are those of `ModelOptions`.
     `strength` goes from 0 (the clip) to 1 (the result); `views` is the number of symmetric views of each frame that
-    a network averages, 1 to 8, or None for that of the model. `threads` is the number of CPU threads for models in this
-    process, in addition to VapourSynth's own threads (`core.num_threads`); None keeps the current setting.
+    a network averages, 1 to 8. `threads` is the number of CPU threads for models in this process, in addition to
+    VapourSynth's own threads (`core.num_threads`); None keeps the current setting.
 
     The state is reset where the property `_SceneChangePrev` is not 0; frames without it are searched for cuts, unless
     `scene_cuts` is False.

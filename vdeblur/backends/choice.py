@@ -18,12 +18,13 @@ from .engines import ENGINES, GRAPH_ENGINES, is_installed, remedy, require
 def choose_engine(wanted: str, model: str, device: str, precision: str) -> str:
     """The engine for a checkpoint, with `device` and `precision` as requested.
 
-    "auto" is the fastest in the last `vdeblur bench` on this machine; without one, or if a GPU or a precision is
-    requested, it is torch. Raises UsageError for an engine that is unknown, not installed, or not for this device.
+    "auto" is the fastest in the last `vdeblur bench` on this machine and device; without one, or if a GPU or a
+    precision is requested, it is torch. Raises UsageError for an engine that is unknown, not installed, or not for this
+    device.
     """
     if wanted == "auto":
         is_open = device in ("auto", "cpu") and precision == "auto"
-        wanted = (fastest_engine(model) if is_open else None) or "torch"
+        wanted = (fastest_engine(model, device) if is_open else None) or "torch"
     require(wanted)
     if wanted != "torch" and device not in ("auto", "cpu"):
         raise UsageError(f"the {wanted} engine runs on the CPU, not on {device}; choose torch")
@@ -52,9 +53,18 @@ def choose_graph_engine(wanted: str, device: str = "auto", precision: str = "fp3
 
 
 def machine() -> dict[str, Any]:
-    """What a measured choice depends on: processor, threads and versions."""
+    """What a measured choice depends on, with the device: processor, threads and versions."""
     versions = {engine: metadata.version(package) for engine, package in ENGINES.items() if is_installed(engine)}
     return {"processor": _processor(), "threads": threads(), "vdeblur": __version__, "engines": versions}
+
+
+def _device(wanted: str) -> str:
+    """The device of torch, or "cpu" without torch, where the other engines run."""
+    if wanted == "cpu" or not is_installed("torch"):
+        return "cpu"
+    from .pytorch import choose_device
+
+    return choose_device(wanted)
 
 
 def _processor() -> str:
@@ -65,22 +75,26 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def fastest_engine(model: str) -> str | None:
-    """The fastest engine for a model in the last `vdeblur bench` on this machine; None if it was not measured."""
+def fastest_engine(model: str, device: str = "auto") -> str | None:
+    """The fastest engine for a model in the last `vdeblur bench` on this machine; None if it was not measured.
+
+    On a machine with a GPU that was on the GPU: it says nothing of `device` "cpu".
+    """
     try:
         kept = json.loads(_choices().read_text(encoding="utf-8"))
-        if kept["machine"] == machine():
-            found = kept["fastest"].get(model)
-            return found if isinstance(found, str) else None
+        found = kept["fastest"].get(model)
+        # The device last: to find it, torch is loaded.
+        if isinstance(found, str) and kept["machine"] == machine() and kept["device"] == _device(device):
+            return found
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass
     return None
 
 
 def keep_fastest(fastest: dict[str, str]) -> None:
-    """Store the fastest engine of each model on this machine."""
+    """Store the fastest engine of each model on this machine, measured with the device "auto"."""
     _choices().parent.mkdir(parents=True, exist_ok=True)
-    write_json(_choices(), {"machine": machine(), "fastest": fastest})
+    write_json(_choices(), {"machine": machine(), "device": _device("auto"), "fastest": fastest})
 
 
 def _choices() -> Path:

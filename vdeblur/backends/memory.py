@@ -97,11 +97,23 @@ def _available_of_system() -> int | None:
         return None
 
 
-def _left_of_group() -> int | None:
-    """Memory left within the limit of the control group (container); None without a limit."""
-    group = Path("/sys/fs/cgroup")
+def _left_of_group(group: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Memory left within the limit of the control group (container); None without a limit.
+
+    Cached files count as free, as in MemAvailable: the kernel drops them before it refuses memory, and whoever reads a
+    long video has filled the rest of the limit with them.
+    """
     try:
         limit = int((group / "memory.max").read_text(encoding="ascii"))
-        return max(limit - int((group / "memory.current").read_text(encoding="ascii")), 0)
+        used = int((group / "memory.current").read_text(encoding="ascii"))
     except (OSError, ValueError):  # no such group, or "max"
         return None
+    return max(limit - max(used - _cached_in_group(group), 0), 0)
+
+
+def _cached_in_group(group: Path) -> int:
+    try:
+        lines = (group / "memory.stat").read_text(encoding="ascii").splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.startswith(("active_file ", "inactive_file ")))
+    except (OSError, ValueError):
+        return 0

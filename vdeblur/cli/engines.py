@@ -60,8 +60,9 @@ def bench_command(
 ) -> None:
     """Measure frames per second on this machine, by frame size, model and engine.
 
-    "fps" covers everything from decoding to encoding; "alone" is the model by itself. From then on --engine auto uses
-    the fastest engine of each model; int8, which changes more than the last bit, is only used with --precision int8.
+    "fps" covers everything from decoding to encoding; "alone" is the model by itself. Without --device, --engine auto
+    uses the fastest engine of each model from then on; int8, which changes more than the last bit, is only used with
+    --precision int8.
     """
     from ..backends.choice import machine
     from ..backends.published import published

@@ -92,7 +92,8 @@ def measure_all(
 ) -> list[Speed]:
     """Measure each model at each (width, height) on each engine, by default all installed ones, in about `seconds`.
 
-    The fastest engine of each model in the precision "auto", at the largest size, is stored for the engine "auto".
+    The fastest engine of each model with device and precision "auto", at the largest size, is stored for the engine
+    "auto"; with the device "cpu" it would rule out a GPU that the machine has.
     Raises what `load_restorer` raises.
     """
     runs = [replace(model, engine=engine) for model in models for engine in _engines_of(model, engines)]
@@ -104,7 +105,7 @@ def measure_all(
             for run in runs:
                 speeds.append((run, _measure(run, path, share)))
                 report(speeds[-1][1])
-    rivals = [speed for run, speed in speeds if run.precision == "auto"]
+    rivals = [speed for run, speed in speeds if (run.device, run.precision) == ("auto", "auto")]
     fastest: dict[str, Speed] = {}
     for speed in rivals:  # larger sizes come last and take precedence
         best = fastest.get(speed.model)

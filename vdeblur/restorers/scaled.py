@@ -13,7 +13,7 @@ from ..restorer import Restorer, State, Wrapper
 from ..windows import Window
 
 MULTIPLE = 8
-"""Working sizes are multiples of this many pixels, so that networks need no padding."""
+"""Working sizes are multiples of this many pixels; networks, which work in multiples of 16, pad a side by 8 at most."""
 
 
 class ScaledState(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,9 +11,11 @@ import torch
 
 from ..errors import InputError
 from .config import TrainConfig
-from .material import files_of, read_material, to_tensor
+from .material import files_of, is_held_out, read_material, to_tensor
 from .renderers import Batches, LocalBatches, Renderers, Supplies
 from .supply import Batch, PairSupply, Supply
+
+log = logging.getLogger(__name__)
 
 
 def open_batches(
@@ -43,13 +46,17 @@ def open_renderers(
 
 
 def open_supply(config: TrainConfig, device: str, held_out: bool = False) -> Supplies:
-    """The supply of this run's training clips, or of its validation clips.
+    """The supply of this run's training clips, or of its validation clips. A single clip has to serve for both.
 
     Raises InputError for folders that hold nothing to learn from or files that cannot be read.
     """
     seed = config.seed + 1_000_003 * held_out
     if config.pairs:
-        return PairSupply(read_pairs(config), config.mix, seed)
+        pairs = read_pairs(config)
+        chosen = [pair for place, pair in enumerate(pairs) if is_held_out(place, len(pairs)) == held_out]
+        if not chosen:
+            log.warning("there is one clip of pairs: validation is on what is trained on; add another clip")
+        return PairSupply(chosen or pairs, config.mix, seed)
     material = read_material(files_of(config.data, held_out), config.halve)
     return Supply(material.to(torch.device(device)), config.mix, seed)
 
@@ -78,7 +85,10 @@ def read_pairs(config: TrainConfig) -> list[tuple[torch.Tensor, torch.Tensor]]:
 
 
 def held_out_batches(config: TrainConfig, device: torch.device, clips: int) -> list[Batch]:
-    """Validation clips, of files that are not trained on; none is sharp or static. Everywhere the same."""
+    """Validation clips, of files that are not trained on where there are two; none is sharp or static.
+
+    Everywhere the same.
+    """
     scene = replace(config.mix.scene, identity=0, static=0)
     blurred = replace(config, mix=replace(config.mix, scene=scene, cut=0, plain=0))
     supply = open_supply(blurred, "cpu", held_out=True)

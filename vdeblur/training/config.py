@@ -18,7 +18,7 @@ class TrainConfig:
     data: tuple[str, ...] = ()
     """Folders of sharp photographs and footage, to be blurred by synthesis."""
     pairs: tuple[str, ...] = ()
-    """Folders of blurred and sharp clips, to learn from in place of `data`."""
+    """Folders of blurred and sharp clips, to learn from in place of `data`; one clip in 20 is kept for validation."""
     halve: bool = True
     """Read footage at half its size, which hides its own blur and compression."""
     kind: str = "convlstm"

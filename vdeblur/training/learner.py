@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -123,9 +124,10 @@ class Learner:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._autocast, cache_enabled=False):
             state = None
             if rehearse:
-                backwards = torch.cat([motion[:, :, 2:], motion[:, :, :2]], dim=2).flip(1)
+                backwards = torch.cat([motion[:, :, 2:], motion[:, :, :2]], dim=2).flip(1)[:, :-1]
+                backwards[:, -1, 2:] = 0  # the first frame is left out, so the last one rehearsed has no future
                 with torch.no_grad():
-                    state = self._run(network, clip.flip(1)[:, :-1], backwards[:, :-1], None, look_ahead)[1]
+                    state = self._run(network, clip.flip(1)[:, :-1], backwards, None, look_ahead)[1]
                 motion = motion.clone()
                 motion[:, 0, :2] = motion[:, 0, 2:]  # then the frame before the first is the second
             residual = self._run(network, clip, motion, state, look_ahead)[0]
@@ -193,22 +195,38 @@ class Learner:
         return told.clone()
 
     def _capture(self, example: Example, rehearse: bool) -> Captured:
-        """All graphs share gradients and the optimisers' state, which two steps at a rate of zero set up."""
+        """All graphs share gradients and the optimisers' state, which two steps at a rate of zero set up.
+
+        They leave that state as it was: a resumed run captures anew, and is not to be ahead by them.
+        """
         inputs = Example(Batch(*(x.clone() for x in example.batch)), example.look_ahead.clone(), example.target.clone())
         rates = [group["lr"].clone() for optimiser in self.optimisers for group in optimiser.param_groups]
         self._set_rate(0.0)
         side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(2):
-                self._update(inputs, rehearse)
-        torch.cuda.current_stream().wait_stream(side)
+        with self.moments_kept():
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side):
+                for _ in range(2):
+                    self._update(inputs, rehearse)
+            torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             told = self._update(inputs, rehearse)
         for group, rate in zip((g for o in self.optimisers for g in o.param_groups), rates, strict=True):
             group["lr"].copy_(rate)
         return Captured(graph, inputs, told)
+
+    @contextmanager
+    def moments_kept(self) -> Iterator[None]:
+        """Steps within the block leave the optimisers' state as it was, in the same tensors; what they add to it is
+        zero, as at the beginning of a run.
+        """
+        before = [{w: {n: x.clone() for n, x in own.items()} for w, own in o.state.items()} for o in self.optimisers]
+        yield
+        for optimiser, known in zip(self.optimisers, before, strict=True):
+            for weight, moments in optimiser.state.items():
+                for name, value in moments.items():
+                    value.copy_(known[weight][name]) if weight in known else value.zero_()
 
     def _backward(self, example: Example, rehearse: bool) -> Tensor:
         batch, look_ahead, target = example
@@ -241,9 +259,10 @@ class Learner:
 
     def _alone(self, network: StreamNetwork, batch: Batch, k: int) -> Tensor:
         """Frame k restored without a state; the future is still seen."""
-        clip = to_network(batch.blurred[:, k : k + 2])
+        clip, motion = to_network(batch.blurred[:, k : k + 2]), batch.motion[:, k : k + 2].float().clone()
+        motion[:, 0, :2] = 0  # the state that a scene begins with is of the frame itself
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._autocast, cache_enabled=False):
-            residual, _ = self._run(network, clip, batch.motion[:, k : k + 2].float(), None, None)
+            residual, _ = self._run(network, clip, motion, None, None)
         return clip[:, 0] + residual[:, 0].float()
 
 

@@ -20,7 +20,7 @@ VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".264", ".h264", ".265", ".hevc", ".y4m", ".ts"}
 )
 HELD_OUT = 20
-"""One file in so many (at least one where there are two) is kept for validation."""
+"""One file or pair in so many (at least one where there are two) is kept for validation."""
 LONGEST_RUN = 120
 """Frames read of a video, from its beginning: 80 MB of 640x360."""
 
@@ -62,10 +62,14 @@ def files_of(folders: Sequence[str], held_out: bool) -> list[Path]:
     ]
     chosen = []
     for kind in kinds:
-        kept = [file for place, file in enumerate(kind) if place % HELD_OUT == HELD_OUT // 2 or place == len(kind) - 1]
-        kept = kept if len(kind) > 1 else []
+        kept = [file for place, file in enumerate(kind) if is_held_out(place, len(kind))]
         chosen += (kept or kind) if held_out else [file for file in kind if file not in kept]
     return chosen
+
+
+def is_held_out(place: int, count: int) -> bool:
+    """Whether the one in this place of so many is kept for validation; a single one is not."""
+    return count > 1 and (place % HELD_OUT == HELD_OUT // 2 or place == count - 1)
 
 
 def _of_kind(files: Iterable[Path], suffixes: frozenset[str]) -> list[Path]:

@@ -1,7 +1,7 @@
 """Training, top to bottom: take the next batch, take a step, keep an average of the weights, leave a usable model.
 
 Everything random is drawn from (seed, step), and each batch of clips from (seed, index), so a resumed run of `steps` is
-the run that was never interrupted.
+the run that was never interrupted: to the bit on a CPU, while on a GPU sums are taken in no fixed order.
 """
 
 from __future__ import annotations

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from make_golden import GAINS, gains, restored_clip
@@ -34,6 +36,8 @@ LEAST_DB_BELOW_THE_CHANGE = 12
 MOST_DB_LOST = 0.05
 """By one clip of ten small frames."""
 MOST_DB_LOST_ON_A_SET = 0.03
+MOST_LEVELS_IN_NOISE = 3.0
+"""Of 255: mean difference from fp32."""
 
 needs_openvino = pytest.mark.needs("openvino")
 each_model = pytest.mark.parametrize("model", [model.name for model in MODELS if model.int8])
@@ -71,6 +75,16 @@ def test_it_restores_as_fp32_does(model: str) -> None:
 def test_every_clip_has_the_gain_of_fp32(model: str) -> None:
     golden = json.loads(GAINS.read_text(encoding="utf-8"))[model]["gains_db"]
     assert gains(model, "int8") == pytest.approx(golden, abs=MOST_DB_LOST)
+
+
+@needs_openvino
+@pytest.mark.arithmetic
+def test_noise_does_not_overflow() -> None:
+    """Products of eight-bit weights are added in 16 bits on CPUs without VNNI, where large ones could overflow."""
+    noise = [picture(i, (256, 192)) for i in range(5)]
+    fp32, int8 = (restored_by(load_restorer(options), noise) for options in (replace(INT8, precision="fp32"), INT8))
+    pairs = [(one.planes[0].astype(int), other.planes[0]) for one, other in zip(fp32, int8, strict=True)]
+    assert np.mean([np.abs(one - other).mean() for one, other in pairs]) < MOST_LEVELS_IN_NOISE
 
 
 @needs_openvino

@@ -248,7 +248,7 @@ def test_frames_that_nobody_waits_for_any_more_are_not_made(
         for _ in range(3):  # the server has seen them leave by then
             await jobs_of(session, url)
         go_on.set()
-        assert await asyncio.gather(first, wanted) == [200, 200]
+        assert list(await asyncio.gather(first, wanted)) == [200, 200]
         made = sorted(path.name for path in (tmp_path / job["id"]).glob("frame-0.?01-before.jpg"))
         assert made == ["frame-0.001-before.jpg", "frame-0.401-before.jpg"]
 

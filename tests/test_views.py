@@ -16,8 +16,9 @@ from support.networks import CONFIGS, difference, tiny
 from support.videos import footage, packets
 from vdeblur.backends.aligning import Recurrent
 from vdeblur.backends.flow import FlowPlanes, flow_between, half_luma
-from vdeblur.backends.folding import Samples, fold, unfold
+from vdeblur.backends.folding import fold, unfold
 from vdeblur.backends.memory import bytes_needed
+from vdeblur.backends.phases import Samples
 from vdeblur.backends.pytorch import TorchRestorer
 from vdeblur.backends.symmetries import SYMMETRIES, turn, turn_flow, undo
 from vdeblur.frames import Frame

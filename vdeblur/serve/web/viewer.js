@@ -37,6 +37,7 @@ export function setUpViewer(facts, onChanged) {
   let opened = ""; // what the stage shows: job, mode and settings together
   let wanted = null; // the time of the frame that is looked at; null: the poster's
   let isEdited = false;
+  let edits = 0; // how many so far
   let hasTrim = false; // whether the handles are this video's: until its length is known they are the last one's
   let own = null; // the user's file, if it was chosen in this window
 
@@ -91,6 +92,7 @@ export function setUpViewer(facts, onChanged) {
 
   function edited() {
     isEdited = true;
+    edits += 1;
     byId("apply").disabled = false;
     byId("apply").textContent = job?.status === "waiting" ? "Use these settings" : "Restore again with these settings";
     if (mode === "frames") frames.show(job, wanted, settings.value());
@@ -98,9 +100,10 @@ export function setUpViewer(facts, onChanged) {
 
   async function apply() {
     byId("apply").disabled = true;
+    const applied = edits;
     try {
       await patch(`/api/jobs/${job.id}`, { ...settings.value(), ...(hasTrim && trim.value()) });
-      isEdited = false;
+      if (edits === applied) isEdited = false;  // what is edited meanwhile is not applied yet
       onChanged();
     } catch (error) {
       byId("apply").disabled = false;

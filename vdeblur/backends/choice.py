@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,8 @@ def machine() -> dict[str, Any]:
 def _device(wanted: str) -> str:
     """The device of torch, or "cpu" without torch, where the other engines run."""
     if wanted == "cpu" or not is_installed("torch"):
+        return "cpu"
+    if sys.platform == "linux" and metadata.version("torch").endswith("+cpu"):  # importing it takes a second
         return "cpu"
     from .pytorch import choose_device
 

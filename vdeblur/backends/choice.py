@@ -63,8 +63,8 @@ def _device(wanted: str) -> str:
     """The device of torch, or "cpu" without torch, where the other engines run."""
     if wanted == "cpu" or not is_installed("torch"):
         return "cpu"
-    if sys.platform == "linux" and metadata.version("torch").endswith("+cpu"):  # importing it takes a second
-        return "cpu"
+    if "torch" not in sys.modules and metadata.version("torch").endswith("+cpu"):
+        return "cpu"  # loading it would take a second, to find no GPU; builds for macOS, with mps, are not called so
     from .pytorch import choose_device
 
     return choose_device(wanted)

@@ -23,7 +23,7 @@ from vdeblur.recurrence import Motion
 def test_costs_are_those_that_torch_counts(kind: str) -> None:
     network = tiny(kind)
     frame, flow = torch.zeros(1, 6, 64, 96), torch.zeros(1, 2, 64, 96)
-    state = network.begin(network.encoded(frame))
+    state = network.begin([network.encoded(frame)])
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         encoded = network.encoded(frame)
         network.restore(encoded, encoded, Motion(flow, flow), state)
@@ -49,7 +49,7 @@ def test_the_graph_and_the_reach_are_true(kind: str) -> None:
     still = torch.zeros(1, 2, side, side)
     changed = frame.clone()
     changed[..., side // 2, side // 2] += 1
-    state = network.begin(network.encoded(frame))
+    state = network.begin([network.encoded(frame)])
     results = [network.restore(x, x, Motion(still, still), state)[0] for x in map(network.encoded, (frame, changed))]
     rows, columns = torch.nonzero((results[0] - results[1]).abs().amax((0, 1)), as_tuple=True)
     far = 2 * max(int((axis - side // 2).abs().max()) for axis in (rows, columns))

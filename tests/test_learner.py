@@ -83,9 +83,10 @@ def test_a_rehearsal_is_a_stream_that_runs_backwards() -> None:
     network, clip, motion = learner.network, to_network(batch.blurred), batch.motion.float()
     with torch.no_grad():
         encoded = [network.encoded(frame) for frame in clip.unbind(1)]
-        state, none = None, torch.zeros(2, 2, 16, 16)
+        none = torch.zeros(2, 2, 16, 16)
+        state = network.begin(encoded[:0:-1], [motion[:, k, :2] for k in (3, 2)])
         for k in (3, 2, 1):
-            to_past, to_future = motion[:, k, 2:], motion[:, k, :2]
+            to_past, to_future = motion[:, k, 2:] if k < 3 else motion[:, 3, :2], motion[:, k, :2]
             ahead, to_future = (encoded[k - 1], to_future) if k > 1 else (None, none)
             state = network.restore(encoded[k], ahead, Motion(to_past, to_future), state)[1]
         motion[:, 0, :2] = motion[:, 0, 2:]

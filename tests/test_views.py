@@ -90,15 +90,18 @@ def test_views_are_the_mean_by_hand_along_a_stream(kind: str) -> None:
     seen = [fold(frame) for frame in frames]
     lumas = [half_luma(folded) for folded in seen]
     for i, frame in enumerate(frames):
-        flows = [flow_between(lumas[i], lumas[j]) if j in range(4) and j != i else None for j in (i - 1, i + 1)]
+        flows = [flow_between(lumas[i], lumas[j]) if j in range(4) else None for j in (i - 1, i + 1)]
+        if i == 0 and engine.settles:
+            flows[0] = flows[1]  # to the frame after it, of which the state is
         residuals = []
         for place, view in enumerate(views):
             here, *after = [Encoded(x, tuple(engine.encode([x]))) for x in (turn(y, view) for y in seen[i : i + 2])]
             ahead = after[0] if after else None
-            if i == 0 and engine.settles:
-                states[place] = engine.remember(
-                    here, engine.compute(engine.align(here, None, Motion(None, None), None))
-                )
+            for k in (2, 1) if i == 0 and engine.settles else ():
+                flow = turn_flow(flow_between(lumas[k], lumas[k + 1]), view) if k < 2 else None
+                one = Encoded(x := turn(seen[k], view), tuple(engine.encode([x])))
+                computed = engine.compute(engine.align(one, None, Motion(flow, None), states[place]))
+                states[place] = engine.remember(one, computed)
             motion = Motion(*(None if flow is None else turn_flow(flow, view) for flow in flows))
             computed = engine.compute(engine.align(here, ahead, motion, states[place]))
             states[place] = engine.remember(here, computed)

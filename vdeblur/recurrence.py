@@ -9,6 +9,8 @@ A = TypeVar("A")
 
 MOTION_SCALE = 1 / 16
 """Scales optical flow, in half-scale samples, to the order of one for the recurrent network."""
+REHEARSED = 2
+"""Frames after the first of a scene that a recurrent network runs through, backwards, before it restores that one."""
 LUMA_RANGE = (0.0, 1.0)
 """Bounds of the restored luma that is fed back, so that it cannot diverge."""
 

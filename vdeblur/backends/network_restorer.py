@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import DeviceError
 from ..flow import Luma
 from ..frames import Frame
-from ..recurrence import Encoded, Motion
+from ..recurrence import REHEARSED, Encoded, Motion
 from ..stages import stage
 from ..windows import Window
 from .allocation import keep_freed_memory
@@ -79,7 +79,7 @@ class NetworkRestorer:
         self.name = name if views == 1 else f"{name}, {views} views"
         self.engine = engine
         self.past = engine.past
-        self.future = engine.future if look_ahead else 0
+        self.future = max(engine.future, REHEARSED * engine.settles) if look_ahead else 0
         self._tile = tile
         self._symmetries = SYMMETRIES[:views]
         self._chosen: dict[tuple[int, int], int] = {}
@@ -108,27 +108,35 @@ class NetworkRestorer:
 
     def _restore(self, window: Window, state: StreamState | None) -> tuple[Frame, StreamState]:
         state = self._here(state)
+        if state is None and self.engine.settles:
+            for frame in _rehearsed(window):
+                state = self._advance(frame, frame, state)[1]
+        following = window.frames[window.past + 1] if self.future else window.centre
+        residual, state = self._advance(window.centre, following, state)
+        return unfold(window.centre, residual), state
+
+    def _advance(self, frame: Frame, following: Frame, state: StreamState | None) -> tuple[Samples, StreamState]:
+        """The residual of a frame, which sees the one that follows it, and the next state."""
         known = (state.centre, state.future) if state else ()
-        centre = self._see(window.centre, known)
-        future = self._see(window.frames[window.past + 1], (centre, *known)) if self.future else centre
+        centre = self._see(frame, known)
+        future = self._see(following, (centre, *known))
         motion: Motion[FlowPlanes | None] = Motion(None, None)
         if self.engine.uses_motion:
             # To the frame of the state, which is not the one before the centre if frames were skipped.
             past = state.centre if state else centre
             with stage("flow"):
                 motion = Motion(*both(partial(_flow, centre, past), partial(_flow, centre, future)))
-        tile = self._tile_for(window.centre.size)
+        tile = self._tile_for(frame.size)
         residuals, states = [], []
         for place, symmetry in enumerate(self._symmetries):
             before = state.views[place] if state else None
-            here, ahead = (self._encoded(frame, symmetry, tile) for frame in (centre, future))
+            here, ahead = (self._encoded(seen, symmetry, tile) for seen in (centre, future))
             residual, after = self._view(symmetry, here, ahead, motion, before, tile)
             residuals.append(residual)
             states.append(after)
         mean = residuals[0] if len(residuals) == 1 else np.mean(residuals, axis=0)
         done = centre._replace(views={})  # only the features of the future frame are used again
-        following = done if future is centre else future
-        return unfold(window.centre, mean), StreamState(tuple(states), done, following, self.device)
+        return mean, StreamState(tuple(states), done, done if future is centre else future, self.device)
 
     def _view(
         self,
@@ -141,8 +149,6 @@ class NetworkRestorer:
     ) -> tuple[Samples, Any]:
         """The residual of a view, turned back, and its next state."""
         moved = Motion(*(None if flow is None else turn_flow(flow, symmetry) for flow in motion))
-        if state is None and self.engine.settles:
-            state = self._step(centre, None, Motion(None, None), None, tile)[1]
         residual, after = self._step(centre, None if future is centre else future, moved, state, tile)
         return undo(residual, symmetry), after
 
@@ -223,6 +229,12 @@ class NetworkRestorer:
         if state.future is not state.centre:
             future = state.future._replace(folded=moved(state.future.folded), views={})
         return StreamState(tuple(map(moved, state.views)), centre, future, self.device)
+
+
+def _rehearsed(window: Window) -> list[Frame]:
+    """The frames that lead to a scene's first one: those after it backwards, or itself; see `StreamNetwork.begin`."""
+    held = {id(frame): frame for frame in window.frames[window.past + 1 :] if frame is not window.centre}
+    return [*held.values()][::-1] or [window.centre]
 
 
 def _cells(frame: Array) -> tuple[int, int]:

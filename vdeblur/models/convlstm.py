@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..recurrence import LUMA_RANGE, MOTION_SCALE, Encoded, Motion, RecurrentState
+from ..recurrence import LUMA_RANGE, MOTION_SCALE, REHEARSED, Encoded, Motion, RecurrentState
 from .ladder import Decoder, Encoder, LadderConfig, activate, initialise, radius, space_to_depth, zero
 from .network import StreamNetwork
 
@@ -112,7 +112,7 @@ class PeepholeCell(nn.Module):
 
 
 class ConvLSTM(StreamNetwork):
-    """One past frame, the centre and one future frame -> residual of the centre."""
+    """The past frame, the centre and the future frame -> residual of the centre."""
 
     past = 1
     future = 1
@@ -203,7 +203,10 @@ class ConvLSTM(StreamNetwork):
         state: RecurrentState[Tensor] | None = None,
         look_ahead: Tensor | None = None,
     ) -> tuple[Tensor, RecurrentState[Tensor]]:
-        """A clip, frame by frame. Gradients flow through h and c, but not through the restored frames."""
+        """A clip, frame by frame; without a state it begins a scene.
+
+        Gradients flow through h and c, but not through the restored frames.
+        """
         n, t = clip.shape[:2]
         if motion is None:
             motion = clip.new_zeros(n, t, 4, *clip.shape[3:], dtype=torch.float32)
@@ -211,16 +214,23 @@ class ConvLSTM(StreamNetwork):
         sees = None if look_ahead is None else look_ahead.view(n, 1, 1, 1)
         features = [Features(*part) for part in zip(*(x.unflatten(0, (n, t)).unbind(1) for x in encoded), strict=True)]
         frames = [Encoded(*pair) for pair in zip(clip.unbind(1), features, strict=True)]
+        flows = [Motion(*flow.chunk(2, dim=1)) for flow in motion.unbind(1)]
+        if sees is not None:
+            flows = [flow._replace(to_future=flow.to_future * sees) for flow in flows]
+        if state is None:
+            state = self.begin(frames[: 1 + REHEARSED], [flow.to_future for flow in flows])
+            if sees is not None:
+                alone = self.begin(frames[:1])
+                state = RecurrentState(*(torch.where(sees, *pair) for pair in zip(state, alone, strict=True)))
+            if t > 1:  # the state is of the frame after it
+                flows[0] = flows[0]._replace(to_past=flows[0].to_future)
         residuals = []
-        for centre, future, flow in zip(frames, [*frames[1:], frames[-1]], motion.unbind(1), strict=True):
-            to_future = flow[:, 2:]
+        for centre, future, flow in zip(frames, [*frames[1:], frames[-1]], flows, strict=True):
             if sees is not None:
                 seen = torch.where(sees, future.features[-1], centre.features[-1])
                 future = Encoded(torch.where(sees, future.frame, centre.frame), (*future.features[:-1], seen))
-                to_future = to_future * sees
-            residual, state = self.restore(centre, future, Motion(flow[:, :2], to_future), state)
+            residual, state = self.restore(centre, future, flow, state)
             residuals.append(residual)
-        assert state is not None
         return torch.stack(residuals, dim=1), state
 
 

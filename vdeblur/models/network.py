@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -26,7 +27,7 @@ class StreamNetwork(nn.Module, ABC):
     uses_motion: ClassVar[bool]
     """Whether `align` needs optical flow."""
     settles: ClassVar[bool] = False
-    """Whether a scene begins with the state that its first frame leaves, as if it had been held; see `begin`."""
+    """Whether a scene begins with a state of its own; see `begin`."""
     in_float32: ClassVar[int] = 0
     """How many inputs of `compute`, the last ones, stay in float32 at every precision."""
     config: LadderConfig
@@ -72,21 +73,27 @@ class StreamNetwork(nn.Module, ABC):
         motion: Motion[Tensor] | None = None,
         state: Any = None,
     ) -> tuple[Tensor, Any]:
-        """One frame -> its residual (n, 6, h, w) and the next state; without a state it begins a scene."""
-        state = self.begin(centre) if state is None else state
+        """One frame -> its residual (n, 6, h, w) and the next state; without a state it begins a scene by itself."""
+        state = self.begin([centre]) if state is None else state
         computed = self.compute(*self.align(centre, future, motion, state))
         return computed[0], self.remember(centre, computed)
 
-    def begin(self, centre: Encoded[Tensor]) -> Any:
-        """The state before the first frame of a scene; no gradient flows through it.
+    def begin(self, frames: Sequence[Encoded[Tensor]], to_next: Sequence[Tensor] = ()) -> Any:
+        """The state before the first of a scene's `frames`; no gradient flows through it.
 
-        From nothing a network restores the first frame more boldly than the next ones: it does harm more often, and
-        where the picture stands still it is seen to jump.
+        It is what the frames after the first leave, run through backwards, and what the first one leaves if there are
+        none. `to_next` has the flow (n, 2, h, w) of each frame but the last to the one after it. From nothing a network
+        restores the first frame more boldly than the next ones: it does harm more often, and where the picture stands
+        still it is seen to jump.
         """
         if not self.settles:
             return None
         with torch.no_grad():
-            return self.remember(centre, self.compute(*self.align(centre, None, None, None)))
+            state = None
+            for k in reversed(range(min(1, len(frames) - 1), len(frames))):
+                motion = Motion(to_next[k], torch.zeros_like(to_next[k])) if state is not None else None
+                state = self.remember(frames[k], self.compute(*self.align(frames[k], None, motion, state)))
+        return state
 
     def encoded(self, frame: Tensor) -> Encoded[Tensor]:
         """A frame (n, 6, h, w) with its features."""

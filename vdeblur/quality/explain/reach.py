@@ -139,7 +139,7 @@ def _gradients(network: StreamNetwork, moments: Sequence[Moment], place: tuple[i
     state = moments[0].state
     if state is None:
         with torch.no_grad():
-            state = network.begin(network.encoded(frames[0]))
+            state = network.begin([network.encoded(frames[0])])
     with torch.enable_grad():
         for moment, centre, future in zip(moments, frames, [*frames[1:], after], strict=True):
             seen = future if moment.future is not None else None

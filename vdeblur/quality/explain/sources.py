@@ -34,12 +34,12 @@ class NetworkStream:
     ) -> tuple[Tensor, ...]:
         """The inputs of the network for the centre; see `StreamNetwork.align`."""
         if is_scene_start or self.state is None:
-            self.state = self.network.begin(centre)
+            self.state = self.network.begin([centre])
         return self.network.align(centre, future, motion, self.state)
 
     def alone(self, centre: Encoded[Tensor], is_scene_start: bool) -> tuple[Tensor, ...]:
         """The inputs with only the centre."""
-        return self.network.align(centre, None, None, self.network.begin(centre) if is_scene_start else None)
+        return self.network.align(centre, None, None, self.network.begin([centre]) if is_scene_start else None)
 
     def answer(self, aligned: tuple[Tensor, ...]) -> Tensor:
         """The residual (n, 6, h, w), float32."""

@@ -129,4 +129,4 @@ def file_sha256(path: str | Path) -> str:
 def natural_order(name: str) -> list[tuple[int, int, str]]:
     """A sort key that puts frame10 after frame9."""
     parts = re.split(r"(\d+)", name)
-    return [(int(part), len(part), "") if part.isdigit() else (-1, 0, part) for part in parts]
+    return [(int(part), len(part), "") if part.isdecimal() else (-1, 0, part) for part in parts]

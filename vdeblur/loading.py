@@ -173,9 +173,7 @@ def _loaded(options: ModelOptions, name: str, look_ahead: bool) -> _Network:
 
     with _networks_lock:
         network = _networks.pop(key, None)
-        if (
-            network is None or network.has_retreated
-        ):  # there may be enough memory again: retry with the requested settings
+        if network is None or network.has_retreated:  # there may be enough memory again for the requested settings
             network = _Network(new)
         _networks[key] = network
         while len(_networks) > MOST_LOADED:

@@ -155,7 +155,7 @@ class ReportSamples:
 
     def __call__(self, restorer: Restorer, info: StreamInfo) -> Restorer:
         """Wrap the restorer so that its frames are sampled."""
-        self._sampled = Sampled(restorer, None, None, info.frames or 2)
+        self._sampled = Sampled(restorer, info.frames or 2)
         return self._sampled
 
     def finished(self, summary: Summary) -> Finished:

@@ -59,9 +59,11 @@ def read_frame(path: Path, index: int) -> Frame:
 
     try:
         encoded = np.fromfile(path, np.uint8)  # cv2.imread cannot open every file name on every system
+        bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if encoded.size else None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the file") from error
-    bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if encoded.size else None
+    except cv2.error:  # more pixels in its header than OpenCV reads
+        bgr = None
     dtype = None if bgr is None else {np.dtype(np.uint8): np.uint8, np.dtype(np.uint16): np.uint16}.get(bgr.dtype)
     if bgr is None or dtype is None:
         raise InputError(f"{path}: not an image of 8 or 16 bits; replace it or remove it from the clip")

@@ -92,7 +92,10 @@ def to_tensor(image: Image) -> Tensor:
 
 def read_image(file: Path) -> Image:
     """An 8-bit RGB image; InputError where it is not one."""
-    image = cv2.imread(str(file), cv2.IMREAD_COLOR)
+    try:
+        image = cv2.imread(str(file), cv2.IMREAD_COLOR)
+    except cv2.error:  # more pixels in its header than OpenCV reads
+        image = None
     if image is None:
         raise InputError(f"{file}: not a readable picture; remove it from the training folder")
     return image[..., ::-1].astype(np.uint8, copy=False)

@@ -26,7 +26,7 @@ SMALLEST = 96
 """Smallest side in pixels of an image to be shaken."""
 SAMPLES = 40_000
 """Random pixels to compare per frame."""
-FRAMES_OF_PAIRS = 24
+MOST_OF_PAIRS = 24
 """Most clips of a folder of pairs, and most frames of each."""
 
 
@@ -54,10 +54,10 @@ def calibrate(steps: Callable[[], NetworkSteps], images: Sequence[Image], pairs:
     if pairs is not None:
         measured = [
             (step, fold(sharp))
-            for clip in find_clips(pairs)[:FRAMES_OF_PAIRS]
+            for clip in find_clips(pairs)[:MOST_OF_PAIRS]
             for step, sharp in zip(
-                _taken(steps(), list(read_frames(clip.blur[:FRAMES_OF_PAIRS]))),
-                read_frames(clip.sharp[:FRAMES_OF_PAIRS]),
+                _taken(steps(), list(read_frames(clip.blur[:MOST_OF_PAIRS]))),
+                read_frames(clip.sharp[:MOST_OF_PAIRS]),
                 strict=True,
             )
         ]

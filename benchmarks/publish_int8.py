@@ -25,8 +25,9 @@ from compression import CLIP_FRAMES, CLIPS, SETS, SIDE, gain_db, make_sets
 
 from vdeblur.backends.graphs import Graph
 from vdeblur.backends.published import PublishedModel, Quantised, published, weights_folder
+from vdeblur.converting import export_model, quantise_model
 from vdeblur.frames import Frame
-from vdeblur.loading import ModelOptions, export_model, load_restorer, quantise_model
+from vdeblur.loading import ModelOptions, load_restorer
 from vdeblur.media.sources import open_source
 from vdeblur.quality.pairs import find_clips, read_frames
 from vdeblur.training.synth import SynthConfig

@@ -177,6 +177,20 @@ def test_a_segment_that_kills_every_worker_is_given_up_after_a_few_attempts(fold
     assert 0 < sum(same) < 40
 
 
+def unpicklable(unit: None, device: str, on_frames: Callable[[int], None]) -> None:
+    """Raises an error that holds what no pipe takes, as errors of libraries do."""
+    raise RuntimeError("the disc is bent", type("MadeAtRunTime", (), {})())
+
+
+def test_an_error_that_cannot_be_pickled_is_told_in_words() -> None:
+    workers = Workers(unpicklable, 1, "cpu")
+    try:
+        with pytest.raises(RuntimeError, match="the disc is bent"):
+            workers.submit(None, lambda _: None).result(60)
+    finally:
+        workers.stop()
+
+
 def threads_of_torch(unit: None, device: str, on_frames: Callable[[int], None]) -> int:
     return torch.get_num_threads()
 

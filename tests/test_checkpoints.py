@@ -173,3 +173,8 @@ def test_other_peoples_safetensors_are_named_as_such(tmp_path: Path) -> None:
 def test_a_missing_file_says_where_models_are_listed(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no such model file; `vdeblur models` lists"):
         checkpoints.load(tmp_path / "none.safetensors")
+
+
+def test_a_folder_is_not_called_missing(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"a folder; this needs the \.safetensors file"):
+        checkpoints.load(tmp_path)

@@ -10,15 +10,27 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from av.container import InputContainer
 
 from support.videos import Recipe, copy, frames, packets, restless, write
 from vdeblur.errors import InputError
-from vdeblur.media.options import SinkOptions
+from vdeblur.media.options import SinkOptions, SourceOptions
 from vdeblur.media.sinks import open_sink
 from vdeblur.media.sources import open_source
+from vdeblur.media.video_source import VideoSource
 
 INTRA = {"g": "1"}
 """Every frame on its own: the loss of one costs no other."""
+
+
+class Broken:
+    """A container that can be read no further."""
+
+    def __init__(self, container: InputContainer, error: Exception) -> None:
+        self.format, self._error = container.format, error
+
+    def demux(self) -> None:
+        raise self._error
 
 
 def made(folder: Path, name: str, codec: str, options: dict[str, str] | None = None, audio: str | None = None) -> Path:
@@ -109,6 +121,23 @@ def test_audio_stays_in_sync_over_concealed_frames(tmp_path: Path) -> None:
     assert source.concealed == 5
     assert packets(out, "audio") == sound
     assert [t for t, _ in packets(out, "video")] == [Fraction(i, 25) for i in range(60)]
+
+
+@pytest.mark.parametrize("error", [av.InvalidDataError(1, "damaged"), IndexError("a stream that is not there")])
+def test_a_container_that_breaks_behind_the_last_wanted_frame(
+    tmp_path: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The frames are whole, and so is the sound up to there: it is damage, not an error."""
+    path = made(tmp_path, "in.mkv", "libx264", audio="aac")
+    with open_source(str(path), SourceOptions(end_seconds=0.6)) as source:
+        assert isinstance(source, VideoSource)
+        source.keep({stream.index for stream in source.others})
+        reader = source._reader
+        given = iter(source)
+        read = [next(given)]
+        monkeypatch.setattr(reader, "container", Broken(reader.container, error))
+        read += given
+        assert (len(read), source.damaged) == (15, True)
 
 
 def test_damaged_side_data_costs_no_frame(tmp_path: Path) -> None:

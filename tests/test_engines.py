@@ -28,10 +28,11 @@ from vdeblur.backends.graph_engine import GraphEngine
 from vdeblur.backends.graphs import PARTS, file_names, graph_file, load_graph
 from vdeblur.backends.network_restorer import NetworkRestorer
 from vdeblur.backends.pytorch import TorchEngine, TorchRestorer
+from vdeblur.converting import export_model, quantise_model
 from vdeblur.errors import InputError, ModelError, OutputError, UsageError
 from vdeblur.files import file_sha256
 from vdeblur.frames import Layout
-from vdeblur.loading import ModelOptions, export_model, load_restorer, quantise_model
+from vdeblur.loading import ModelOptions, load_restorer
 
 pytestmark = pytest.mark.arithmetic
 

@@ -11,6 +11,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -22,13 +23,14 @@ from support.networks import difference
 from support.shaken import luma_psnr, shaken_clip
 from support.videos import footage, packets
 from vdeblur.backends import engines, published
-from vdeblur.backends.graphs import file_names, hashes_of, load_graph
+from vdeblur.backends.graphs import PARTS, file_names, hashes_of, load_graph
 from vdeblur.errors import ModelError, UsageError
 from vdeblur.jobs.fingerprints import model_identity
 from vdeblur.jobs.speed import with_int8
 from vdeblur.live.stream import ladder
 from vdeblur.loading import ModelOptions, load_restorer
 from vdeblur.serve.choices import Choices
+from vdeblur.training.rounding import LEVELS
 
 MODELS = published.published()
 INT8 = ModelOptions("fast", "cpu", "int8")
@@ -57,6 +59,22 @@ def test_it_is_of_the_weights_that_ship() -> None:
         assert max(int8.lost_db.values()) < MOST_DB_LOST_ON_A_SET
     folders = {path.name for path in published.weights_folder().glob("*-int8")}
     assert folders == {int8.folder for _, int8 in in_int8.values()}
+
+
+@each_model
+def test_weights_have_the_levels_that_training_rounds_to(model: str) -> None:
+    int8 = next(entry.int8 for entry in MODELS if entry.name == model)
+    assert int8 is not None
+    largest = set()
+    for part in PARTS:
+        data = (int8.path / f"{part}.bin").read_bytes()
+        for layer in ElementTree.parse(int8.path / f"{part}.xml").iterfind(".//layer[@type='Const']/data"):
+            if layer.get("element_type") == "i8":
+                start, size = int(layer.get("offset", "")), int(layer.get("size", ""))
+                outputs = int(layer.get("shape", "").split(",")[0])
+                weights = np.frombuffer(data, np.int8, size, start).reshape(outputs, -1)
+                largest |= set(np.abs(weights.astype(int)).max(1).tolist())
+    assert largest == {LEVELS}
 
 
 @needs_openvino

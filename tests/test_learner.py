@@ -117,7 +117,7 @@ def moments_of(learner: Learner) -> list[torch.Tensor]:
     return [value for optimiser in learner.optimisers for own in optimiser.state.values() for value in own.values()]
 
 
-def test_rounded_weights_are_of_seven_bits_and_pass_their_gradient() -> None:
+def test_rounded_weights_are_of_eight_bits_and_pass_their_gradient() -> None:
     weight = torch.randn(5, 3, 3, 3, generator=random(0)).requires_grad_()
     result = rounded(weight)
     steps = (result / weight.abs().amax((1, 2, 3), keepdim=True) * LEVELS).detach()
@@ -147,7 +147,7 @@ def test_training_for_int8_sees_rounded_weights_and_keeps_the_exact_ones() -> No
             learner.network.decoder.head.weight.normal_(std=0.1, generator=random(2))
         before = int8.forward(int8.network, batch, None, rehearse=False)
         assert not torch.equal(before, plain.forward(plain.network, batch, None, rehearse=False))
-        small = block.first.weight.abs() < 0.1 * block.first.weight.abs().amax((1, 2, 3), keepdim=True) / LEVELS
+        small = block.first.weight.abs() < 0.4 * block.first.weight.abs().amax((1, 2, 3), keepdim=True) / LEVELS
         assert small.any()
         block.first.weight[small] = 0
         assert torch.equal(before, int8.forward(int8.network, batch, None, rehearse=False))

@@ -23,8 +23,8 @@ class Device:
 
     opened: tuple[Any, ...] = ()
 
-    def __init__(self, width: int, height: int, fps: float, *, fmt: str, device: str | None) -> None:
-        type(self).opened = (width, height, fps, fmt, device)
+    def __init__(self, width: int, height: int, fps: float, *, fmt: str) -> None:
+        type(self).opened = (width, height, fps, fmt)
         self.sent: list[Any] = []
         self.is_closed = False
 
@@ -52,7 +52,7 @@ def test_the_virtual_camera_gets_the_planes_of_each_frame(monkeypatch: pytest.Mo
     with VirtualCamera(info_of((64, 48))) as camera:
         camera.write(frame)
         device = camera._camera
-    assert Device.opened == (64, 48, 25.0, "I420", None)
+    assert Device.opened == (64, 48, 25.0, "I420")
     assert np.array_equal(device.sent[0], np.concatenate([plane.ravel() for plane in frame.planes]))
     assert device.is_closed
 

@@ -21,7 +21,7 @@ from support.commands import ROOT
 from support.in_memory import Identity
 from support.videos import frames as moving
 from support.xserver import display, press, screenshot, wait_until_painted, write_flat
-from vdeblur.errors import ModelError
+from vdeblur.errors import ModelError, UsageError
 from vdeblur.live.file_camera import FileCamera
 from vdeblur.live.meter import Stats
 from vdeblur.live.pace import LadderStep
@@ -156,8 +156,11 @@ def test_the_screen_is_a_camera(tmp_path: Path) -> None:
         assert (container.streams.video[0].width, container.streams.video[0].height) == (96, 64)
 
 
-def test_keys_change_model_strength_view_and_pause(tmp_path: Path) -> None:
+def test_keys_change_model_strength_view_and_pause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from vdeblur.live.window import LiveWindow, Look
+
+    def unencodable(path: str, camera: FileCamera) -> None:
+        raise UsageError(f"{path}: no such encoder")
 
     def load(model: str) -> list[Rung]:
         if model == "broken":
@@ -182,6 +185,8 @@ def test_keys_change_model_strength_view_and_pause(tmp_path: Path) -> None:
     assert "strength 1.0" in press_key("+")
     assert "paused" in press_key(" ")
     assert "paused" not in press_key(" ")
+    monkeypatch.setattr("vdeblur.live.window.open_recording", unencodable)
+    assert "no such encoder" in press_key("r")
     for key in "h?":
         press_key(key)
     assert not window.look.shows_help

@@ -24,6 +24,7 @@ from vdeblur.loading import (
     default_model,
     load_per_frame,
     load_restorer,
+    weights_of,
 )
 from vdeblur.pipeline import restored
 from vdeblur.restorer import Wrapper
@@ -60,6 +61,12 @@ def test_views_that_there_are_not_are_refused(file: str, views: Any) -> None:
         with pytest.raises(UsageError, match="views: choose 1 to 8"):
             load_restorer(ModelOptions(name, "cpu", views=views))
     assert load_restorer(ModelOptions(file, "cpu", views=8)).name.endswith("8 views")
+
+
+def test_a_filter_has_no_weights() -> None:
+    """It is known, and so is not to be told of as an unknown model that may have been meant as itself."""
+    with pytest.raises(ModelError, match="unsharp is not a network"):
+        weights_of("unsharp")
 
 
 def test_a_changed_file_is_loaded_again_and_a_deleted_one_is_missing(file: str) -> None:

@@ -13,8 +13,9 @@ import aiohttp
 import pytest
 
 from support.commands import ROOT, run
+from support.exported import exported
 from support.networks import publish_heavier
-from support.serving import served, status, upload
+from support.serving import ask, served, status, upload
 from support.videos import footage
 from vdeblur.loading import ModelOptions
 from vdeblur.serve.app import PAGE_FILES, WEB
@@ -199,6 +200,15 @@ def test_the_command_serves_until_it_is_stopped(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 143
         assert process.stderr.read() == ""
+
+
+def test_an_exported_model_is_served() -> None:
+    model = str(exported("cnn"))
+
+    async def work(session: Any, url: str) -> None:
+        assert (await ask(session, "GET", f"{url}/api/facts"))[1]["model"] == model
+
+    served(work, model=ModelOptions(model))
 
 
 def test_a_port_in_use_is_a_one_line_error(tmp_path: Path) -> None:

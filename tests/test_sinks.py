@@ -213,6 +213,13 @@ def test_zero_config_names(tmp_path: Path) -> None:
     assert default_output(str(tmp_path / "frames" / "%04d.png")) == str(tmp_path / "frames.deblur") + "/"
 
 
+@pytest.mark.parametrize("name", ["100%", "a*b"])
+def test_a_folder_is_no_pattern_whatever_its_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    assert default_output(str(tmp_path / name)) == str(tmp_path / f"{name}.deblur") + "/"
+    assert default_output(str(tmp_path / name / "%04d.png")) == str(tmp_path / f"{name}.deblur") + "/"
+
+
 @pytest.mark.parametrize(
     ("made", "suffix", "expected"),
     [

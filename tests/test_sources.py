@@ -14,6 +14,7 @@ import pytest
 
 from support.videos import Recipe, copy, frames, noise, write
 from vdeblur.errors import InputError, UsageError
+from vdeblur.files import natural_order
 from vdeblur.frames import Color, Frame, Layout
 from vdeblur.media.options import SinkOptions, SourceOptions
 from vdeblur.media.planes import (
@@ -186,6 +187,12 @@ def test_frames_stored_behind_the_audio_are_read_too(tmp_path: Path) -> None:
                 after.mux(packet)
     with open_source(path) as source:
         assert len(list(source)) == 9
+
+
+def test_names_are_in_the_order_of_their_numbers() -> None:
+    """Digits that are not decimal, such as a superscript, are letters."""
+    names = ["a²2.png", "a10.png", "a2.png", "1²3.png"]
+    assert sorted(names, key=natural_order) == ["1²3.png", "a2.png", "a10.png", "a²2.png"]
 
 
 def test_a_raw_stream_gets_its_times_from_the_rate(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -13,7 +15,8 @@ from support.videos import footage
 from vdeblur.errors import InputError, OutputError, UsageError
 from vdeblur.loading import load_restorer
 from vdeblur.quality.evaluate import evaluate
-from vdeblur.quality.pairs import find_clips, read_frames, rgb_image
+from vdeblur.quality.pairs import find_clips, read_frame, read_frames, rgb_image
+from vdeblur.training.material import read_image
 from vdeblur.training.synth import SynthConfig, shake, synthesise
 
 SMALL = SynthConfig(frames=3, clips=2, size=32, blur_px=(3, 5))
@@ -103,6 +106,19 @@ def test_invalid_inputs_and_settings_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no clip of at least two frames"):
         list(synthesise(sequence(tmp_path / "still", frames=1), tmp_path / "out", SMALL))
     assert not (tmp_path / "out").exists()
+
+
+def test_an_image_that_claims_to_be_huge_is_refused_as_unreadable(tmp_path: Path) -> None:
+    """OpenCV raises an error of its own, which would be told as ours."""
+    good = bytearray(cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes())
+    good[16:24] = struct.pack(">II", 100_000, 100_000)
+    good[29:33] = struct.pack(">I", zlib.crc32(bytes(good[12:29])))
+    (tmp_path / "huge.png").write_bytes(good)
+    for read in (read_image, lambda path: read_frame(path, 0)):
+        with pytest.raises(InputError, match=r"huge\.png: not a"):
+            read(tmp_path / "huge.png")
+    with pytest.raises(InputError, match=r"huge\.png: not a"):
+        list(synthesise(tmp_path, tmp_path / "out", SMALL))
 
 
 def test_the_command(tmp_path: Path) -> None:

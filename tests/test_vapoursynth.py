@@ -18,8 +18,9 @@ from support.commands import ROOT, run
 from support.in_memory import distance, restored_by
 from support.needs import VAPOURSYNTH
 from support.videos import decoded, footage
+from vdeblur.converting import export_model
 from vdeblur.frames import Frame
-from vdeblur.loading import ModelOptions, export_model, load_restorer
+from vdeblur.loading import ModelOptions, load_restorer
 from vdeblur.scenes import SceneCuts
 
 COUNT, CUT = 60, 35

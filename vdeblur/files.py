@@ -64,6 +64,15 @@ def new_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
+@contextmanager
+def writing(what: str, path: str | Path) -> Iterator[None]:
+    """In place of an OSError the block raises OutputError: `what`, such as "the page", cannot be written to `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{path}: cannot write {what} ({reason_of(error)})") from error
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically. Raises OSError."""
     with replacing(path) as part:
@@ -129,4 +138,4 @@ def file_sha256(path: str | Path) -> str:
 def natural_order(name: str) -> list[tuple[int, int, str]]:
     """A sort key that puts frame10 after frame9."""
     parts = re.split(r"(\d+)", name)
-    return [(int(part), len(part), "") if part.isdigit() else (-1, 0, part) for part in parts]
+    return [(int(part), len(part), "") if part.isdecimal() else (-1, 0, part) for part in parts]

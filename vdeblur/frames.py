@@ -48,6 +48,10 @@ class Color:
         return LUMA_WEIGHTS.get(self.matrix, LUMA_WEIGHTS[guess])
 
 
+SRGB_TAGS = Color(primaries=1, transfer=13, matrix=MATRIX_RGB, full_range=True)
+"""Of sRGB images: the primaries of BT.709, the transfer function of IEC 61966-2-1."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """How the planes of a frame store its samples.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 
 from .backends.choice import choose_engine, choose_graph_engine
 from .backends.engines import is_installed
-from .backends.graphs import MANIFEST, Graph, is_graph, load_graph
+from .backends.graphs import MANIFEST, is_graph, load_graph
 from .backends.published import UNMEASURED_WARM_UP, published
 from .errors import ModelError, UsageError, did_you_mean
 from .files import file_sha256
@@ -173,9 +173,7 @@ def _loaded(options: ModelOptions, name: str, look_ahead: bool) -> _Network:
 
     with _networks_lock:
         network = _networks.pop(key, None)
-        if (
-            network is None or network.has_retreated
-        ):  # there may be enough memory again: retry with the requested settings
+        if network is None or network.has_retreated:  # there may be enough memory again for the requested settings
             network = _Network(new)
         _networks[key] = network
         while len(_networks) > MOST_LOADED:
@@ -228,33 +226,13 @@ def _load_graph(
     )
 
 
-def export_model(name: str, output: str | Path) -> Graph:
-    """Export a published model or a .safetensors file; see `backends.export`. Raises what that raises."""
-    from .backends.checkpoints import load
-    from .backends.export import export
-
-    path, sha256 = weights_of(name)
-    if is_graph(path):
-        raise UsageError(f"{name}: already exported")
-    checkpoint = load(path, sha256)
-    return export(checkpoint, output, name=Path(name).stem, weights_sha256=sha256 or file_sha256(path))
-
-
-def quantise_model(name: str, clips: Iterable[tuple[str, Iterable[Frame]]], output: str | Path) -> Graph:
-    """Quantise a model, exported or not, to int8; see `backends.quantising`. Raises what that raises."""
-    from .backends.cache import exported
-    from .backends.quantising import quantise
-
-    path, sha256 = weights_of(name)
-    folder = path if is_graph(path) else exported(name, path, sha256 or file_sha256(path))
-    return quantise(folder, clips, output)
-
-
 def weights_of(name: str, precision: str = "auto") -> tuple[Path, str | None]:
-    """The file of a model, or the folder of an exported or int8 one, and its expected hash if known.
+    """The file of a network, or the folder of an exported or int8 one, and its expected hash if known.
 
-    Raises ModelError for an unknown model, UsageError for one that does not come in int8.
+    Raises ModelError for an unknown model or one that is not a network, UsageError for one that does not come in int8.
     """
+    if name in MADE:
+        raise ModelError(f"{name} is not a network; `vdeblur models` lists the networks")
     models = published()
     found = next((model for model in models if model.name == name), None)
     if found and found.int8 and precision == "int8":

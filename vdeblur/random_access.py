@@ -77,10 +77,8 @@ class RandomAccess(Generic[Out]):
         """Start a run in which frame `number` is warm; from the start of the stream all frames are."""
         first = max(number - self._warm_up, 0)
         self._next, self._warm = first, number if first else 0
-        numbers, read = (
-            range(first, self._count),
-            self._frame_at,
-        )  # no `self` in the generator: a reference cycle would delay freeing frames
+        # No `self` in the generator: a reference cycle would delay freeing frames.
+        numbers, read = range(first, self._count), self._frame_at
         is_cut = self._new_cuts() if self._new_cuts else None
         results = restored((read(number) for number in numbers), self._restorer, is_cut)
         return (result.after for result in results)

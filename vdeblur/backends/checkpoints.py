@@ -55,6 +55,8 @@ def save(
 def load(path: str | Path, sha256: str | None = None) -> Checkpoint:
     """Read a checkpoint. Raises ModelError if it is missing, altered (with another `sha256`) or not one of vdeblur."""
     path = Path(path)
+    if path.is_dir():
+        raise ModelError(f"{path}: a folder; this needs the .safetensors file that it was exported from")
     if not path.is_file():
         raise ModelError(f"{path}: no such model file; `vdeblur models` lists those that come with vdeblur")
     if sha256 is not None and file_sha256(path) != sha256:

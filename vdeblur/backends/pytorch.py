@@ -147,7 +147,7 @@ def choose_device(wanted: str) -> str:
         return "cpu"
     if kind == "mps" and torch.backends.mps.is_available():
         return "mps"
-    if kind == "cuda" and (index.isdigit() or not index):
+    if kind == "cuda" and (index.isdecimal() or not index):
         if int(index or 0) < torch.cuda.device_count():
             return f"cuda:{index or 0}"
         raise DeviceError(

@@ -6,8 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import TypedDict
 
-from ..errors import OutputError
-from ..files import write_json, write_text
+from ..files import write_json, write_text, writing
 from ..media.image_files import bytes_of
 from ..progress import size_text
 from .collect import Item
@@ -117,11 +116,9 @@ def notes_of(task: Task) -> list[str]:
 
 def write_reports(batch: BatchRun) -> None:
     """Write report.json and report.html into the output folder. Raises OutputError if that fails."""
-    try:
+    with writing("the report", batch.folder):
         write_json(batch.folder / "report.json", to_json(batch))
         write_text(batch.folder / "report.html", to_html(batch))
-    except OSError as error:
-        raise OutputError(f"{batch.folder}: cannot write the report: {error.strerror}") from error
 
 
 def to_html(batch: BatchRun) -> str:

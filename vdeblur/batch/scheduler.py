@@ -67,9 +67,8 @@ class BatchRun:
         """
         self.folder = Path(output_folder)
         self.options = options
-        settings = replace(
-            settings, model=settings.model.named()
-        )  # the same model for all, whatever device a worker has
+        # The same model for all, whatever device a worker has.
+        settings = replace(settings, model=settings.model.named())
         self._record = Record(self.folder / STATE_FOLDER, settings, options.cutting)
         self._job = settings
         self.tasks: list[Task] = []

@@ -116,10 +116,9 @@ def _prepare(unit: Prepare) -> Prepared:
 
 def _join(folder: JobFolder, on_frames: OnFrames) -> Finished:
     manifests = [manifest for s in folder.segments if (manifest := folder.manifest(s.index)) is not None]
+    # Restored in one piece, the frames that count as done are done again.
     held = sum(manifest.frames for manifest in manifests)
-    on_frame = _frame_counter(
-        lambda frames: on_frames(frames - held)
-    )  # restored in one piece, the frames held as done are done again
+    on_frame = _frame_counter(lambda frames: on_frames(frames - held))
     warnings: list[str] = []
     whole = ReportSamples()
     summary = finish(folder, warnings.append, on_frame, whole)
@@ -156,7 +155,7 @@ class ReportSamples:
 
     def __call__(self, restorer: Restorer, info: StreamInfo) -> Restorer:
         """Wrap the restorer so that its frames are sampled."""
-        self._sampled = Sampled(restorer, None, None, info.frames or 2)
+        self._sampled = Sampled(restorer, info.frames or 2)
         return self._sampled
 
     def finished(self, summary: Summary) -> Finished:

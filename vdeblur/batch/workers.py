@@ -12,6 +12,7 @@ import queue
 import signal
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from pickle import PicklingError
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
@@ -170,7 +171,7 @@ def _worker_main(pipe: Connection, function: Function[Argument, Result], device:
             answer = "error", error
         try:
             pipe.send(answer)
-        except (TypeError, AttributeError, ValueError):  # an exception that cannot be pickled
+        except (PicklingError, TypeError, AttributeError, ValueError):  # an exception that cannot be pickled
             pipe.send(("error", RuntimeError(f"{type(answer[1]).__name__}: {answer[1]}")))
 
 

@@ -90,7 +90,7 @@ def export_command(model: str, output: str) -> None:
 
     MODEL is a name from `vdeblur models` or a .safetensors file.
     """
-    from ..loading import export_model
+    from ..converting import export_model
 
     graph = export_model(model, output)
     say(f"{output}: {graph.kind} in {graph.precision}; use it with -m {output}")
@@ -132,7 +132,7 @@ def compress_command(model: str, output: str, clip: tuple[str, ...], frames: int
         return
     if not clip:
         raise UsageError("int8 is calibrated on blurred footage; name some with --clip")
-    from ..loading import quantise_model
+    from ..converting import quantise_model
     from ..media.sources import open_source
 
     def clips() -> Iterator[tuple[str, Iterable[Frame]]]:

@@ -68,10 +68,7 @@ def check_tiling(folder: JobFolder, manifests: Sequence[Manifest]) -> None:
     """Raise NotInSegments unless the segments contain each frame of the input once, in order."""
     written: list[int] = []
     for segment, manifest in zip(folder.segments, manifests, strict=True):
-        inside = all(
-            (segment.start is None or pts >= segment.start) and (segment.end is None or pts < segment.end)
-            for pts in manifest.pts
-        )
+        inside = all(map(segment.holds, manifest.pts))
         if not inside or any(a >= b for a, b in pairwise((*written[-1:], *manifest.pts))):
             raise NotInSegments(f"{folder.output}: segment {segment.index} contains frames of other segments")
         written += manifest.pts

@@ -49,6 +49,10 @@ class Segment:
     """Number of frames according to the packets."""
     seconds: float
 
+    def holds(self, pts: int) -> bool:
+        """Whether a frame of this time belongs to it."""
+        return (self.start is None or pts >= self.start) and (self.end is None or pts < self.end)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

@@ -63,9 +63,7 @@ def restore(
     try:
         for segment in missing:
             restore_piece(
-                folder,
-                segment.index,
-                on_frame and (lambda info, frame: on_frame(remaining(info, seconds), frame)),
+                folder, segment.index, on_frame and (lambda info, frame: on_frame(remaining(info, seconds), frame))
             )
         summary = finish(folder, log.warning, on_frame)
     except Exception:  # also a signal, which a library may have turned into another exception
@@ -90,18 +88,15 @@ def prepare(job: Job, output: str, path: Path, cutting: Cutting = DEFAULT_CUTTIN
     """
     settings = settings_hash(job, cutting)
     model = model_identity(job.model)
-    existing = JobFolder.find(path)
-    sha256 = input_sha256(job.input) if existing else None
-    if existing:
-        changed = [
-            name
-            for name, before, now in (
-                ("input", existing.input_sha256, sha256),
-                ("model", existing.model_sha256, model),
-                ("settings", existing.settings, settings),
-            )
-            if before != now
-        ]
+    sha256 = None
+    if existing := JobFolder.find(path):
+        sha256 = input_sha256(job.input)
+        compared = (
+            ("input", existing.input_sha256, sha256),
+            ("model", existing.model_sha256, model),
+            ("settings", existing.settings, settings),
+        )
+        changed = [name for name, before, now in compared if before != now]
         if not changed:
             return replace(existing, job=replace(job, output=output))  # with the paths of this call
         what = " and ".join(changed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 
@@ -19,11 +20,12 @@ THUMBNAIL_WIDTH = 240
 
 
 class Sampled(Wrapper):
-    """A restorer that samples the frames of a range of pts before and after, and changes nothing."""
+    """A restorer that samples frames before and after, and changes nothing."""
 
-    def __init__(self, restorer: Restorer, start: int | None, end: int | None, frames: int) -> None:
+    def __init__(self, restorer: Restorer, frames: int, is_wanted: Callable[[int], bool] = lambda pts: True) -> None:
+        """`frames` is about how many there are; `is_wanted` says by its pts which of them count."""
         super().__init__(restorer)
-        self._start, self._end = start, end
+        self._is_wanted = is_wanted
         self._middle = frames // 2
         self._seen = 0
         self.scene_starts = 0
@@ -36,7 +38,7 @@ class Sampled(Wrapper):
         """Restore the centre, and sample it."""
         restored, state = self.inner.restore(window, state)
         before = window.centre
-        if (self._start is None or before.pts >= self._start) and (self._end is None or before.pts < self._end):
+        if self._is_wanted(before.pts):
             self.scene_starts += window.is_scene_start
             self.touched += not _same(before, restored)
             if self._seen % EVERY == EVERY // 2 or self._seen == self._middle:

@@ -71,9 +71,9 @@ def _restore_segment(folder: JobFolder, index: int, on_frame: OnFrame | None, pa
         assert isinstance(file, VideoSource)
         info = side_by_side_info(file.info) if job.compare == "side" else file.info
         fallback = with_fallback(PassThrough(restorer) if pass_through else restorer, retreats.append)
-        sampled = Sampled(with_settings(job, fallback, info), segment.start, segment.end, segment.frames)
+        sampled = Sampled(with_settings(job, fallback, info), segment.frames, segment.holds)
         with write_behind(open_sink(str(target), file, writing, info)) as sink:
-            kept = Trimmed(sink, segment.start, segment.end, lambda frame: on_frame and on_frame(file.info, frame))
+            kept = Trimmed(sink, segment.holds, lambda frame: on_frame and on_frame(file.info, frame))
             restore_stream(source, sampled, kept, SceneCuts() if job.scene_cuts else None)
             if not kept.pts and not file.damaged:
                 raise NotInSegments(f"{job.input}: no frame of segment {index} could be decoded")
@@ -108,17 +108,17 @@ def _restore_segment(folder: JobFolder, index: int, on_frame: OnFrame | None, pa
 
 
 class Trimmed(Committing):
-    """A sink that passes on the frames of one range of pts and records their times; drops warm-up frames."""
+    """A sink that passes on the frames of a segment and records their times; drops those of its warm-up."""
 
-    def __init__(self, sink: Sink, start: int | None, end: int | None, on_frame: Callable[[Frame], object]) -> None:
-        self._sink, self._start, self._end, self._on_frame = sink, start, end, on_frame
+    def __init__(self, sink: Sink, holds: Callable[[int], bool], on_frame: Callable[[Frame], object]) -> None:
+        self._sink, self._holds, self._on_frame = sink, holds, on_frame
         self.warnings = sink.warnings
         self.pts: list[int] = []
         self.last_duration = 0
 
     def write(self, frame: Frame) -> None:
-        """Write a frame if it lies in the range."""
-        if (self._start is None or frame.pts >= self._start) and (self._end is None or frame.pts < self._end):
+        """Write a frame if it belongs to the segment."""
+        if self._holds(frame.pts):
             self._sink.write(frame)
             self.pts.append(frame.pts)
             self.last_duration = frame.duration

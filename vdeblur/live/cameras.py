@@ -32,7 +32,7 @@ def open_camera(spec: str, options: CameraOptions = DEFAULTS) -> Camera:
         return StreamCamera.from_url(spec, options)
     if spec == "screen" or spec.startswith("screen:"):
         return StreamCamera.from_device(*screen_address(spec), spec, options)
-    if not spec.isdigit() and Path(spec).suffix and not spec.startswith("/dev/"):
+    if not spec.isdecimal() and Path(spec).suffix and not spec.startswith("/dev/"):
         raise InputError(
             f'{spec}: no such file; a camera is an index, a name, a URL, a file or "screen"', settings=("camera",)
         )

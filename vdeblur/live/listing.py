@@ -73,11 +73,11 @@ def _screens() -> list[FoundCamera]:
 
 def camera_number(spec: str) -> int:
     """The index of the camera that has this index, device path or (part of a) name. Raises DeviceError."""
-    if spec.isdigit():
+    if spec.isdecimal():
         return int(spec)
     if match := re.fullmatch(r"/dev/video(\d+)", spec):
         return int(match[1])
-    found = [camera for camera in list_cameras() if camera.spec.isdigit()]
+    found = [camera for camera in list_cameras() if camera.spec.isdecimal()]
     named = [camera for camera in found if spec.lower() in camera.name.lower()]
     if not named:
         raise DeviceError(f"camera {spec}: no camera has this name; see `vdeblur live --list`")

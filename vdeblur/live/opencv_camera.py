@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import DeviceError
-from ..frames import Color, Frame, Layout, Plane, StreamInfo
+from ..frames import SRGB_TAGS, Frame, Layout, Plane, StreamInfo
 from ..protocols import Closing
 from .camera import CLOCK, DEFAULTS, DEVICE_SILENCE, CameraOptions
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from cv2.typing import MatLike
 
 RGB = Layout("rgb", 8)
-SRGB_TAGS = Color(primaries=1, transfer=13, matrix=0, full_range=True)
 MISSES = 30
 """Consecutive failed reads after which the camera counts as gone."""
 

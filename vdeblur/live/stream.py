@@ -174,6 +174,4 @@ class LiveStream:
 
     def _needs_reset(self, last: Frame, frame: Frame) -> bool:
         gap = frame.seconds - last.seconds
-        if frame.layout != last.layout or not 0 < gap <= LONG_GAP_SECONDS:
-            return True
-        return self._is_cut(last, frame)
+        return not 0 < gap <= LONG_GAP_SECONDS or self._is_cut(last, frame)

@@ -11,7 +11,7 @@ from ..protocols import Closing
 class VirtualCamera(Closing):
     """A sink whose frames other programs receive as those of a camera."""
 
-    def __init__(self, info: StreamInfo, device: str | None = None) -> None:
+    def __init__(self, info: StreamInfo) -> None:
         """Open it. Raises UsageError without pyvirtualcam, DeviceError if the system has no virtual camera."""
         try:
             import pyvirtualcam
@@ -21,9 +21,7 @@ class VirtualCamera(Closing):
         self._size = (info.width // 2 * 2, info.height // 2 * 2)
         rate = float(info.frame_rate or 30)
         try:
-            self._camera = pyvirtualcam.Camera(
-                *self._size, rate, fmt=pyvirtualcam.PixelFormat.I420, device=device or None
-            )
+            self._camera = pyvirtualcam.Camera(*self._size, rate, fmt=pyvirtualcam.PixelFormat.I420)
         except (RuntimeError, ValueError, OSError) as error:
             raise DeviceError(
                 f"no virtual camera ({_first_line(error)}); Linux needs the module v4l2loopback, "

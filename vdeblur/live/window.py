@@ -14,7 +14,7 @@ from typing import Literal, cast
 
 import cv2
 
-from ..errors import OutputError, VdeblurError
+from ..errors import VdeblurError
 from ..frames import Image
 from ..media.planes import convert, video_frame
 from ..restorers.blend import side_by_side_planes, split_planes
@@ -242,7 +242,7 @@ class LiveWindow:
             return
         try:
             recording = open_recording(str(self._new_file("mkv")), self._live.camera)
-        except (OutputError, OSError) as error:
+        except (VdeblurError, OSError) as error:
             self._say(str(error))
             return
         self._live.record(recording)

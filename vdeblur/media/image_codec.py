@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 
 from ..errors import InputError, OutputError
-from ..frames import MATRIX_RGB, Color, Frame, Layout, Plane
+from ..frames import SRGB_TAGS, Frame, Layout, Plane
 from .opening import check_size
 from .planes import convert, native_format, planes_of, video_frame
 
@@ -86,7 +86,7 @@ def _as_rgb(frame: Frame, bits: int) -> Frame:
     layout = Layout("rgb", bits, alpha=frame.layout.alpha)
     converted = convert(video_frame(frame), native_format(layout))
     planes, layout = planes_of(converted)
-    return Frame(planes, layout, Color(1, 13, MATRIX_RGB, True), frame.pts, frame.time_base, frame.duration)
+    return Frame(planes, layout, SRGB_TAGS, frame.pts, frame.time_base, frame.duration)
 
 
 # -- tags of files: orientation, profile, resolution ---------------------------------------------------------------

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from math import ceil
 
 from ..errors import InputError
-from ..frames import MATRIX_RGB, Color, Frame, Plane, StreamInfo
+from ..frames import MATRIX_UNSPECIFIED, SRGB_TAGS, Frame, Plane, StreamInfo
 from ..protocols import Closing
 from .image_codec import decode_image, split_channels
 from .image_files import image_files, missing_images
@@ -70,8 +71,7 @@ class ImageSource(Closing):
 
     def _frame(self, index: int, image: Plane) -> Frame:
         planes, layout = split_channels(image)
-        matrix = 2 if layout.model == "gray" else MATRIX_RGB
-        color = Color(1, 13, matrix, True)  # sRGB: BT.709 primaries, IEC 61966-2-1 transfer
+        color = replace(SRGB_TAGS, matrix=MATRIX_UNSPECIFIED) if layout.model == "gray" else SRGB_TAGS
         origin = Decoded(None, planes, self.files[index].name)
         return Frame(planes, layout, color, self._base + index, self._time_base, 1, origin)
 

@@ -81,7 +81,7 @@ def _display(ratio: Fraction, size: tuple[int, int]) -> bytes:
 
 def _padded(data: bytes, length: int) -> bytes:
     left = length - len(data)
-    return data + b"\xec" + (0x4000 | left - 3).to_bytes(2, "big") + bytes(left - 3)
+    return data + bytes([_VOID]) + (0x4000 | left - 3).to_bytes(2, "big") + bytes(left - 3)
 
 
 def _number(name: int, value: int) -> bytes:

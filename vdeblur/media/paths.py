@@ -45,13 +45,10 @@ def default_output(path: str) -> str:
     if path == "-":
         return "-"
     given = Path(path)
-    if (
-        ("%" in given.name or "*" in given.name) and is_image_input(path) and not given.is_file()
-    ):  # a pattern is named after its folder
-        given = given.parent
-        return str(given.parent / f"{given.resolve().name}.deblur") + os.sep
-    if given.is_dir():
-        return str(given.parent / f"{given.resolve().name}.deblur") + os.sep
+    is_pattern = ("%" in given.name or "*" in given.name) and is_image_input(path) and not given.exists()
+    if is_pattern or given.is_dir():
+        folder = given.parent if is_pattern else given
+        return str(folder.parent / f"{folder.resolve().name}.deblur") + os.sep
     suffix = given.suffix if is_image_input(path) or given.suffix.lower() in FORMATS else ".mkv"
     return str(given.with_name(f"{given.stem}.deblur{suffix}"))
 

@@ -29,6 +29,8 @@ from .video_source import VideoSource
 
 _TECHNICAL = ("major_brand", "minor_version", "compatible_brands")
 """Tags that describe the format and not the content."""
+BLUR_SECONDS = 0.5
+"""Interval at which the blur is measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +131,13 @@ def _details(stream: Stream) -> str:
     return ", ".join(parts)
 
 
-def blur_of(path: str, every_seconds: float = 0.5) -> tuple[list[float], list[float]]:
-    """(times in seconds, blur lengths in pixels) of one frame per `every_seconds`. Raises InputError."""
+def blur_of(path: str) -> tuple[list[float], list[float]]:
+    """(times in seconds, blur lengths in pixels) of one frame per BLUR_SECONDS. Raises InputError."""
     times: list[float] = []
     lengths: list[float] = []
     with open_source(path) as source:
         for frame in source:
-            if not times or frame.seconds >= times[-1] + every_seconds:
+            if not times or frame.seconds >= times[-1] + BLUR_SECONDS:
                 times.append(frame.seconds)
                 lengths.append(blur_length(frame))
     return times, lengths

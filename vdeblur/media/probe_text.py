@@ -7,6 +7,9 @@ from ..progress import clock, size_text
 from .color_names import long_color_text
 from .probe import FileInfo, ProbedStream
 
+BAR_WIDTH = 60
+"""Characters of the longest bar."""
+
 
 def to_text(info: FileInfo) -> str:
     """The description as lines of text."""
@@ -33,11 +36,11 @@ def to_text(info: FileInfo) -> str:
     return "\n".join(lines)
 
 
-def blur_text(times: list[float], lengths: list[float], threshold: float, width: int = 60) -> str:
+def blur_text(times: list[float], lengths: list[float], threshold: float) -> str:
     """A bar per measured frame, and the share of frames above the threshold."""
     top = max([*lengths, threshold, 1.0])
     lines = [
-        f"{time:9.2f} s {length:6.1f} px  {'#' * round(width * length / top)}"
+        f"{time:9.2f} s {length:6.1f} px  {'#' * round(BAR_WIDTH * length / top)}"
         for time, length in zip(times, lengths, strict=True)
     ]
     over = sum(length >= threshold for length in lengths)

@@ -215,16 +215,19 @@ class Reader:
     def follow_others(self, end: Fraction) -> None:
         """After the last wanted frame, read until the other streams have reached `end` (seconds) as well."""
         behind = set(self.kept or ())
-        for packet in self.container.demux() if behind else ():
-            if packet.dts is None:
-                continue
-            seconds = packet.dts * packet.time_base
-            if packet.stream_index in behind:
-                self._collect(packet)
-                if seconds >= end:
-                    behind.discard(packet.stream_index)
-            if not behind or seconds >= end + TAIL_SECONDS:
-                break
+        try:
+            for packet in self.container.demux() if behind else ():
+                if packet.dts is None:
+                    continue
+                seconds = packet.dts * packet.time_base
+                if packet.stream_index in behind:
+                    self._collect(packet)
+                    if seconds >= end:
+                        behind.discard(packet.stream_index)
+                if not behind or seconds >= end + TAIL_SECONDS:
+                    break
+        except BREAKS:
+            self.condition.damaged = True
 
     def read_others(self, until: Fraction | None) -> None:
         """Without decoding, queue the packets of kept streams up to a time in seconds (None: to the end)."""

@@ -131,20 +131,18 @@ def evaluate(
     return Evaluation(timed.name, timed.device, timed.precision, scores, sum(timed.seconds))
 
 
-def do_no_harm(folder: str | Path, restorer: Restorer, *, on_frame: Callable[[], None] | None = None) -> Evaluation:
+def do_no_harm(folder: str | Path, restorer: Restorer) -> Evaluation:
     """Restore sharp footage; the truth is the input, so `mean("psnr")` tells how little it was changed."""
-    return evaluate(find_sharp_clips(folder), restorer, metrics=("psnr",), on_frame=on_frame)
+    return evaluate(find_sharp_clips(folder), restorer, metrics=("psnr",))
 
 
-def restore_still(
-    clips: Sequence[ClipPair], restorer: Restorer, *, on_frame: Callable[[], None] | None = None
-) -> Evaluation:
+def restore_still(clips: Sequence[ClipPair], restorer: Restorer) -> Evaluation:
     """Restore the middle image of each clip, repeated STILL_FRAMES times; `mean("flicker")` should be close to 0."""
     still = []
     for clip in clips:
         images = (clip.blur[len(clip.blur) // 2],) * STILL_FRAMES
         still.append(ClipPair(clip.name, images, images))
-    return evaluate(still, restorer, metrics=("psnr", "flicker"), on_frame=on_frame)
+    return evaluate(still, restorer, metrics=("psnr", "flicker"))
 
 
 def compare(
@@ -153,7 +151,6 @@ def compare(
     *,
     sharp: str | Path | None = None,
     examples: int = 6,
-    on_frame: Callable[[], None] | None = None,
 ) -> list[Evaluation]:
     """Evaluate several restorers, in order, on the same pairs, on still images, and on the sharp footage in `sharp`.
 
@@ -163,9 +160,9 @@ def compare(
     results: list[Evaluation] = []
     for restorer in restorers:
         inputs = {name: scores.input for name, scores in results[0].clips.items()} if results else None
-        result = evaluate(clips, restorer, inputs=inputs, examples=examples, on_frame=on_frame)
-        still = restore_still(clips, restorer, on_frame=on_frame)
-        harm = do_no_harm(sharp, restorer, on_frame=on_frame) if sharp is not None else None
+        result = evaluate(clips, restorer, inputs=inputs, examples=examples)
+        still = restore_still(clips, restorer)
+        harm = do_no_harm(sharp, restorer) if sharp is not None else None
         results.append(replace(result, still=still, sharp=harm))
     return results
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
-from ..errors import OutputError, reason_of
-from ..files import write_text
+from ..files import write_text, writing
 from ..models.anatomy import Anatomy, Part, said_of_frames
 
 STEP, BOX, TALL, ROW, TOP, LEFT = 44, 28, 112, 176, 56, 78
@@ -40,10 +39,8 @@ def network_svg(anatomy: Anatomy, name: str) -> str:
 
 def write_drawing(anatomy: Anatomy, name: str, path: str | Path) -> None:
     """Write the drawing to a file. Raises OutputError if that fails."""
-    try:
+    with writing("the drawing", path):
         write_text(Path(path), network_svg(anatomy, name))
-    except OSError as error:
-        raise OutputError(f"{path}: cannot write the drawing ({reason_of(error)})") from error
 
 
 def _arrow(start: tuple[int, int], end: tuple[int, int], is_main: bool) -> str:

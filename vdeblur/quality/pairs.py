@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..files import natural_order
-from ..frames import MATRIX_RGB, Color, Frame, Image, Layout, Plane
+from ..frames import SRGB_TAGS, Frame, Image, Layout, Plane
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 EXPECTED = "expected CLIP/blur and CLIP/sharp with images of the same names, or a GoPro, REDS or BSD folder"
@@ -59,15 +59,16 @@ def read_frame(path: Path, index: int) -> Frame:
 
     try:
         encoded = np.fromfile(path, np.uint8)  # cv2.imread cannot open every file name on every system
+        bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if encoded.size else None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the file") from error
-    bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if encoded.size else None
+    except cv2.error:  # more pixels in its header than OpenCV reads
+        bgr = None
     dtype = None if bgr is None else {np.dtype(np.uint8): np.uint8, np.dtype(np.uint16): np.uint16}.get(bgr.dtype)
     if bgr is None or dtype is None:
         raise InputError(f"{path}: not an image of 8 or 16 bits; replace it or remove it from the clip")
     planes: tuple[Plane, ...] = tuple(np.ascontiguousarray(bgr[..., channel], dtype) for channel in (2, 1, 0))
-    color = Color(primaries=1, transfer=13, matrix=MATRIX_RGB, full_range=True)
-    return Frame(planes, Layout("rgb", bits=bgr.dtype.itemsize * 8), color, pts=index, time_base=Fraction(1, 25))
+    return Frame(planes, Layout("rgb", bits=bgr.dtype.itemsize * 8), SRGB_TAGS, pts=index, time_base=Fraction(1, 25))
 
 
 def read_frames(paths: Iterable[Path]) -> Iterator[Frame]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from ..errors import OutputError
-from ..files import check_replaceable, write_text
+from ..files import check_replaceable, write_text, writing
 from ..frames import Image
 from . import plots
 from .evaluate import Evaluation, ExampleFrame
@@ -59,22 +57,14 @@ def table(results: Sequence[Evaluation]) -> list[list[str]]:
 
 def check_report(path: str | Path) -> None:
     """Raise before an evaluation the OutputError that `write_report` would raise after it."""
-    with _as_output_error(Path(path)):
+    with writing("the report", path):
         check_replaceable(Path(path))
 
 
 def write_report(results: Sequence[Evaluation], path: str | Path) -> None:
     """Write the page to `path` atomically. Raises OutputError if that fails."""
-    with _as_output_error(Path(path)):
+    with writing("the report", path):
         write_text(Path(path), to_html(results))
-
-
-@contextmanager
-def _as_output_error(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"{target}: cannot write the report ({error.strerror}); choose another file") from error
 
 
 def to_html(results: Sequence[Evaluation]) -> str:

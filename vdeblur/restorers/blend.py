@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 from typing import Literal, cast
 
 import numpy as np
@@ -44,7 +44,7 @@ def blended(before: Frame, after: Frame, strength: float) -> Frame:
     return replace(after, planes=tuple(_blend(one, other, steps) for one, other in pairs))
 
 
-@cache
+@lru_cache(maxsize=8)  # a server is asked for any strength
 def _steps(strength: float, bits: int) -> NDArray[np.int32]:
     # round(strength * d) for d = 0..max, then d = -max..-1, so that negative differences index from the end.
     differences = np.arange(1 << bits, dtype=np.float64)

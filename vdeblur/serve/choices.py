@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from ..backends.published import published
 from ..errors import UsageError
 from ..frames import StreamInfo
-from ..loading import ModelOptions, unknown_model
+from ..loading import ModelOptions
 from ..media.options import SinkOptions, SourceOptions
 from ..media.quality import Quality
 from ..restorers.classical import CLASSICAL
@@ -114,13 +114,6 @@ class Choices:
         if name is None or name == "":
             return self.model
         return _one_of(self.models, name, "model")
-
-
-def check_model(name: str) -> None:
-    """Raise ModelError for an unknown model; files are not opened."""
-    known = {*CLASSICAL, *(entry.name for entry in published())}
-    if name not in known and not name.endswith(".safetensors"):
-        raise unknown_model(name)
 
 
 def checked_strength(value: object) -> float:

@@ -24,8 +24,8 @@ def serve_forever(options: ServeOptions, tell: Callable[[str], None]) -> int:
     What runs then is given `queue.STOP_SECONDS`, or until the next signal, to end; threads named `threads.THREAD` that
     have not ended by then are left running.
 
-    Raises UsageError without the extra, OutputError if the address or the folder cannot be used, ModelError for an
-    unknown model.
+    Raises UsageError without the extra or for a model that does not come in int8, OutputError if the address or the
+    folder cannot be used, ModelError for an unknown model.
     """
     try:
         import aiohttp  # noqa: F401
@@ -71,11 +71,12 @@ async def running(options: ServeOptions) -> AsyncIterator[str]:
     """Run a server within the block; yields its address, with the token if one is needed. Raises as `serve_forever`."""
     from aiohttp import web
 
+    from ..loading import weights_of
+    from ..restorers.made import MADE
     from .app import make_app
-    from .choices import check_model
 
-    if options.model.name is not None:
-        check_model(options.model.name)
+    if options.model.name is not None and options.model.name not in MADE:
+        weights_of(options.model.name, options.model.precision)
     token = options.token or (None if is_loopback(options.host) else secrets.token_urlsafe(18))
     with private_folder(options.folder) as folder:
         runner = web.AppRunner(make_app(options, token, folder), access_log=None, shutdown_timeout=1.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,15 +75,13 @@ def _of_kind(files: Iterable[Path], suffixes: frozenset[str]) -> list[Path]:
     return sorted(file for file in files if file.suffix.lower() in suffixes)
 
 
-def read_material(files: Sequence[Path], halve: bool, threads: int = 1) -> Material:
+def read_material(files: Sequence[Path], halve: bool) -> Material:
     """Read files; footage at half its size if asked, which hides its own blur and compression.
 
     Raises InputError for a file that cannot be read.
     """
-    images, videos = _of_kind(files, IMAGE_SUFFIXES), _of_kind(files, VIDEO_SUFFIXES)
-    with ThreadPoolExecutor(threads) as pool:
-        photographs = [to_tensor(image) for image in pool.map(read_image, images)]
-        runs = list(pool.map(lambda file: torch.stack([to_tensor(f) for f in read_run(file, halve)]), videos))
+    photographs = [to_tensor(read_image(file)) for file in _of_kind(files, IMAGE_SUFFIXES)]
+    runs = [torch.stack([to_tensor(f) for f in read_run(file, halve)]) for file in _of_kind(files, VIDEO_SUFFIXES)]
     return Material(photographs, runs)
 
 
@@ -95,7 +92,10 @@ def to_tensor(image: Image) -> Tensor:
 
 def read_image(file: Path) -> Image:
     """An 8-bit RGB image; InputError where it is not one."""
-    image = cv2.imread(str(file), cv2.IMREAD_COLOR)
+    try:
+        image = cv2.imread(str(file), cv2.IMREAD_COLOR)
+    except cv2.error:  # more pixels in its header than OpenCV reads
+        image = None
     if image is None:
         raise InputError(f"{file}: not a readable picture; remove it from the training folder")
     return image[..., ::-1].astype(np.uint8, copy=False)

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from ..backends.quantising import stays_float
 
-LEVELS = 63
-"""Largest weight in steps: 7 bits with a sign, as `backends.quantising` uses for processors that add in 16 bits."""
+LEVELS = 127
+"""Largest weight in steps, of each output channel: 8 bits with a sign, as `backends.quantising` gives them."""
 
 
 def rounded_weights(network: nn.Module) -> dict[str, Tensor]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -67,11 +66,10 @@ class Batch(NamedTuple):
 class Supply:
     """Clips rendered from photographs and footage. The same index always gives the same batch."""
 
-    def __init__(self, material: Material, config: SupplyConfig, seed: int, threads: int = 1) -> None:
+    def __init__(self, material: Material, config: SupplyConfig, seed: int) -> None:
         """Raises UsageError where real motion is asked for and no footage is long and large enough."""
         self.material, self.config, self.seed = material, config, seed
         self._device = (*material.photographs, *material.runs)[0].device
-        self._pool = ThreadPoolExecutor(threads)
         wanted = config.footage or not material.photographs
         self._runs = [Run.of(run) for run in material.runs if wanted and is_usable(run, config.scene)]
         if not material.photographs and not self._runs:
@@ -114,7 +112,7 @@ class Supply:
             planes.append(fold_pair(codes, weights, step))
         both = torch.stack(planes, dim=1)
         self._edit(rng, both)
-        return Batch(both[0], both[1], motion_of(to_network(both[0]), self._pool).half())
+        return Batch(both[0], both[1], motion_of(to_network(both[0])).half())
 
     def _edit(self, rng: np.random.Generator, both: Tensor) -> None:
         """Cuts, repeated frames and uniform frames."""
@@ -155,18 +153,15 @@ class PairSupply:
         return Batch(both[0], both[1], motion_of(to_network(both[0])).half())
 
 
-def motion_of(clips: Tensor, pool: ThreadPoolExecutor | None = None) -> Tensor:
+def motion_of(clips: Tensor) -> Tensor:
     """Flow between neighbouring frames of clips (n, t, 6, h, w), floats as networks take them -> (n, t, 4, h, w)."""
     luma = (clips[:, :, :4].mean(2) * 255).round().clamp(0, 255).byte().cpu().numpy()
     n, t, h, w = luma.shape
     flows = np.zeros((n, t, 2, 2, h, w), np.float32)
-
-    def fill(i: int) -> None:
+    for i in range(n):
         for k in range(t - 1):
             flows[i, k, 1] = flow_between(luma[i, k], luma[i, k + 1])
             flows[i, k + 1, 0] = flow_between(luma[i, k + 1], luma[i, k])
-
-    list((pool.map if pool else map)(fill, range(n)))
     return torch.from_numpy(flows).to(clips.device).flatten(2, 3)
 
 

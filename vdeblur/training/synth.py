@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -97,8 +98,11 @@ def _clips(source: Path, config: SynthConfig, kind: str) -> Iterator[tuple[str, 
 def _are_photographs(source: Path) -> bool:
     if not source.is_dir():
         return False
-    files = [file for file in sorted(source.iterdir()) if file.suffix.lower() in IMAGE_SUFFIXES]
-    return len({image.shape for file in files[:20] if (image := cv2.imread(str(file))) is not None}) > 1
+    shapes = set()
+    for file in [file for file in sorted(source.iterdir()) if file.suffix.lower() in IMAGE_SUFFIXES][:20]:
+        with suppress(InputError):
+            shapes.add(read_image(file).shape)
+    return len(shapes) > 1
 
 
 def _from_photographs(source: Path, config: SynthConfig) -> Iterator[tuple[str, Clip]]:

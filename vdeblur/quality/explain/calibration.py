@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...backends.folding import fold
 from ...blurriness import blur_length
-from ...frames import MATRIX_RGB, Color, Frame, Image, Layout
+from ...frames import SRGB_TAGS, Frame, Image, Layout
 from ...windows import windows
 from ..pairs import find_clips, read_frames
 from .certainty import Calibration, calibrated, luma
@@ -26,7 +26,7 @@ SMALLEST = 96
 """Smallest side in pixels of an image to be shaken."""
 SAMPLES = 40_000
 """Random pixels to compare per frame."""
-FRAMES_OF_PAIRS = 24
+MOST_OF_PAIRS = 24
 """Most clips of a folder of pairs, and most frames of each."""
 
 
@@ -54,10 +54,10 @@ def calibrate(steps: Callable[[], NetworkSteps], images: Sequence[Image], pairs:
     if pairs is not None:
         measured = [
             (step, fold(sharp))
-            for clip in find_clips(pairs)[:FRAMES_OF_PAIRS]
+            for clip in find_clips(pairs)[:MOST_OF_PAIRS]
             for step, sharp in zip(
-                _taken(steps(), list(read_frames(clip.blur[:FRAMES_OF_PAIRS]))),
-                read_frames(clip.sharp[:FRAMES_OF_PAIRS]),
+                _taken(steps(), list(read_frames(clip.blur[:MOST_OF_PAIRS]))),
+                read_frames(clip.sharp[:MOST_OF_PAIRS]),
                 strict=True,
             )
         ]
@@ -74,8 +74,7 @@ def calibrate(steps: Callable[[], NetworkSteps], images: Sequence[Image], pairs:
 def rgb_frame(image: Image, index: int) -> Frame:
     """A frame of 8-bit RGB (height, width, 3)."""
     planes = tuple(np.ascontiguousarray(image[..., channel]) for channel in range(3))
-    color = Color(primaries=1, transfer=13, matrix=MATRIX_RGB, full_range=True)
-    return Frame(planes, Layout("rgb"), color, pts=index, time_base=Fraction(1, 25))
+    return Frame(planes, Layout("rgb"), SRGB_TAGS, pts=index, time_base=Fraction(1, 25))
 
 
 def _taken(steps: NetworkSteps, frames: Iterable[Frame]) -> list[Step]:

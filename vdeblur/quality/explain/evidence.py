@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import InputError, OutputError, UsageError, reason_of
-from ...files import write_json
+from ...errors import InputError, UsageError
+from ...files import write_json, writing
 from ...frames import Frame
 from ...jobs.fingerprints import input_sha256
 from ...jobs.job import OnFrame
@@ -67,10 +67,8 @@ def write_evidence(
         raise InputError(f"{restored}: has {surplus} frames more than {input}, so it was not restored from it")
     evidence = _of(explanation, input, restored, options.scene_cuts, frames)
     target = evidence_path(restored)
-    try:
+    with writing("the evidence", target):
         write_json(target, evidence)
-    except OSError as error:
-        raise OutputError(f"{target}: cannot write the evidence ({reason_of(error)})") from error
     return explanation, evidence
 
 

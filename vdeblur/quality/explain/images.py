@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ...errors import OutputError, reason_of
+from ...files import writing
 from ...frames import Image
 from . import drawing
 from .findings import Findings
@@ -20,7 +20,7 @@ def write_images(explanation: Findings, folder: str | Path) -> None:
     share = np.float32(explanation.exposure_share or 0.0)
     lengths = [float(np.quantile(length(s.velocity), 0.98)) for s in explanation.shown if s.velocity is not None]
     top = max(float(share) * max(lengths, default=0.0), 1.0)
-    try:
+    with writing("the images", target):
         target.mkdir(parents=True, exist_ok=True)
         for shown in explanation.shown:
             before, after = (_decoded(image) for image in (shown.before, shown.after))
@@ -33,8 +33,6 @@ def write_images(explanation: Findings, folder: str | Path) -> None:
             for name, image in images.items():
                 _, encoded = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))
                 (target / f"{shown.facts.frame:06}-{name.replace(' ', '-')}.png").write_bytes(encoded.tobytes())
-    except OSError as error:
-        raise OutputError(f"{target}: cannot write the images ({reason_of(error)})") from error
 
 
 def _decoded(image: bytes) -> Image:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from html import escape
 from pathlib import Path
@@ -14,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import OutputError, reason_of
-from ...files import check_replaceable, write_text
+from ...files import check_replaceable, write_text, writing
 from .. import plots
 from ..report import STYLE
 from . import drawing
@@ -29,22 +27,14 @@ HERE = Path(__file__).parent
 
 def check_page(path: str | Path) -> None:
     """Raise before an explanation the OutputError that `write_page` would raise after it."""
-    with _as_output_error(path):
+    with writing("the page", path):
         check_replaceable(Path(path))
 
 
 def write_page(explanation: Findings, path: str | Path) -> None:
     """Write the page to `path`, atomically. Raises OutputError."""
-    with _as_output_error(path):
+    with writing("the page", path):
         write_text(Path(path), to_html(explanation))
-
-
-@contextmanager
-def _as_output_error(path: str | Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"{path}: cannot write the page ({reason_of(error)})") from error
 
 
 def to_html(explanation: Findings) -> str:

@@ -126,6 +126,18 @@ def test_a_segment_keeps_its_options_for_every_step(tmp_path: Path) -> None:
     assert json.loads(run("info", output, "--json").stdout)["video"]["layout"]["chroma_shift"] == [0, 0]
 
 
+def test_a_step_that_cannot_be_done_says_which_comes_first(tmp_path: Path) -> None:
+    clip = footage(tmp_path / "in.mkv", frames=800, size=(32, 24))
+    output = tmp_path / "out.mkv"
+    assert run("segment", output, "--prepare", clip, "-m", "unsharp").exit_code == 0
+    both = run("segment", output, "--index", "0", "--join")
+    assert (both.exit_code, "give one of them" in both.stderr) == (2, True)
+    assert run("segment", output, "--index", "0").exit_code == 0
+    joined = run("segment", output, "--join")
+    assert joined.exit_code == 5
+    assert "not restored yet: 1,2 (--index)" in joined.stderr
+
+
 def restore_segments(output: Path, clip: Path, *words: str) -> None:
     """All steps before `--join`; `words` are those of `--prepare`."""
     prepared = run("segment", output, "--prepare", clip, "-m", "unsharp", *words)

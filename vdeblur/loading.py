@@ -253,8 +253,10 @@ def quantise_model(name: str, clips: Iterable[tuple[str, Iterable[Frame]]], outp
 def weights_of(name: str, precision: str = "auto") -> tuple[Path, str | None]:
     """The file of a model, or the folder of an exported or int8 one, and its expected hash if known.
 
-    Raises ModelError for an unknown model, UsageError for one that does not come in int8.
+    Raises ModelError for an unknown model and for what is no network, UsageError for one that does not come in int8.
     """
+    if name in MADE:
+        raise ModelError(f"{name} is not a network; `vdeblur models` lists the networks")
     models = published()
     found = next((model for model in models if model.name == name), None)
     if found and found.int8 and precision == "int8":

@@ -75,10 +75,7 @@ def _describe_network(model: str, target: str | None, as_json: bool) -> None:
     from ..loading import weights_of
     from ..models.anatomy import dissect, to_json, to_text
     from ..quality.network_plot import write_drawing
-    from ..restorers.made import MADE
 
-    if model in MADE:
-        raise ModelError(f"{model} is not a network; `vdeblur models` lists the networks")
     anatomy = dissect(load(*weights_of(model)).network())
     int8 = next((entry.int8 for entry in published() if entry.name == model), None)
     if as_json:

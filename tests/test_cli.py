@@ -15,7 +15,7 @@ import pytest
 from click.testing import Result
 
 from support.commands import ROOT, run
-from support.videos import count_frames, footage, sound_only
+from support.videos import count_frames, encoded_with, footage, sound_only
 from vdeblur.cli.values import Seconds
 
 FILTER = ("-m", "unsharp")
@@ -172,11 +172,20 @@ def test_a_config_file_fills_options_and_the_command_line_wins(clip: Path, tmp_p
     assert json.loads(run("info", output, "--json").stdout)["video"]["codec"] == "ffv1"
 
 
+@pytest.mark.parametrize("given", ['"crf=30"', '["crf=30"]', "{ crf = 30 }"])
+def test_an_option_that_may_be_repeated_takes_one_value_too(clip: Path, tmp_path: Path, given: str) -> None:
+    config = tmp_path / "vdeblur.toml"
+    config.write_text(f"encoder-option = {given}\n")
+    result = run(clip, "-o", tmp_path / "out.mkv", "--config", config, *FILTER)
+    assert result.exit_code == 0, result.stderr
+    assert float(encoded_with(tmp_path / "out.mkv")["crf"]) == 30
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ('modle = "unsharp"', 'unknown key "modle"; did you mean "model"?'),
-        ("strength = 2", "--strength"),
+        ("strength = 2", "--strength': 2.0 is not in the range 0<=x<=1. (from a --config file)"),
         ("model = {}", '"model" takes one value'),
         ("model", "not valid TOML"),
     ],
@@ -196,6 +205,8 @@ def test_the_environment_fills_options_between_config_and_command_line(clip: Pat
     assert json.loads(run(*words, VDEBLUR_MODEL="unsharp").stdout)["model"] == "unsharp"
     assert json.loads(run(*words, "-m", "unsharp", VDEBLUR_MODEL="nlm").stdout)["model"] == "unsharp"
     assert json.loads(run(*words).stdout)["model"] == "nlm"
+    assert "(from a variable of the environment)" in one_line(run(*words, VDEBLUR_STRENGTH="2"))
+    assert "from" not in one_line(run(*words, "--strength", "2"))
 
 
 @pytest.mark.parametrize(

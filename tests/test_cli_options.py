@@ -67,7 +67,7 @@ def test_every_option_has_a_variable_named_after_its_long_flag_and_one_for_its_c
             (flag, *_) = (flag for flag in option.opts if flag.startswith("--"))
             suffix = flag[2:].upper().replace("-", "_")
             wanted = {f"VDEBLUR_{name.upper()}_{suffix}": "one command", f"VDEBLUR_{suffix}": "all commands"}
-            if (name, flag) == ("train", "--config"):  # another kind of file than that of all other commands
+            if (name, flag) in {("train", "--config"), ("info", "--model")}:  # another thing than in other commands
                 wanted.popitem()
             for variable, value in reversed(wanted.items()):
                 monkeypatch.setenv(variable, value)
@@ -84,7 +84,8 @@ def test_flags_and_values_arrive_from_the_environment(tmp_path: Path) -> None:
     assert (done.exit_code, done.stderr) == (0, "")
     assert json.loads(done.stdout)["frames"] == 3
     assert (tmp_path / "out.mp4").read_bytes().startswith(b"\x1aE\xdf\xa3")
-    assert json.loads(run("info", clip, VDEBLUR_INFO_JSON="1", VDEBLUR_JSON="0").stdout)["video"]["width"] == 64
+    told = run("info", clip, VDEBLUR_INFO_JSON="1", VDEBLUR_JSON="0", VDEBLUR_MODEL="fast")
+    assert json.loads(told.stdout)["video"]["width"] == 64
     prepared = run("segment", tmp_path / "parts.mkv", VDEBLUR_PREPARE=str(clip))
     assert "too short" in prepared.stderr
 
@@ -124,6 +125,18 @@ def test_a_segment_keeps_its_options_for_every_step(tmp_path: Path) -> None:
         assert run("segment", output, "--index", str(index)).exit_code == 0
     assert run("segment", output, "--join").exit_code == 0
     assert json.loads(run("info", output, "--json").stdout)["video"]["layout"]["chroma_shift"] == [0, 0]
+
+
+def test_a_step_that_cannot_be_done_says_which_comes_first(tmp_path: Path) -> None:
+    clip = footage(tmp_path / "in.mkv", frames=800, size=(32, 24))
+    output = tmp_path / "out.mkv"
+    assert run("segment", output, "--prepare", clip, "-m", "unsharp").exit_code == 0
+    both = run("segment", output, "--index", "0", "--join")
+    assert (both.exit_code, "give one of them" in both.stderr) == (2, True)
+    assert run("segment", output, "--index", "0").exit_code == 0
+    joined = run("segment", output, "--join")
+    assert joined.exit_code == 5
+    assert "not restored yet: 1,2 (--index)" in joined.stderr
 
 
 def restore_segments(output: Path, clip: Path, *words: str) -> None:

@@ -126,6 +126,7 @@ def test_split_options_and_image_sequences_work_as_without_it(clip: Path, tmp_pa
     [
         (("clip.mp4", "clip.mp4", "--preview"), 2, "one input"),
         (("-", "--preview"), 2, "pipe"),
+        (("clip.mp4", "--preview", "--dry-run"), 2, "use one of them"),
         (("clip.mp4", "--preview", "-o", "-"), 2, "takes one input and writes a file"),
         (("clip.mp4", "--preview=0"), 2, "--preview"),
         (("clip.mp4", "--preview=soon"), 2, "--preview"),

@@ -85,6 +85,13 @@ def test_a_folder_takes_them_all_with_a_report(folder: Path, tmp_path: Path) -> 
     assert {path.name for path in out.iterdir()} == {".vdeblur-batch", "a.mp4", "b.mkv", "report.json", "report.html"}
 
 
+@pytest.mark.parametrize("option", ["--no-resume", "--keep-temp"])
+def test_options_that_a_batch_cannot_follow_are_refused(folder: Path, option: str) -> None:
+    result = run(*folder.iterdir(), *FILTER, option)
+    assert (result.exit_code, option in result.stderr) == (2, True)
+    assert not list(folder.glob("*.deblur.*"))
+
+
 def test_outputs_of_others_are_kept_unless_overwriting_is_requested(folder: Path) -> None:
     (folder / "a.deblur.mp4").write_bytes(b"precious")
     words = (folder / "a.mp4", folder / "b.mkv", *FILTER)

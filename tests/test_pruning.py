@@ -83,3 +83,22 @@ def test_a_pruned_model_is_trained_on_from_what_was_left(tmp_path: Path, kind: s
     assert {width: after.config[width] for width in whole.config} == dict.fromkeys(whole.config, 8)
     for name, weight in before.tensors.items():
         torch.testing.assert_close(after.tensors[name].float(), weight.float(), atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("fast", "--prune", "0.5", "-o", "pruned"), 2, "a pruned model is a .safetensors file (-o/--output)"),
+        (("fast", "--prune", "0.5", "-o", "a.safetensors", "--clip", "a.mp4"), 2, "use one of them"),
+        (("unsharp", "--prune", "0.5", "-o", "a.safetensors"), 3, "unsharp is not a network"),
+        (("fast", "--prune", "0.5", "-o", "file/a.safetensors"), 5, "file/a.safetensors: cannot be written"),
+    ],
+)
+def test_what_cannot_be_pruned_or_loaded_again_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], code: int, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    result = run("compress", *words)
+    assert (result.exit_code, said in result.stderr) == (code, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -104,6 +104,22 @@ def test_another_model_settings_or_input_restart_the_job_with_a_warning(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mkv", "out.mkv"]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("--crf", "900"), ("-e", "nonsense=1"), ("--pix-fmt", "foo"), ("--codec", "foo"), ("-m", "fast", "-d", "cuda:77")],
+)
+def test_what_is_done_outlives_a_command_that_cannot_begin(film: Path, tmp_path: Path, words: tuple[str, ...]) -> None:
+    output = tmp_path / "out.mkv"
+    folder = stopped(film, output)
+    done = sorted(folder.iterdir())
+    assert run(film, "-o", output, *SETTINGS, *words).exit_code in (2, 4)
+    assert sorted(folder.iterdir()) == done
+    assert run(film, "-o", output, *SETTINGS, *words, "--no-resume").exit_code in (2, 4)
+    short = videos.write(tmp_path / "short.mkv", videos.Recipe(videos.frames(3)))
+    assert run("segment", output, "--prepare", short, *SETTINGS).exit_code == 2
+    assert sorted(folder.iterdir()) == done
+
+
 def test_no_resume_goes_through_in_one_piece(film: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.mkv"
     folder = stopped(film, output)

@@ -21,12 +21,12 @@ from support.commands import ROOT
 from support.train_runs import TINY, same, write_pictures
 from vdeblur.backends import checkpoints
 from vdeblur.backends.published import published
-from vdeblur.errors import InputError, UsageError
+from vdeblur.errors import InputError, OutputError, UsageError
 from vdeblur.loading import ModelOptions, load_restorer
 from vdeblur.models import build
 from vdeblur.training.config import TrainConfig
 from vdeblur.training.learner import FIRST_FLOOR, FLOOR, LearnerConfig
-from vdeblur.training.log import to_svg, to_text
+from vdeblur.training.log import TrainingLog, to_svg, to_text
 from vdeblur.training.recipe import read_recipe
 from vdeblur.training.renderers import shared_memory
 from vdeblur.training.train import train
@@ -318,6 +318,13 @@ def test_a_signal_leaves_a_checkpoint(tmp_path: Path, photographs: Path, signum:
     with safe_open(str(run / "resume.safetensors"), "pt") as stored:
         assert int(stored.metadata()["step"]) >= 0
     assert checkpoints.load(run / "model.safetensors").provenance["seed"] == 0
+
+
+def test_a_run_folder_that_cannot_be_made_is_an_error_of_the_output(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(OutputError, match=f"{folder}: cannot be written"):
+            TrainingLog(folder, 0, 1, 1.0)
 
 
 def test_the_command_trains_resumes_and_reports(tmp_path: Path, photographs: Path) -> None:

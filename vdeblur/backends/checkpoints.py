@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..errors import ModelError
+from ..errors import ModelError, OutputError, reason_of
 from ..files import file_sha256
 from ..models import MODELS, StreamNetwork, build
 
@@ -46,10 +46,18 @@ class Checkpoint:
 def save(
     path: str | Path, network: StreamNetwork, kind: str, tensors: dict[str, Tensor], provenance: dict[str, Any]
 ) -> None:
-    """Write weights as safetensors with their kind and configuration in the header."""
+    """Write weights as safetensors with their kind and configuration in the header. Raises OutputError."""
     config = asdict(network.config)
     header = {"format": FORMAT, "kind": kind, "config": json.dumps(config), "provenance": json.dumps(provenance)}
-    save_file({name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}, str(path), header)
+    write({name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}, path, header)
+
+
+def write(tensors: dict[str, Tensor], path: str | Path, header: dict[str, str]) -> None:
+    """Write tensors as safetensors. Raises OutputError if the file cannot be written."""
+    try:
+        save_file(tensors, str(path), header)
+    except (SafetensorError, OSError) as error:
+        raise OutputError(f"{path}: cannot be written: {reason_of(error)}") from error
 
 
 def load(path: str | Path, sha256: str | None = None) -> Checkpoint:

@@ -109,6 +109,7 @@ def run_unit(unit: Unit, device: str, on_frames: OnFrames) -> UnitResult:
 def _prepare(unit: Prepare) -> Prepared:
     folder = prepare(unit.job, unit.output, Path(unit.folder), unit.cutting)
     if folder is None:
+        JobFolder.remove_at(Path(unit.folder))
         return Prepared((), frozenset(), input_sha256(unit.job.input))
     done = frozenset(s.index for s in folder.segments if folder.manifest(s.index) is not None)
     return Prepared(tuple(segment.frames for segment in folder.segments), done, folder.input_sha256)

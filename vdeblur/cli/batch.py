@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import UsageError
 from ..signals import StopSignals
 from . import options
 from .console import batch_progress_of, conclude, say
@@ -128,6 +129,8 @@ def segment_command(
     """
     from ..jobs.slurm import join_job, prepare_job, restore_one, status_text
 
+    if (source is not None) + (index is not None) + join > 1:
+        raise UsageError("--prepare, --index and --join are single steps; give one of them")
     device = job.model.device if options.is_given("device") else None
     if source is not None:
         sink = replace(job.sink, overwrite=overwrite)

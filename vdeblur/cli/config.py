@@ -26,9 +26,9 @@ BASE_QUALITY = "vdeblur.quality"
 class ConfigOption(Option):
     """`--config FILE`. Eager, since it sets the defaults of the other options before they are parsed.
 
-    Keys are long flags without the leading dashes (`scene-cuts = "off"`); `encoder-option` is a table, and so is each
-    preset. Raises UsageError for a file that cannot be read, for keys that are not options of the command, and for an
-    unknown preset.
+    Keys are long flags without the leading dashes (`scene-cuts = "off"`); an option that may be repeated takes a value,
+    a list, or a table as `encoder-option` does; each preset is a table. Raises UsageError for a file that cannot be
+    read, for keys that are not options of the command, and for an unknown preset.
     """
 
     def handle_parse_result(
@@ -83,8 +83,8 @@ def _defaults(command: click.Command, settings: Mapping[str, Any], where: str) -
         if key not in names:
             raise UsageError(f'{where}: unknown key "{key}"{did_you_mean(key, names)}')
         option = names[key]
-        if isinstance(option, click.Option) and option.multiple and isinstance(value, Mapping):
-            value = [f"{name}={setting}" for name, setting in value.items()]
+        if isinstance(option, click.Option) and option.multiple and not isinstance(value, list):
+            value = [f"{n}={v}" for n, v in value.items()] if isinstance(value, Mapping) else [value]
         elif isinstance(value, Mapping):
             raise UsageError(f'{where}: "{key}" takes one value, not a table')
         defaults[str(option.name)] = value

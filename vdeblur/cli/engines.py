@@ -123,6 +123,10 @@ def compress_command(model: str, output: str, clip: tuple[str, ...], frames: int
         from ..training.pruning import WIDTHS
         from ..training.pruning import prune as prune_checkpoint
 
+        if clip:
+            raise UsageError("--clip calibrates int8 and --prune does not need it; use one of them")
+        if not output.endswith(".safetensors"):
+            raise UsageError(f"{output}: a pruned model is a .safetensors file", settings=("output",))
         if Path(output).exists():
             raise OutputError(f"{output}: already exists; choose another file")
         pruned = prune_checkpoint(load(*weights_of(model)), prune)

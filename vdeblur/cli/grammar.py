@@ -10,6 +10,7 @@ from itertools import zip_longest
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from ..errors import Problems, VdeblurError
@@ -29,6 +30,12 @@ PARAMETER_NAMES = {
     "container": "output_format",
 }
 """Settings with another name on the command line: field of an options class -> parameter of a command."""
+
+PLACES: Mapping[ParameterSource | None, str] = {
+    ParameterSource.ENVIRONMENT: "from a variable of the environment",
+    ParameterSource.DEFAULT_MAP: "from a --config file",
+}
+"""Where a value comes from that is not on the command line."""
 
 GENERAL = "General"
 """Help section of the options common to all commands."""
@@ -55,6 +62,16 @@ class Option(click.Option):
         names = (f"{ctx.command.name}-{flag[2:]}", flag[2:])
         variables = (f"{ctx.auto_envvar_prefix}_{name.upper().replace('-', '_')}" for name in names)
         return next(filter(None, map(os.environ.get, variables)), None)
+
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        """Check a value, as click does; an invalid one that is not on the command line is told with its place."""
+        try:
+            return super().process_value(ctx, value)
+        except click.BadParameter as error:
+            place = PLACES.get(ctx.get_parameter_source(str(self.name)))
+            if place is None:
+                raise
+            raise click.BadParameter(f"{error.message} ({place})", error.ctx, error.param, error.param_hint) from error
 
 
 def option(*flags: str, **settings: Any) -> Callable[[F], F]:

@@ -26,7 +26,14 @@ vdeblur info --model fast --drawing fast.svg
 )
 @click.argument("path", metavar="FILE", required=False)
 @option("--blur", is_flag=True, help="Measure and plot the blur of its frames, in pixels.")
-@option("-m", "--model", metavar="NAME|FILE", help="Describe a network instead: its layers, their cost and reach.")
+@option(
+    "-m",
+    "--model",
+    metavar="NAME|FILE",
+    help="Describe a network instead: its layers, their cost and reach.",
+    allow_from_autoenv=False,  # VDEBLUR_MODEL is what other commands restore with
+    envvar="VDEBLUR_INFO_MODEL",
+)
 @option("--drawing", metavar="SVG", help="Also draw the network into this file.")
 @options.computing_options
 @options.as_json

@@ -97,6 +97,10 @@ def restore_command(
     """
     if as_json and output == "-":
         raise UsageError("--json and -o - both write to stdout; use one of them")
+    if dry_run and preview is not None:
+        raise UsageError("--preview and --dry-run both estimate the whole; use one of them")
+    if len(inputs) > 1 and (keep_temp or not resume):
+        raise UsageError("several inputs are a batch, which always resumes: leave out --keep-temp and --no-resume")
     end = _end_of(ss, to, duration)
     check_inputs(ctx, inputs)
     job = replace(

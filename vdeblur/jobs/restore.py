@@ -11,7 +11,7 @@ from pathlib import Path
 from ..frames import StreamInfo
 from ..media.paths import output_of
 from ..signals import NOTICE
-from .check import check_output
+from .check import check_output, problems_of
 from .fingerprints import input_sha256, model_identity
 from .folder import JobFolder, folder_of, settings_hash
 from .job import Job, OnFrame, Summary
@@ -36,20 +36,22 @@ def restore(
 
     A long file is restored in segments, and a second call continues with those of an interrupted one. Short inputs, and
     those that cannot be cut (see `plan.cut`) or whose segments do not fit together, are restored in one piece; so are
-    all with `resume` False, which removes the segments of earlier runs. `keep_segments` leaves them next to the output.
+    all with `resume` False. `keep_segments` leaves the segments next to the output; those of an earlier run with other
+    settings are removed once this job is known to be possible, or done in one piece.
 
     Raises what `restore_whole` raises; then, and after a signal, finished segments stay for the next call.
     """
     job = job if isinstance(job, Job) else Job(os.fspath(job))
     output = output_of(job.input, job.output)
     path = folder_of(output)
-    if not resume:
-        JobFolder.remove_at(path)
-        return restore_whole(job, on_frame)
-    check_output(job, output)
-    folder = prepare(job, output, path, cutting)
+    folder = None
+    if resume:
+        check_output(job, output)
+        folder = prepare(job, output, path, cutting)
     if folder is None:
-        return restore_whole(job, on_frame)
+        summary = restore_whole(job, on_frame)
+        JobFolder.remove_at(path)
+        return summary
 
     folder.remove_temporaries()  # left by a killed run
     start = time.perf_counter()
@@ -84,7 +86,10 @@ def restore(
 def prepare(job: Job, output: str, path: Path, cutting: Cutting = DEFAULT_CUTTING) -> JobFolder | None:
     """The folder of a job: the existing one if it belongs to the same job, else a new one; None for one piece.
 
-    Raises what `open_source` raises, ModelError for an unknown model, OutputError.
+    The segments of another job make way for a new one only when that can begin: a mistyped option costs no hours.
+
+    Raises what `open_source` raises, ModelError for an unknown model, OutputError; and where another job would make
+    way, the first of `problems_of`.
     """
     settings = settings_hash(job, cutting)
     model = model_identity(job.model)
@@ -99,12 +104,14 @@ def prepare(job: Job, output: str, path: Path, cutting: Cutting = DEFAULT_CUTTIN
         changed = [name for name, before, now in compared if before != now]
         if not changed:
             return replace(existing, job=replace(job, output=output))  # with the paths of this call
+        if problems := problems_of(replace(job, output=output)):
+            raise problems[0]
         what = " and ".join(changed)
-        log.warning("%s: %s changed since the last run; its segments are discarded", output, what)
-    JobFolder.remove_at(path)
+        log.warning("%s: %s changed since the last run; its segments cannot be used", output, what)
     plan = cut(job, output, cutting)
     if plan is None:
         return None
+    JobFolder.remove_at(path)
     return JobFolder.create(
         path, replace(job, output=output), output, plan, settings, sha256 or input_sha256(job.input)
     )

@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
-from ..errors import UsageError
+from ..errors import OutputError, UsageError
 from .check import check_output
 from .folder import JobFolder, folder_of
 from .job import Job, Summary
@@ -56,6 +56,8 @@ def join_job(path: str, device: str | None, overwrite: bool | None) -> Summary:
     Raises OutputError if a segment is missing, and what `restore_whole` raises.
     """
     folder = open_job(path).on(device)
+    if folder.refusal is None and (missing := _missing(folder)):
+        raise OutputError(f"{folder.output}: segments not restored yet: {missing}", settings=("index",))
     if overwrite is not None:
         folder = replace(folder, job=replace(folder.job, sink=replace(folder.job.sink, overwrite=overwrite)))
     summary = finish(folder, log.warning)
@@ -72,6 +74,12 @@ def status_text(path: str) -> str:
     folder = open_job(path)
     if folder.refusal is not None:
         return _refusal_text(folder)
-    missing = [segment.index for segment in folder.segments if folder.manifest(segment.index) is None]
-    rest = f"; remaining: {','.join(map(str, missing))}" if missing else "; ready to be joined"
-    return f"{len(folder.segments) - len(missing)} of {len(folder.segments)} segments are done{rest}"
+    missing = _missing(folder)
+    done = sum(folder.manifest(segment.index) is not None for segment in folder.segments)
+    rest = f"; remaining: {missing}" if missing else "; ready to be joined"
+    return f"{done} of {len(folder.segments)} segments are done{rest}"
+
+
+def _missing(folder: JobFolder) -> str:
+    """The segments to be restored, as in 0,3; empty if all are done."""
+    return ",".join(str(segment.index) for segment in folder.segments if folder.manifest(segment.index) is None)

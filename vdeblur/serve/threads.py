@@ -39,4 +39,6 @@ class Threads:
     async def end(self, seconds: float) -> None:
         """Wait until all work has ended, at most this long."""
         if running := [asyncio.wrap_future(one) for one in self._running.copy()]:
-            await asyncio.wait(running, timeout=seconds)
+            ended, _ = await asyncio.wait(running, timeout=seconds)
+            for one in ended:
+                one.exception()  # `run` raises it; asyncio would report it as one that nobody looked at

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ..backends import checkpoints
@@ -19,7 +18,7 @@ from .learner import Learner
 
 
 def save(learner: Learner, folder: Path, config: TrainConfig) -> None:
-    """Write both files, each whole or as it was before."""
+    """Write both files, each whole or as it was before. Raises OutputError."""
     state = {f"weights.{name}": value for name, value in learner.network.state_dict().items()}
     state |= {f"average.{name}": value for name, value in learner.average.items()}
     for place, optimiser in enumerate(learner.optimisers):
@@ -29,7 +28,7 @@ def save(learner: Learner, folder: Path, config: TrainConfig) -> None:
     settings = config.portable()
     header = {"step": learner.step_count, "seconds": learner.seconds, "settings": settings, "origin": learner.origin}
     with replacing(folder / "resume.safetensors") as path:
-        save_file(plain, str(path), {name: json.dumps(value) for name, value in header.items()})
+        checkpoints.write(plain, path, {name: json.dumps(value) for name, value in header.items()})
     provenance = {
         "steps": learner.step_count,
         "data": settings["pairs"] or settings["data"],

@@ -22,7 +22,7 @@ from vdeblur.files import file_sha256
 from vdeblur.loading import ModelOptions, load_restorer
 from vdeblur.models import StreamNetwork
 from vdeblur.models.anatomy import dissect
-from vdeblur.quality.evaluate import do_no_harm, evaluate
+from vdeblur.quality.evaluate import StateReset, do_no_harm, evaluate
 
 
 def gmac_720p(network: StreamNetwork) -> float:
@@ -68,7 +68,7 @@ def main() -> None:
     restorer = load_restorer(ModelOptions(str(path)))
     for pairs in map(Path, given.pairs):
         result = evaluate(pairs, restorer)
-        alone = evaluate(pairs, restorer, reset_state_each_frame=True)
+        alone = evaluate(pairs, StateReset(restorer))
         scores[pairs.name] = {
             "psnr_input": rounded(result.mean_input("psnr")),
             "psnr": rounded(result.mean("psnr")),

@@ -214,11 +214,29 @@ def test_the_state_is_carried_through_a_clip_and_matters(tmp_path: Path) -> None
         write(tmp_path / clip / "blur", noisy)
         write(tmp_path / clip / "sharp", [truth] * 6)
     carried = evaluate(tmp_path, RunningMean())
-    forgetting = evaluate(tmp_path, RunningMean(), reset_state_each_frame=True)
+    forgetting = evaluate(tmp_path, StateReset(RunningMean()))
     assert carried.gain_db() > forgetting.gain_db() + 2
     assert forgetting.gain_db() == 0
     assert carried.clips["a"].output == carried.clips["b"].output, "each clip starts without a state"
     assert (carried.model, forgetting.model) == ("running mean", "running mean, state reset")
+
+
+class Peeking(Identity):
+    """Begins a scene with the mean of all frames that it sees, and adds it to every frame."""
+
+    future = 2
+
+    def restore(self, window: Window, state: State) -> tuple[Frame, State]:
+        own = np.mean([frame.planes[0] for frame in window.frames]) if state is None else state
+        return replace(window.centre, planes=tuple(np.full_like(p, own) for p in window.centre.planes)), own
+
+
+def test_a_state_from_frames_to_come_is_not_kept_either_where_it_is_reset(tmp_path: Path) -> None:
+    levels = (10, 90, 30, 70)
+    for side in ("blur", "sharp"):
+        write(tmp_path / "clip" / side, [np.full((8, 8, 3), level, np.uint8) for level in levels])
+    assert evaluate(tmp_path, StateReset(Peeking())).mean("psnr") == 100
+    assert evaluate(tmp_path, Peeking()).mean("psnr") != 100
 
 
 def test_sharp_footage_is_compared_with_itself(tmp_path: Path) -> None:

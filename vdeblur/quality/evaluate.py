@@ -80,7 +80,11 @@ class Evaluation:
 
 
 class StateReset(Wrapper):
-    """A restorer that resets the state at every frame: the loss shows the value of the recurrence."""
+    """A restorer to which every frame is as if it had been held before: the loss shows the value of the recurrence.
+
+    A scene's first frame gets its state from frames after it. So that none comes from another frame, the state is the
+    one that the frame itself leaves.
+    """
 
     @property
     def name(self) -> str:
@@ -88,15 +92,15 @@ class StateReset(Wrapper):
         return f"{self.inner.name}, state reset"
 
     def restore(self, window: Window, state: State) -> tuple[Frame, State]:
-        """Restore the centre from its window alone."""
-        return self.inner.restore(replace(window, is_scene_start=True), None)
+        """Restore the centre from its window and its own state."""
+        held = Window((window.centre,) * len(window.frames), window.past, is_scene_start=True)
+        return self.inner.restore(window, self.inner.restore(held, None)[1])
 
 
 def evaluate(
     pairs: str | Path | Sequence[ClipPair],
     restorer: Restorer,
     *,
-    reset_state_each_frame: bool = False,
     metrics: Sequence[str] = tuple(METRICS),
     inputs: Mapping[str, Series] | None = None,
     examples: int = 0,
@@ -108,7 +112,7 @@ def evaluate(
     earlier evaluation. The middle frames of the first `examples` clips are kept. `on_frame` is called per frame.
     """
     clips = find_clips(pairs) if isinstance(pairs, str | Path) else pairs
-    timed = Timed(StateReset(restorer) if reset_state_each_frame else restorer)
+    timed = Timed(restorer)
     scores: dict[str, ClipScores] = {}
     for clip in clips:
         before, after = _Scorer(metrics), _Scorer(metrics)

@@ -258,11 +258,12 @@ class Learner:
         }
 
     def _alone(self, network: StreamNetwork, batch: Batch, k: int) -> Tensor:
-        """Frame k restored without a state; the future is still seen."""
+        """Frame k restored with no state but its own, as in `quality.evaluate.StateReset`; the future is still seen."""
         clip, motion = to_network(batch.blurred[:, k : k + 2]), batch.motion[:, k : k + 2].float().clone()
-        motion[:, 0, :2] = 0  # the state that a scene begins with is of the frame itself
+        motion[:, 0, :2] = 0
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._autocast, cache_enabled=False):
-            residual, _ = self._run(network, clip, motion, None, None)
+            own = self._run(network, clip[:, :1], torch.zeros_like(motion[:, :1]), None, None)[1]
+            residual, _ = self._run(network, clip, motion, own, None)
         return clip[:, 0] + residual[:, 0].float()
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import OutputError, reason_of
-from ..files import user_cache
+from ..files import try_lock, user_cache
 
 LOCK_FILE = "in-use"
 """Is in every folder that has been a server's."""
@@ -38,7 +37,7 @@ def private_folder(path: Path | None) -> Iterator[Path]:
     except OSError as error:
         raise OutputError(f"{path}: cannot be created: {reason_of(error)}") from error
     with lock:
-        if not _lock(lock.fileno()):
+        if not try_lock(lock.fileno()):
             raise OutputError(f"{path}: in use by another vdeblur server; stop it, or choose another folder")
         yield path  # the system releases the lock, even after a kill
 
@@ -46,23 +45,3 @@ def private_folder(path: Path | None) -> Iterator[Path]:
 def default_folder() -> Path:
     """Folder for videos and the queue if the user names none."""
     return user_cache() / "serve"
-
-
-def _lock(file: int) -> bool:
-    if sys.platform == "win32":
-        import msvcrt
-
-        try:
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a network folder without locks
-        return True
-    return True

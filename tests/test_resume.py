@@ -89,6 +89,16 @@ def test_ctrl_c_keeps_what_is_done(film: Path, tmp_path: Path) -> None:
     assert before.items() <= after.items()
 
 
+def test_a_run_that_only_joins_names_no_speed(film: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.mkv"
+    assert run(film, "-o", output, *SETTINGS, "--keep-temp").exit_code == 0
+    output.unlink()
+    joined = run(film, "-o", output, *SETTINGS)
+    assert joined.exit_code == 0
+    assert "180 frames of an earlier run" in joined.stderr
+    assert "fps" not in joined.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "changed"), [(("-m", "nlm"), "model"), (("--strength", "0.5"), "settings"), ((), "input")]
 )

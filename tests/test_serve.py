@@ -248,12 +248,13 @@ def test_a_port_in_use_is_a_one_line_error(tmp_path: Path) -> None:
     async def main() -> Any:
         async with running(OPTIONS) as url:
             port = url.rstrip("/").rpartition(":")[2]
-            return await asyncio.to_thread(run, "serve", "--port", port, "-m", "unsharp", "--folder", tmp_path)
+            return await asyncio.to_thread(run, "serve", "--port", port, "-m", "unsharp", "--folder", tmp_path / "new")
 
     result = asyncio.run(main())
     assert result.exit_code == 5
     (line,) = result.stderr.splitlines()
     assert "choose another port" in line
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_serves_one_server_and_a_model_must_be_known(tmp_path: Path) -> None:

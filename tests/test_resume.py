@@ -89,6 +89,14 @@ def test_ctrl_c_keeps_what_is_done(film: Path, tmp_path: Path) -> None:
     assert before.items() <= after.items()
 
 
+def test_an_error_of_the_encoder_is_told_once_and_of_the_output(film: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.mkv"
+    result = run(film, "-o", output, "-m", "unsharp", "-e", "nonsense=1")
+    assert result.exit_code == 2
+    assert result.stderr.count("nonsense") == 1
+    assert str(folder_of(str(output))) not in result.stderr
+
+
 def test_a_run_that_only_joins_names_no_speed(film: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.mkv"
     assert run(film, "-o", output, *SETTINGS, "--keep-temp").exit_code == 0

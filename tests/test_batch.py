@@ -442,7 +442,7 @@ def test_files_folders_patterns_and_lists_are_taken(folder: Path, monkeypatch: p
     assert names(collect(["."], "out", recursive=True))[-1] == "sub/c.mkv"
     assert names(collect(["*.mkv", "a.mp4"], "out")) == ["long.mkv", "a.mp4"]
     assert names(collect(["."], "out", recursive=True, include=["*.mkv"], exclude=["sub/*"])) == ["long.mkv"]
-    Path("list.txt").write_text("# films\nb.mp4\n\nsub\n")
+    Path("list.txt").write_text("# films\nb.mp4\n  # more films\n\nsub\n")
     assert names(collect(["@list.txt"], "out", name="{index}-{stem}.restored{suffix}")) == [
         "00000-b.restored.mp4",
         "00001-c.restored.mkv",
@@ -454,6 +454,19 @@ def test_files_folders_patterns_and_lists_are_taken(folder: Path, monkeypatch: p
     for template in ("../{name}", "/{name}", "{size}", ""):
         with pytest.raises(UsageError, match=r"unknown field|must name a file"):
             collect(["a.mp4"], "out", name=template)
+
+
+def test_a_list_that_names_itself_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    Path("list.txt").write_text("a.mp4\n@./list.txt\n")
+    Path("one.txt").write_text("@two.txt\n")
+    Path("two.txt").write_text("@one.txt\n")
+    for first in ("list.txt", "one.txt"):
+        with pytest.raises(InputError, match=rf"{first}: this list of files names itself"):
+            collect([f"@{first}"], "out")
+    Path("both.txt").write_text("@films.txt\n@films.txt\n")  # twice, but not within itself
+    Path("films.txt").write_text("a.mp4\n")
+    assert names(collect(["@both.txt"], "out")) == ["a.mp4"]
 
 
 def test_outputs_are_never_taken_as_inputs(folder: Path) -> None:

@@ -133,10 +133,15 @@ def test_a_step_that_cannot_be_done_says_which_comes_first(tmp_path: Path) -> No
     assert run("segment", output, "--prepare", clip, "-m", "unsharp").exit_code == 0
     both = run("segment", output, "--index", "0", "--join")
     assert (both.exit_code, "give one of them" in both.stderr) == (2, True)
+    for words in (("--index", "0", "--crf", "30"), ("--join", "-m", "nlm"), ("-e", "bf=0"), ("--index", "0", "-y")):
+        late = run("segment", output, *words)
+        assert (late.exit_code, "belongs to --prepare, which stores it" in late.stderr) == (2, True)
+    named = {"VDEBLUR_CRF": "30"}  # for all commands
+    assert run("segment", output, "--index", "1", "-d", "cpu", "--threads", "1", "--nice", "0", **named).exit_code == 0
     assert run("segment", output, "--index", "0").exit_code == 0
     joined = run("segment", output, "--join")
     assert joined.exit_code == 5
-    assert "not restored yet: 1,2 (--index)" in joined.stderr
+    assert "not restored yet: 2 (--index)" in joined.stderr
 
 
 def restore_segments(output: Path, clip: Path, *words: str) -> None:

@@ -128,6 +128,19 @@ def test_a_preset_on_the_command_line_overrides_the_config_file(clip: Path, tmp_
     assert float(encoded_with(out)["crf"]) == 33
 
 
+def test_a_saved_good_is_the_default(clip: Path, tmp_path: Path, saved: Path) -> None:
+    out = tmp_path / "out.mp4"
+    saved.write_text(SAVED + '[presets.good]\nquality = "draft"\nmodel = "unsharp"\n')
+    words = (clip, "-o", out, "--config", saved, "--json")
+    assert summary(run(*words))["model"] == "unsharp"
+    assert encoded_with(out)["crf"].startswith(STEPS["draft"]["libx264"]["crf"])
+    summary(run(*words, "--quality", "tiny"))
+    assert float(encoded_with(out)["crf"]) == 40
+    saved.write_text("crf = 33\n" + saved.read_text())
+    assert summary(run(*words))["model"] == "unsharp"
+    assert float(encoded_with(out)["crf"]) == 33
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

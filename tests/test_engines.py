@@ -279,6 +279,13 @@ def test_what_bench_found_is_kept_where_the_system_keeps_caches(
     assert [path.relative_to(tmp_path) for path in tmp_path.rglob("*.json")] == [Path(place, "vdeblur", "engines.json")]
 
 
+def test_bench_measures_odd_sizes() -> None:
+    words = ("bench", "-m", "unsharp", "--size", "63x41", "--size", "62x42", "--engine", "torch", "--seconds", "1")
+    done = run(*words, "--json")
+    assert done.exit_code == 0, done.output
+    assert [speed["size"] for speed in json.loads(done.stdout)["speeds"]] == ["62x42", "63x41"]
+
+
 def test_bench_measures_and_chooses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     model = str(saved("cnn", tmp_path, residual=0.1))

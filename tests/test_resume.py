@@ -14,7 +14,8 @@ from support import videos
 from support.commands import run, started, until
 from support.videos import decoded, largest_difference
 from vdeblur.errors import OutputError
-from vdeblur.jobs.folder import folder_of
+from vdeblur.jobs.claim import LOCK_FILE, Claim
+from vdeblur.jobs.folder import JobFolder, folder_of
 from vdeblur.jobs.job import Job
 from vdeblur.jobs.whole import restore_whole
 from vdeblur.loading import ModelOptions
@@ -88,6 +89,24 @@ def test_ctrl_c_keeps_what_is_done(film: Path, tmp_path: Path) -> None:
     assert before.items() <= after.items()
 
 
+def test_an_error_of_the_encoder_is_told_once_and_of_the_output(film: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.mkv"
+    result = run(film, "-o", output, "-m", "unsharp", "-e", "nonsense=1")
+    assert result.exit_code == 2
+    assert result.stderr.count("nonsense") == 1
+    assert str(folder_of(str(output))) not in result.stderr
+
+
+def test_a_run_that_only_joins_names_no_speed(film: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.mkv"
+    assert run(film, "-o", output, *SETTINGS, "--keep-temp").exit_code == 0
+    output.unlink()
+    joined = run(film, "-o", output, *SETTINGS)
+    assert joined.exit_code == 0
+    assert "180 frames of an earlier run" in joined.stderr
+    assert "fps" not in joined.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "changed"), [(("-m", "nlm"), "model"), (("--strength", "0.5"), "settings"), ((), "input")]
 )
@@ -118,6 +137,40 @@ def test_what_is_done_outlives_a_command_that_cannot_begin(film: Path, tmp_path:
     short = videos.write(tmp_path / "short.mkv", videos.Recipe(videos.frames(3)))
     assert run("segment", output, "--prepare", short, *SETTINGS).exit_code == 2
     assert sorted(folder.iterdir()) == done
+
+
+def test_a_second_run_of_a_job_is_refused_at_once(film: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.mkv"
+    folder = folder_of(str(output))
+    with started(film, "-o", output, *SETTINGS) as process:
+        until(lambda: (folder / "00001.json").exists(), process)
+        process.send_signal(signal.SIGSTOP)
+        held = sorted(folder.glob("*"))
+        commands = [(film, "-o", output), (film, "-o", output, "--no-resume"), ("segment", output, "--prepare", film)]
+        said = [run(*words, *SETTINGS) for words in commands]
+        left = sorted(folder.glob("*"))
+        process.send_signal(signal.SIGCONT)
+        assert process.wait() == 0
+    assert left == held
+    for result in said:
+        assert result.exit_code == 5
+        (line,) = result.stderr.splitlines()
+        assert f"{output}: another run is at work on it; wait for its end, or stop it" in line
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mkv", "out.mkv"]
+    assert len(decoded(str(output))) == 180
+
+
+def test_a_folder_is_removed_with_the_lock_of_a_killed_run_but_not_that_of_a_living_one(tmp_path: Path) -> None:
+    folder = tmp_path / ".out.mkv.vdeblur"
+    with Claim(folder, "out.mkv") as claim:
+        claim.take()
+        JobFolder.remove_at(folder)
+        assert [path.name for path in folder.iterdir()] == [LOCK_FILE]
+    assert not folder.exists()
+    folder.mkdir()
+    (folder / LOCK_FILE).touch()
+    JobFolder.remove_at(folder)
+    assert not folder.exists()
 
 
 def test_no_resume_goes_through_in_one_piece(film: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from support.commands import ROOT, run
 from support.exported import exported
 from support.networks import publish_heavier
-from support.serving import ask, served, status, upload
+from support.serving import ask, jobs_of, served, status, upload
 from support.videos import footage
 from vdeblur.loading import ModelOptions
 from vdeblur.serve.app import PAGE_FILES, WEB
@@ -51,6 +51,39 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_settings_from_outside_are_checked(clip: Path, query: dict[str, str]) -> None:
     async def work(session: Any, url: str) -> None:
         assert (await upload(session, url, clip.read_bytes(), **query))[0] == 400
+
+    served(work)
+
+
+def test_settings_that_are_not_known_are_refused_by_name(clip: Path) -> None:
+    async def work(session: Any, url: str) -> None:
+        async def refused(method: str, path: str, name: str, **more: Any) -> str:
+            code, said = await ask(session, method, f"{url}/api/{path}", **more)
+            assert code == 400
+            assert f'unknown setting "{name}"' in said["error"]
+            return str(said["error"])
+
+        assert 'did you mean "codec"?' in await refused("POST", "jobs?codek=av1", "codek", data=clip.read_bytes())
+        code, made = await upload(session, url, clip.read_bytes(), token="of a server that needs none")
+        assert code == 201
+        one = f"jobs/{made['id']}"
+        assert 'did you mean "strength"?' in await refused("PATCH", one, "stremgth", json={"stremgth": 0.5})
+        for path in ("frame/before?nonsense=1", "frame/after?nonsense=1", "explain?prepare&nonsense=1"):
+            await refused("GET", f"{one}/{path}", "nonsense")
+        await refused("PUT", "queue", "paused", json={"paused": True})
+        await refused("POST", "peers", "stremgth", json={"sdp": "", "stremgth": 0.5})
+
+    served(work)
+
+
+def test_a_form_is_refused_as_an_upload(clip: Path) -> None:
+    async def work(session: Any, url: str) -> None:
+        form = aiohttp.FormData()
+        form.add_field("file", clip.read_bytes(), filename="clip.mp4")
+        code, said = await ask(session, "POST", f"{url}/api/jobs", data=form)
+        assert code == 415
+        assert "the body must be the file itself, not a form" in said["error"]
+        assert await jobs_of(session, url) == []
 
     served(work)
 
@@ -215,12 +248,13 @@ def test_a_port_in_use_is_a_one_line_error(tmp_path: Path) -> None:
     async def main() -> Any:
         async with running(OPTIONS) as url:
             port = url.rstrip("/").rpartition(":")[2]
-            return await asyncio.to_thread(run, "serve", "--port", port, "-m", "unsharp", "--folder", tmp_path)
+            return await asyncio.to_thread(run, "serve", "--port", port, "-m", "unsharp", "--folder", tmp_path / "new")
 
     result = asyncio.run(main())
     assert result.exit_code == 5
     (line,) = result.stderr.splitlines()
     assert "choose another port" in line
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_serves_one_server_and_a_model_must_be_known(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from vdeblur.media.sei import RPU, Message, carried_by, is_encoder_info, message
 from vdeblur.media.side_data import DESCRIPTIONS, NEW_NAMES, SideData, kinds
 from vdeblur.media.sinks import open_sink
 from vdeblur.media.sources import open_source
+from vdeblur.media.video_sink import PROGRESSIVE
 
 ENCODERS = ["libx264", "libx265", "mpeg2video", "libsvtav1", "libvpx-vp9", "ffv1", "prores_ks", "mjpeg"]
 FAST = {"libx264": "ultrafast", "libx265": "ultrafast", "libsvtav1": "12"}
@@ -55,6 +56,26 @@ def test_every_kind_of_stream_is_kept_or_reported(tmp_path: Path, kind: str, enc
     named = [line for line in said if f"the {DESCRIPTIONS[kind]} of the source: dropped" in line]
     assert (kind in found) != bool(named), (said, found)
     assert len(named) <= 1
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("libx265", "mp4"), ("libx265", "mkv"), ("prores_ks", "mov")])
+def test_a_stream_that_says_it_is_progressive_still_does(tmp_path: Path, codec: str, suffix: str) -> None:
+    def field_order(path: Path) -> int:
+        with av.open(str(path)) as container:
+            return container.streams.video[0].codec_context.field_order
+
+    source, out = tmp_path / f"a.{suffix}", tmp_path / f"out.{suffix}"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream(codec, rate=25, options={"x265-params": "log-level=none"})
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.codec_context.field_order = 64, 48, PROGRESSIVE
+        stream.pix_fmt = "yuv422p10le" if codec == "prores_ks" else "yuv420p"
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame(64, 48, stream.pix_fmt)))
+        container.mux(stream.encode(None))
+    assert field_order(source) == PROGRESSIVE
+    passed(str(source), out, codec)
+    assert field_order(out) == PROGRESSIVE
 
 
 def test_hdr10_and_captions_survive_in_hevc(tmp_path: Path) -> None:

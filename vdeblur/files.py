@@ -113,6 +113,27 @@ def sync(handle: int) -> None:
             raise
 
 
+def try_lock(file: int) -> bool:
+    """Lock an open file until it is closed, also by a kill; False if another process, or this one, has locked it."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        try:
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a network folder without locks
+        return True
+    return True
+
+
 def user_cache() -> Path:
     """The cache folder for vdeblur in XDG_CACHE_HOME, or where the system keeps caches. It may not exist yet."""
     if named := os.environ.get("XDG_CACHE_HOME"):

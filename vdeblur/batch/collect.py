@@ -95,15 +95,19 @@ def collect(
     return list(items.values())
 
 
-def _find(paths: Iterable[str], recursive: bool) -> Iterator[tuple[str, str, str | None]]:
-    """(path, path relative to the folder that was searched, that folder); None for a path that was named."""
+def _find(
+    paths: Iterable[str], recursive: bool, lists: frozenset[str] = frozenset()
+) -> Iterator[tuple[str, str, str | None]]:
+    """(path, path relative to the folder that was searched, that folder); None for a path that was named.
+
+    `lists` are the real paths of the lists that name `paths`.
+    """
     for path in paths:
         if path.startswith("@") and not os.path.exists(path):
-            try:
-                lines = Path(path[1:]).read_text(encoding="utf-8").splitlines()
-            except (OSError, UnicodeDecodeError) as error:
-                raise InputError(f"{path[1:]}: cannot be read as a list of files: {error}") from error
-            yield from _find([line.strip() for line in lines if line.strip() and line[0] != "#"], recursive)
+            if (real := os.path.realpath(path[1:])) in lists:
+                what = "this list of files names itself, at once or by another"
+                raise InputError(f"{path[1:]}: {what}; remove the line {path}")
+            yield from _find(_listed(path[1:]), recursive, lists | {real})
         elif os.path.isdir(path):
             yield from _in_folder(Path(path), recursive)
         elif os.path.exists(path):
@@ -114,6 +118,15 @@ def _find(paths: Iterable[str], recursive: bool) -> Iterator[tuple[str, str, str
             yield path, Path(path).resolve().parent.name, None
         else:
             raise InputError(f"{path}: no such file, folder or pattern")
+
+
+def _listed(path: str) -> list[str]:
+    """The lines of a list of files but for empty ones and those that begin with #."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as a list of files: {error}") from error
+    return [line for line in map(str.strip, lines) if line and not line.startswith("#")]
 
 
 def _is_below(path: str, folder: str) -> bool:

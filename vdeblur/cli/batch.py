@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from ..errors import UsageError
 from ..signals import StopSignals
@@ -105,6 +107,12 @@ def batch_command(
     ctx.exit(run_batch(request, stop, shown, dry_run=dry_run, as_json=as_json, say=say, write=click.echo))
 
 
+STEP_OPTIONS = frozenset(
+    {"output", "source", "index", "join", "config", "device", "threads", "nice", "verbose", "quiet"}
+)
+"""Options of `segment` that every step takes; the others describe the job, and --prepare stores them."""
+
+
 @command("segment", examples=SEGMENT_EXAMPLES)
 @click.argument("output", metavar="OUTPUT")
 @option("--prepare", "source", metavar="INPUT", help="Cut INPUT into segments.", section="Step")
@@ -131,6 +139,8 @@ def segment_command(
 
     if (source is not None) + (index is not None) + join > 1:
         raise UsageError("--prepare, --index and --join are single steps; give one of them")
+    if source is None:
+        _refuse_stored(ctx, STEP_OPTIONS | {"overwrite"} if join else STEP_OPTIONS)
     device = job.model.device if options.is_given("device") else None
     if source is not None:
         sink = replace(job.sink, overwrite=overwrite)
@@ -141,3 +151,11 @@ def segment_command(
         conclude(ctx, join_job(output, device, overwrite if options.is_given("overwrite") else None))
     else:
         click.echo(status_text(output))
+
+
+def _refuse_stored(ctx: click.Context, taken: Collection[str]) -> None:
+    """Raise UsageError for an option that this step would ignore, on the command line: the environment is for all."""
+    for given in ctx.command.params:
+        if given.name not in taken and ctx.get_parameter_source(str(given.name)) is ParameterSource.COMMANDLINE:
+            flag = max(given.opts, key=len)
+            raise UsageError(f"{flag} belongs to --prepare, which stores it for all segments; leave it out here")

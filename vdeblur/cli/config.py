@@ -1,7 +1,7 @@
 """Options from a TOML file and from a preset.
 
 In order of precedence: command line, environment, a preset named by either of these, the file, a preset named in the
-file.
+file or, where none is named anywhere, the default one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from click.core import ParameterSource
 
 from ..errors import UsageError, did_you_mean, reason_of
 from .grammar import Option
-from .presets import find_preset
+from .presets import DEFAULT, find_preset
 
 SAVED_PRESETS = "vdeblur.presets"
 BASE_QUALITY = "vdeblur.quality"
@@ -34,7 +34,8 @@ class ConfigOption(Option):
     def handle_parse_result(
         self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]
     ) -> tuple[Any, list[str]]:
-        """Read the file, then apply the preset named on the command line, in the environment or in the file."""
+        """Read the file, then apply the preset named on the command line, in the environment or in the file, or the
+        default one."""
         path, rest = super().handle_parse_result(ctx, opts, args)
         if ctx.resilient_parsing:
             return path, rest
@@ -56,13 +57,13 @@ class ConfigOption(Option):
             return
         name, source = quality.consume_value(ctx, opts)
         if not isinstance(name, str):
-            return
+            name, source = DEFAULT, ParameterSource.DEFAULT
         preset = find_preset(name, saved)
         ctx.meta[BASE_QUALITY] = preset.quality
         filled = _defaults(ctx.command, preset.settings, f"{path}, preset {name}")
         given = ctx.default_map or {}
-        in_file = source is ParameterSource.DEFAULT_MAP
-        ctx.default_map = {**filled, **given} if in_file else {**given, **filled}
+        behind_file = source in (ParameterSource.DEFAULT_MAP, ParameterSource.DEFAULT)
+        ctx.default_map = {**filled, **given} if behind_file else {**given, **filled}
 
 
 def _read(path: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..errors import InputError, OutputError, reason_of
 from ..files import write_json
+from .claim import LOCK_FILE, remove_stale
 from .fingerprints import job_from_json, job_to_json, model_identity, settings_sha256
 from .job import Job
 from .plan import Cutting, Plan, Segment
@@ -199,6 +200,8 @@ class JobFolder:
                 shutil.rmtree(file, ignore_errors=True)
             elif file.suffix in (".mkv", ".json", ".part"):
                 file.unlink(missing_ok=True)
+            elif file.name == LOCK_FILE:
+                remove_stale(file)
         if not any(path.iterdir()):
             path.rmdir()
 

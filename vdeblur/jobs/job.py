@@ -93,7 +93,9 @@ class Summary:
     def to_text(self) -> str:
         """One line for people."""
         output = "stdout" if self.output == "-" else self.output
-        done = f"{output}: {_count(self.frames, 'frame')} in {self.seconds:.1f} s ({self.fps:.1f} fps)"
+        done = f"{output}: {_count(self.frames, 'frame')} in {self.seconds:.1f} s"
+        if self.earlier < self.frames:
+            done += f" ({self.fps:.1f} fps)"
         parts = [f"{done} with {self.model} on {self.device} ({self.precision})"]
         if self.earlier:
             parts.append(f"{_count(self.earlier, 'frame')} of an earlier run")

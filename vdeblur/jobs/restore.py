@@ -12,6 +12,7 @@ from ..frames import StreamInfo
 from ..media.paths import output_of
 from ..signals import NOTICE
 from .check import check_output, problems_of
+from .claim import Claim
 from .fingerprints import input_sha256, model_identity
 from .folder import JobFolder, folder_of, settings_hash
 from .job import Job, OnFrame, Summary
@@ -39,20 +40,25 @@ def restore(
     all with `resume` False. `keep_segments` leaves the segments next to the output; those of an earlier run with other
     settings are removed once this job is known to be possible, or done in one piece.
 
-    Raises what `restore_whole` raises; then, and after a signal, finished segments stay for the next call.
+    Raises what `restore_whole` raises, and OutputError if another run is at work on these segments; then, and after a
+    signal, finished segments stay for the next call.
     """
     job = job if isinstance(job, Job) else Job(os.fspath(job))
     output = output_of(job.input, job.output)
     path = folder_of(output)
-    folder = None
     if resume:
         check_output(job, output)
-        folder = prepare(job, output, path, cutting)
-    if folder is None:
+    with Claim(path, output) as claim:
+        folder = prepare(job, output, path, cutting, claim) if resume else None
+        if folder is not None:
+            return _restore_segments(folder, on_frame, keep_segments)
         summary = restore_whole(job, on_frame)
         JobFolder.remove_at(path)
         return summary
 
+
+def _restore_segments(folder: JobFolder, on_frame: OnFrame | None, keep_segments: bool) -> Summary:
+    output, path = folder.output, folder.path
     folder.remove_temporaries()  # left by a killed run
     start = time.perf_counter()
     manifests = [folder.manifest(segment.index) for segment in folder.segments]
@@ -83,8 +89,12 @@ def restore(
     return replace(summary, seconds=took, earlier=earlier)
 
 
-def prepare(job: Job, output: str, path: Path, cutting: Cutting = DEFAULT_CUTTING) -> JobFolder | None:
+def prepare(
+    job: Job, output: str, path: Path, cutting: Cutting = DEFAULT_CUTTING, claim: Claim | None = None
+) -> JobFolder | None:
     """The folder of a job: the existing one if it belongs to the same job, else a new one; None for one piece.
+
+    `claim`, on this folder, is taken before a new one is made.
 
     The segments of another job make way for a new one only when that can begin: a mistyped option costs no hours.
 
@@ -111,6 +121,8 @@ def prepare(job: Job, output: str, path: Path, cutting: Cutting = DEFAULT_CUTTIN
     plan = cut(job, output, cutting)
     if plan is None:
         return None
+    if claim is not None:
+        claim.take()
     JobFolder.remove_at(path)
     return JobFolder.create(
         path, replace(job, output=output), output, plan, settings, sha256 or input_sha256(job.input)

@@ -20,8 +20,8 @@ from ..errors import InputError, NotInSegments, OutputError, reason_of
 from ..files import file_sha256, write_json
 from ..frames import Frame
 from ..loading import load_restorer
-from ..media.sinks import open_sink
 from ..media.sources import open_source
+from ..media.video_sink import VideoSink
 from ..media.video_source import VideoSource
 from ..pipeline import restore_stream
 from ..protocols import Committing, Sink
@@ -72,7 +72,7 @@ def _restore_segment(folder: JobFolder, index: int, on_frame: OnFrame | None, pa
         info = side_by_side_info(file.info) if job.compare == "side" else file.info
         fallback = with_fallback(PassThrough(restorer) if pass_through else restorer, retreats.append)
         sampled = Sampled(with_settings(job, fallback, info), segment.frames, segment.holds)
-        with write_behind(open_sink(str(target), file, writing, info)) as sink:
+        with write_behind(VideoSink(str(target), folder.output, file, writing, info)) as sink:
             kept = Trimmed(sink, segment.holds, lambda frame: on_frame and on_frame(file.info, frame))
             restore_stream(source, sampled, kept, SceneCuts() if job.scene_cuts else None)
             if not kept.pts and not file.damaged:

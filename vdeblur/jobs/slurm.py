@@ -8,10 +8,11 @@ from pathlib import Path
 
 from ..errors import OutputError, UsageError
 from .check import check_output
+from .claim import Claim
 from .folder import JobFolder, folder_of
 from .job import Job, Summary
 from .one_piece import finish, restore_piece
-from .restore import prepare
+from .restore import DEFAULT_CUTTING, prepare
 
 log = logging.getLogger(__name__)
 
@@ -19,11 +20,14 @@ log = logging.getLogger(__name__)
 def prepare_job(job: Job) -> int:
     """Cut a job into segments, and return their number.
 
-    Raises UsageError if it cannot be cut, OutputError for an output that joining would refuse.
+    Raises UsageError if it cannot be cut, OutputError for an output that joining would refuse or that another run is at
+    work on.
     """
     assert job.output is not None
     check_output(job, job.output)
-    folder = prepare(replace(job, model=job.model.named()), job.output, folder_of(job.output))
+    path = folder_of(job.output)
+    with Claim(path, job.output) as claim:
+        folder = prepare(replace(job, model=job.model.named()), job.output, path, DEFAULT_CUTTING, claim)
     if folder is None:
         raise UsageError(f"{job.input}: too short, or cannot be cut at exact times; run vdeblur {job.input}")
     return len(folder.segments)
@@ -53,15 +57,16 @@ def join_job(path: str, device: str | None, overwrite: bool | None) -> Summary:
 
     `overwrite` says whether to replace an existing output; None: as the job was prepared.
 
-    Raises OutputError if a segment is missing, and what `restore_whole` raises.
+    Raises OutputError if a segment is missing or another run is at work on them, and what `restore_whole` raises.
     """
     folder = open_job(path).on(device)
     if folder.refusal is None and (missing := _missing(folder)):
         raise OutputError(f"{folder.output}: segments not restored yet: {missing}", settings=("index",))
     if overwrite is not None:
         folder = replace(folder, job=replace(folder.job, sink=replace(folder.job.sink, overwrite=overwrite)))
-    summary = finish(folder, log.warning)
-    folder.remove()
+    with Claim(folder.path, folder.output):
+        summary = finish(folder, log.warning)
+        folder.remove()
     return summary
 
 

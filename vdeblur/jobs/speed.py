@@ -147,10 +147,15 @@ def _write_clip(size: tuple[int, int], folder: Path) -> str:
     path = str(folder / f"{size[0]}x{size[1]}.mkv")
     frames = moving_frames(size, CLIP_FRAMES)
     clip = _MemorySource(frames, StreamInfo(*size, YUV420, Color(), frames[0].time_base, frames=len(frames)))
-    with open_sink(path, clip, SinkOptions(codec="libx264")) as sink:
+    with open_sink(path, clip, SinkOptions(codec=_codec_for(size))) as sink:
         for frame in frames:
             sink.write(frame)
     return path
+
+
+def _codec_for(size: tuple[int, int]) -> str:
+    """H.264, or for odd sizes, which it does not have in 4:2:0, the usual codec that does."""
+    return "libvpx-vp9" if (size[0] | size[1]) & 1 else "libx264"
 
 
 def _measure(model: ModelOptions, path: str, seconds: float) -> Speed:
@@ -166,7 +171,7 @@ def _measure(model: ModelOptions, path: str, seconds: float) -> Speed:
         model,
         scene_cuts=False,
         source=SourceOptions(end_seconds=count / RATE),
-        sink=SinkOptions(codec="libx264", overwrite=True),
+        sink=SinkOptions(codec=_codec_for(frames[0].size), overwrite=True),
     )
     with measured() as stages:
         restore_whole(job, lambda info, frame: end_times.append(time.perf_counter()))

@@ -44,6 +44,9 @@ Outcome = TypeVar("Outcome")
 PROBED = {*FORMATS.values(), *MORE_FORMATS.values()}
 """Formats that FFmpeg detects from the contents of a file."""
 
+PROGRESSIVE = 1
+"""`field_order` of a stream without fields: FFmpeg's AV_FIELD_PROGRESSIVE."""
+
 MESSAGE_CODECS = {"libx264": "h264", "libx264rgb": "h264", "libx265": "hevc"}
 """Encoders into whose packets messages of the source are copied -> codec."""
 
@@ -184,6 +187,8 @@ class VideoSink(Committing):
             self._keep_orientation(stream, self._media)
         if original is not None:
             stream.disposition = original.disposition
+            if original.codec_context.field_order == PROGRESSIVE:  # elsewhere frames may have been deinterlaced
+                stream.codec_context.field_order = PROGRESSIVE
             stream.metadata.update(track_tags(original.metadata))
         if self._edit:  # for the pixel aspect ratio, see `vdeblur.media.matroska`
             stream.metadata["title"] = stream.metadata.get("title", "") + PLACEHOLDER

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
 from ..backends.published import published
-from ..errors import UsageError
+from ..errors import UsageError, did_you_mean
 from ..frames import StreamInfo
 from ..loading import ModelOptions
 from ..media.options import SinkOptions, SourceOptions
@@ -90,8 +90,9 @@ class Choices:
     def settings(self, given: Mapping[str, object], before: Settings | None = None) -> Settings:
         """Settings from a request; missing or None values are as in `before`, or the defaults.
 
-        Raises UsageError for invalid settings.
+        Raises UsageError for unknown and invalid settings.
         """
+        check_names(given, [field.name for field in fields(Settings)])
         base: dict[str, object] = before.to_json() if before else {"model": self.model}
         wanted = base | {key: value for key, value in given.items() if value not in (None, "")}
         for edge in ("start_seconds", "end_seconds"):
@@ -114,6 +115,13 @@ class Choices:
         if name is None or name == "":
             return self.model
         return _one_of(self.models, name, "model")
+
+
+def check_names(given: Iterable[str], known: Collection[str]) -> None:
+    """Raise UsageError if a request has a setting that is not known there, such as a mistyped one."""
+    for name in given:
+        if name not in known:
+            raise UsageError(f'unknown setting "{name}"{did_you_mean(name, known)} (settings: {", ".join(known)})')
 
 
 def checked_strength(value: object) -> float:

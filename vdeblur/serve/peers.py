@@ -17,7 +17,7 @@ from aiortc.codecs import h264, vpx
 
 from ..errors import UsageError, VdeblurError
 from ..live.stream import LiveStream, ladder
-from .choices import Choices, checked_strength
+from .choices import Choices, check_names, checked_strength
 from .restored_track import RestoredTrack
 from .restoring import unexpected
 
@@ -180,6 +180,7 @@ class Peers:
                 sdp = str(wanted["sdp"])
             except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise web.HTTPBadRequest(text="missing WebRTC offer") from error
+            check_names(wanted, ("sdp", "type", "model", "strength"))
             choices = await asyncio.shield(self._choices)
             model = choices.checked_model(wanted.get("model"))
             strength = checked_strength(wanted.get("strength"))

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from ..errors import VdeblurError
 from .archive import unique_names, zipped
-from .choices import Choices, Settings, checked_seconds
+from .choices import Choices, Settings, check_names, checked_seconds
 from .job import JOB_ID, ServedJob, display_name, download_name, new_id
 from .queue import Queue
 from .restoring import FULL, Which, error_text, explanation_page, frame_jpeg, is_full_disk
@@ -26,6 +26,7 @@ CHUNK_BYTES = 1 << 20
 EXPLANATION_POLICY = (
     "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
 )
+FORM = "the body must be the file itself, not a form; with curl: --data-binary @FILE in place of -F"
 STALLED_SECONDS = 60.0
 """An upload that sends nothing for this long is cancelled."""
 
@@ -55,6 +56,8 @@ class Routes:
     async def upload(self, request: web.Request) -> web.Response:
         """Receive a file (in the body; its name in X-Name) of limited size, and append it to the queue."""
         queue, options = self._queue, self._options
+        if request.content_type.startswith("multipart/"):
+            raise web.HTTPUnsupportedMediaType(text=FORM)
         if len(queue.jobs) >= options.max_jobs:
             raise web.HTTPTooManyRequests(text=f"the queue is full ({options.max_jobs} videos); remove some first")
         size = request.content_length or 0
@@ -63,7 +66,7 @@ class Routes:
         if size > shutil.disk_usage(queue.folder).free:
             raise web.HTTPInsufficientStorage(text=FULL)
         choices = await asyncio.shield(self._choices)
-        settings = choices.settings(request.query)
+        settings = choices.settings(_query(request))
         job_id = new_id()
         job = ServedJob(job_id, queue.folder / job_id, display_name(request.headers.get("X-Name", "")), settings)
         queue.add(job)
@@ -86,6 +89,7 @@ class Routes:
     async def arrange(self, request: web.Request) -> web.Response:
         """Reorder or pause the queue: {"order": [id, ...]} and/or {"is_paused": true}."""
         wanted = await _json_object(request)
+        check_names(wanted, ("order", "is_paused"))
         order, is_paused = wanted.get("order", []), wanted.get("is_paused", self._queue.is_paused)
         if not isinstance(order, list) or not isinstance(is_paused, bool):
             raise web.HTTPBadRequest(text="order must be a list of ids, is_paused true or false")
@@ -136,7 +140,7 @@ class Routes:
     async def explain(self, request: web.Request) -> web.StreamResponse:
         """Send the explanation of one frame; with `prepare`, only make it and answer when it is ready."""
         job = self._find(request)
-        seconds, settings = await self._wanted_frame(request, job)
+        seconds, settings = await self._wanted_frame(request, job, "prepare")
         async with self._turn("after", request):
             try:
                 path = await self._queue.threads.run(explanation_page, job, seconds, settings, self._options)
@@ -174,8 +178,9 @@ class Routes:
                 raise web.HTTPGone(text="the client has left")
             yield
 
-    async def _wanted_frame(self, request: web.Request, job: ServedJob) -> tuple[float, Settings]:
-        """Time in seconds and settings of the requested frame."""
+    async def _wanted_frame(self, request: web.Request, job: ServedJob, *more: str) -> tuple[float, Settings]:
+        """Time in seconds and settings of the requested frame; `more` is what else may be asked for."""
+        check_names(_query(request), ("at", "model", "strength", *more))
         seconds = checked_seconds(request.query.get("at"))
         seconds = job.poster if seconds is None else round(seconds, 3)
         if job.status == "uploading" or seconds is None:
@@ -207,6 +212,11 @@ class Routes:
                 await asyncio.to_thread(_write_chunk, file, chunk)
         if not received:
             raise web.HTTPBadRequest(text="the file is empty")
+
+
+def _query(request: web.Request) -> dict[str, str]:
+    """What an address asks for, without the token of the server."""
+    return {name: value for name, value in request.query.items() if name != "token"}
 
 
 async def _json_object(request: web.Request) -> dict[str, object]:

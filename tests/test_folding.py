@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from support.in_memory import picture
 from vdeblur.backends.folding import fold, unfold
-from vdeblur.backends.phases import split_phases
 from vdeblur.errors import NonFiniteResult
 from vdeblur.frames import Color, Frame, Layout
 from vdeblur.models import CELL
@@ -111,28 +110,6 @@ def test_rgb_gets_what_its_luma_and_colour_differences_get(matrix: int) -> None:
     np.testing.assert_allclose((after - before)[:4], change[0], atol=2e-5)
     np.testing.assert_allclose((after - before)[4], change[1], atol=2e-5)
     np.testing.assert_allclose((after - before)[5], change[2], atol=2e-5)
-
-
-@pytest.mark.parametrize("layout", [Layout("rgb", 16), Layout("yuv", 16), Layout("yuv", 16, (1, 0))], ids=str)
-def test_where_colours_follow_luma_they_follow_its_detail(layout: Layout) -> None:
-    """The network's grid is too coarse for stripes of one row; their colour is that of the soft ones before."""
-    soft = (0.4 + 0.12 * np.sin(np.arange(64) / 3))[:, None] * np.ones(64)
-    stripes = (0.05 * (-1.0) ** np.arange(64))[:, None] * np.ones(64)
-    color = Color(matrix=1, full_range=True)
-    lines = [(1.0, 0.0), (0.3, 0.35), (-0.2, 0.6)]  # planes over luma: their slope, and what they begin at
-    if layout.model == "rgb":
-        kr, kb = color.luma_weights(64)
-        red, blue = 1 + (2 - 2 * kr) * -0.2, 1 + (2 - 2 * kb) * 0.3
-        lines = [(red, 0.2), ((1 - kr * red - kb * blue) / (1 - kr - kb), 0.0), (blue, -0.05)]
-    grids = [soft, *[soft[:, :: 1 << layout.chroma_shift[0]]] * 2]
-    planes = [np.rint((share * grid + rest) * 65535) for (share, rest), grid in zip(lines, grids, strict=True)]
-    frame = frame_from(planes, layout, color)
-    residual = np.zeros((1, 6, 32, 32), np.float32)
-    split_phases(stripes.astype(np.float32), residual[0, :4])
-    restored = unfold(frame, residual)
-    for (share, _), before, after in zip(lines, planes, restored.planes, strict=True):
-        change = (after - before)[8:-8, 8:-8] / 65535
-        np.testing.assert_allclose(change, share * stripes[8:-8, 8:-8][:, : change.shape[1]], atol=0.005)
 
 
 def test_gray_has_no_chroma_and_alpha_is_not_touched() -> None:

@@ -1,8 +1,8 @@
 """Folding: native planes to the network's six channels and back. Samples with a zero residual stay bit-exact.
 
 The 2x2 phases of luma and the chroma planes of 4:2:0 are six channels at half size. Chroma of any other subsampling is
-resampled to that grid, and its predicted residual is resampled back, given the detail that it lacks, and added to the
-native samples. RGB is converted to luma and colour differences in float, and the residual back.
+resampled to that grid, and its predicted residual is resampled back and added to the native samples. RGB is converted
+to luma and colour differences in float, and the residual back.
 
 This runs in NumPy on the CPU for every engine; each frame is sent to a GPU once, and its residual fetched once.
 """
@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from ..errors import NonFiniteResult
 from ..frames import Frame, Plane
 from ..stages import stage
-from .chroma_detail import chroma_slopes
 from .phases import Samples, merge_phases, split_phases
 
 MULTIPLE = 16
@@ -29,37 +28,6 @@ MULTIPLE = 16
 @stage("fold")
 def fold(frame: Frame) -> Samples:
     """A frame -> (1, 6, h/2, w/2), with h, w rounded up to MULTIPLE; luma in 0..1, chroma in -0.5..0.5."""
-    return _folded(frame)
-
-
-@stage("unfold")
-def unfold(frame: Frame, residual: Samples) -> Frame:
-    """The frame plus the network's residual (1, 6, h/2, w/2), rounded once. Alpha is unchanged.
-
-    Samples are clipped to their nominal range, or to the source sample if that exceeds it. Raises NonFiniteResult.
-    """
-    with np.errstate(invalid="ignore", over="ignore"):
-        if not np.isfinite(residual.sum()):
-            raise NonFiniteResult("the network's result is not finite")
-    luma = merge_phases(residual[0, :4])
-    low, luma_span, chroma_span = _levels(frame)
-    planes = list(frame.planes)
-    if frame.layout.model == "rgb":
-        kr, kb = frame.color.luma_weights(frame.size[1])
-        cb, cr = _finer_chroma(frame, residual, luma)
-        blue, red = (2 - 2 * kb) * cb, (2 - 2 * kr) * cr
-        green = -(kb * blue + kr * red) / (1 - kr - kb)
-        for i, change in enumerate((red, green, blue)):
-            planes[i] = _add(planes[i], luma + change, low, luma_span)
-        return replace(frame, planes=tuple(planes))
-    planes[0] = _add(planes[0], luma, low, luma_span)
-    if frame.layout.model == "yuv":
-        for i, change in enumerate(_finer_chroma(frame, residual, luma), 1):
-            planes[i] = _add(planes[i], change, low, chroma_span)
-    return replace(frame, planes=tuple(planes))
-
-
-def _folded(frame: Frame) -> Samples:
     luma, cb, cr = _to_ycbcr(frame)
     h, w = (-(-n // MULTIPLE) * MULTIPLE for n in luma.shape)
     luma = _pad(luma, h, w)
@@ -71,17 +39,34 @@ def _folded(frame: Frame) -> Samples:
     return folded
 
 
-def _finer_chroma(frame: Frame, residual: Samples, luma: Samples) -> list[Samples]:
-    """The changes of Cb and Cr (1, 6, h, w) on the grid of the frame's chroma; `luma` (2h, 2w) is that of luma."""
-    h, w = luma.shape
-    sx, sy = frame.layout.chroma_shift
-    there = h >> sy, w >> sx
-    changes = [_resample(chroma, *there) for chroma in residual[0, 4:]]
-    if not (sx and sy):
-        detail = _resample(luma, *there) - _resample(residual[0, :4].mean(0), *there)
-        for change, slope in zip(changes, chroma_slopes(_folded(frame)), strict=True):
-            change += _resample(slope, *there) * detail
-    return changes
+@stage("unfold")
+def unfold(frame: Frame, residual: Samples) -> Frame:
+    """The frame plus the network's residual (1, 6, h/2, w/2), rounded once. Alpha is unchanged.
+
+    Samples are clipped to their nominal range, or to the source sample if that exceeds it. Raises NonFiniteResult.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        if not np.isfinite(residual.sum()):
+            raise NonFiniteResult("the network's result is not finite")
+    _, _, h, w = residual.shape
+    luma = merge_phases(residual[0, :4])
+    low, luma_span, chroma_span = _levels(frame)
+    planes = list(frame.planes)
+    if frame.layout.model == "rgb":
+        kr, kb = frame.color.luma_weights(frame.size[1])
+        cb, cr = (_resample(chroma, 2 * h, 2 * w) for chroma in residual[0, 4:])
+        blue, red = (2 - 2 * kb) * cb, (2 - 2 * kr) * cr
+        green = -(kb * blue + kr * red) / (1 - kr - kb)
+        for i, change in enumerate((red, green, blue)):
+            planes[i] = _add(planes[i], luma + change, low, luma_span)
+        return replace(frame, planes=tuple(planes))
+    planes[0] = _add(planes[0], luma, low, luma_span)
+    if frame.layout.model == "yuv":
+        sx, sy = frame.layout.chroma_shift
+        for i in (1, 2):
+            chroma = _resample(residual[0, 3 + i], 2 * h >> sy, 2 * w >> sx)
+            planes[i] = _add(planes[i], chroma, low, chroma_span)
+    return replace(frame, planes=tuple(planes))
 
 
 def _levels(frame: Frame) -> tuple[float, float, float]:

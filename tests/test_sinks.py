@@ -198,6 +198,15 @@ class TestRefusals:
         message = self.refused(UsageError, odd, str(tmp_path / "o.mp4"), SinkOptions(codec="h264"))
         assert "yuv444p" in message
 
+    def test_long_and_narrow_frames_are_not_given_to_an_encoder_that_hangs(self, tmp_path: Path) -> None:
+        """SVT-AV1, the first in WebM that keeps an odd size, never ends with them."""
+        narrow = write(tmp_path / "narrow.mkv", Recipe(frames(3, size=(17, 101)), codec="ffv1"))
+        message = self.refused(UsageError, narrow, str(tmp_path / "o.webm"), SinkOptions(codec="av1"))
+        assert "17x101" in message
+        assert "vp9" in message
+        with open_source(narrow) as source:
+            assert choose_encoder("webm", source.info, SinkOptions(), "o.webm") == "libvpx-vp9"
+
 
 def test_zero_config_names(tmp_path: Path) -> None:
     (tmp_path / "frames").mkdir()

@@ -86,13 +86,13 @@ def quantise(folder: str | Path, clips: Iterable[tuple[str, Iterable[Frame]]], o
     recorders = {part: _Recorder(session, SCALES[part]) for part, session in engine.sessions.items()}
     engine.sessions.update(recorders)
     restorer = NetworkRestorer(graph.name, engine, tile=0)
-    names = []
+    names, count = [], 0
     for name, frames in clips:
         names.append(name)
         state: State = None
         for window in windows(frames, restorer.past, restorer.future):
             _, state = restorer.restore(window, None if window.is_scene_start else state)
-    count = len(recorders[ENCODE].recorded)
+            count += 1
     if not count:
         raise InputError("no frames to calibrate on; give clips with frames")
     with new_folder(output) as written:

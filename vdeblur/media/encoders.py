@@ -66,6 +66,9 @@ def choose_encoder(container: str, info: StreamInfo, options: SinkOptions, name:
         if hardware := _hardware(encoder, container, info, options):
             return hardware
         check_codec(options.codec)
+        if _hangs_on(encoder, info):
+            message = f"{encoder} cannot encode {info.width}x{info.height}; choose another codec, such as vp9"
+            raise UsageError(message, settings=("codec",))
         if not can_encode(container, encoder):
             message = f"{name}: {container} cannot hold {options.codec}; choose another codec or use .mkv"
             raise UsageError(message, settings=("codec",))
@@ -75,10 +78,17 @@ def choose_encoder(container: str, info: StreamInfo, options: SinkOptions, name:
         similar = "mpeg4"
     if hardware := _hardware(similar, container, info, options):
         return hardware
-    possible = [e for e in dict.fromkeys((similar, *_ALTERNATIVES)) if can_encode(container, e)]
+    candidates = dict.fromkeys((similar, *_ALTERNATIVES))
+    possible = [e for e in candidates if can_encode(container, e) and not _hangs_on(e, info)]
     if not possible:
         raise UsageError(f"{name}: no encoder for {container} is available; use .mkv or .mp4")
     return next((e for e in possible if _keeps_samples(e, info, options)), possible[0])
+
+
+def _hangs_on(encoder: str, info: StreamInfo) -> bool:
+    """Whether the encoder would wait for ever: SVT-AV1 does, where a side is up to 24 px and the other over 64."""
+    sides = info.width, info.height
+    return encoder == "libsvtav1" and min(sides) < 32 and max(sides) > 64
 
 
 def check_codec(codec: str | None) -> None:

@@ -323,7 +323,7 @@ def test_a_signal_leaves_a_checkpoint(tmp_path: Path, photographs: Path, signum:
 def test_a_run_folder_that_cannot_be_made_is_an_error_of_the_output(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file", tmp_path / "file" / "run"):
-        with pytest.raises(OutputError, match=f"{folder}: cannot be written"):
+        with pytest.raises(OutputError, match=f"{folder}: cannot write the log"):
             TrainingLog(folder, 0, 1, 1.0)
 
 

@@ -61,7 +61,7 @@ def join_job(path: str, device: str | None, overwrite: bool | None) -> Summary:
     """
     folder = open_job(path).on(device)
     if folder.refusal is None and (missing := _missing(folder)):
-        raise OutputError(f"{folder.output}: segments not restored yet: {missing}", settings=("index",))
+        raise OutputError(f"{folder.output}: segments not restored yet: {_listed(missing)}", settings=("index",))
     if overwrite is not None:
         folder = replace(folder, job=replace(folder.job, sink=replace(folder.job.sink, overwrite=overwrite)))
     with Claim(folder.path, folder.output):
@@ -80,11 +80,14 @@ def status_text(path: str) -> str:
     if folder.refusal is not None:
         return _refusal_text(folder)
     missing = _missing(folder)
-    done = sum(folder.manifest(segment.index) is not None for segment in folder.segments)
-    rest = f"; remaining: {missing}" if missing else "; ready to be joined"
-    return f"{done} of {len(folder.segments)} segments are done{rest}"
+    rest = f"; remaining: {_listed(missing)}" if missing else "; ready to be joined"
+    return f"{len(folder.segments) - len(missing)} of {len(folder.segments)} segments are done{rest}"
 
 
-def _missing(folder: JobFolder) -> str:
-    """The segments to be restored, as in 0,3; empty if all are done."""
-    return ",".join(str(segment.index) for segment in folder.segments if folder.manifest(segment.index) is None)
+def _missing(folder: JobFolder) -> list[int]:
+    """The segments to be restored."""
+    return [segment.index for segment in folder.segments if folder.manifest(segment.index) is None]
+
+
+def _listed(numbers: list[int]) -> str:
+    return ",".join(map(str, numbers))

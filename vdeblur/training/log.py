@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import OutputError, reason_of
-from ..files import write_text
+from ..files import write_text, writing
 from ..progress import clock
 from ..quality import plots
 
@@ -32,12 +31,10 @@ class TrainingLog:
         """
         self.folder, self._pixels_per_step, self._flop_per_pixel = folder, pixels_per_step, flop_per_pixel
         self._file, self._report = folder / "log.jsonl", report
-        try:
+        with writing("the log", folder):
             folder.mkdir(parents=True, exist_ok=True)
             self.lines = [line for line in read_lines(self._file) if line["step"] <= step]
             write_text(self._file, "".join(json.dumps(line) + "\n" for line in self.lines))
-        except OSError as error:
-            raise OutputError(f"{folder}: cannot be written: {reason_of(error)}") from error
 
     def note(self, line: dict[str, Any]) -> None:
         """Add a line."""

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from support.in_memory import picture, pictures, restored_by
 from support.networks import difference, tiny
-from vdeblur.backends.flow import flow_between, half_luma
+from vdeblur.backends.flow import flow_back, flow_between, half_luma
 from vdeblur.backends.folding import fold, unfold
 from vdeblur.backends.pytorch import TorchRestorer
 from vdeblur.frames import Color, Frame, Layout
@@ -113,8 +113,9 @@ def flow_of(frames: Sequence[Frame], look_ahead: bool = True) -> Tensor:
     lumas = [half_luma(fold(frame)) for frame in frames]
     motion = np.zeros((1, len(lumas), 4, *lumas[0].shape), np.float32)
     for i, (one, two) in enumerate(pairwise(lumas)):
-        motion[0, i, 2:] = flow_between(one, two) * look_ahead
-        motion[0, i + 1, :2] = flow_between(two, one)
+        there = flow_between(one, two)
+        motion[0, i, 2:] = there * look_ahead
+        motion[0, i + 1, :2] = flow_back(there) if look_ahead else flow_between(two, one)
     return torch.from_numpy(motion)
 
 

@@ -15,7 +15,7 @@ from support.in_memory import picture, restored_by
 from support.networks import CONFIGS, difference, tiny
 from support.videos import footage, packets
 from vdeblur.backends.aligning import Recurrent
-from vdeblur.backends.flow import FlowPlanes, flow_between, half_luma
+from vdeblur.backends.flow import FlowPlanes, flow_back, flow_between, half_luma
 from vdeblur.backends.folding import fold, unfold
 from vdeblur.backends.memory import bytes_needed
 from vdeblur.backends.phases import Samples
@@ -90,7 +90,8 @@ def test_views_are_the_mean_by_hand_along_a_stream(kind: str) -> None:
     seen = [fold(frame) for frame in frames]
     lumas = [half_luma(folded) for folded in seen]
     for i, frame in enumerate(frames):
-        flows = [flow_between(lumas[i], lumas[j]) if j in range(4) else None for j in (i - 1, i + 1)]
+        there = [flow_between(lumas[k], lumas[k + 1]) if k in range(3) else None for k in (i - 1, i)]
+        flows = [None if there[0] is None else flow_back(there[0]), there[1]]
         if i == 0 and engine.settles:
             flows[0] = flows[1]  # to the frame after it, of which the state is
         residuals = []

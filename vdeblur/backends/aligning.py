@@ -26,8 +26,8 @@ TOGETHER = 4
 class Aligner(Protocol):
     """`align` and `remember` of one kind of network."""
 
-    reads: int
-    """How many of a frame's features, the last ones, `align` and `remember` read; the others they only pass on."""
+    passed_on: tuple[str, ...]
+    """The inputs of `compute` that are the first of a frame's features, as they are; only the others are read."""
     settles: bool
     """See `StreamNetwork.settles`."""
 
@@ -48,7 +48,7 @@ class Aligner(Protocol):
 class Single:
     """The per-frame network: only the centre."""
 
-    reads = 0
+    passed_on: tuple[str, ...] = "feature_0", "feature_1"
     settles = False
 
     def align(
@@ -64,7 +64,7 @@ class Single:
 class Recurrent:
     """The ConvLSTM: warps the restored past frame, the future frame, the features of both, h and c."""
 
-    reads = 1
+    passed_on: tuple[str, ...] = "skip", "deep"
     settles = True
 
     def __init__(self, hidden: int, carry: float) -> None:

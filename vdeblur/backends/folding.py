@@ -14,7 +14,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import NonFiniteResult
 from ..frames import Frame, Plane
@@ -117,11 +116,10 @@ def _resample(x: Samples, height: int, width: int) -> Samples:
 def _add(plane: Plane, change: Samples, low: float, span: float) -> Plane:
     """A plane plus a change in units of `span`; the range starts at the code `low`."""
     height, width = plane.shape
-    top = low + span
+    lowest, highest = plane.dtype.type(low), plane.dtype.type(low + span)
     steps = change[:height, :width] * np.float32(span)
-    np.clip(np.rint(steps, out=steps), -2 * top, 2 * top, out=steps)
-    total: NDArray[np.signedinteger[Any]] = steps.astype(np.int16 if plane.dtype == np.uint8 else np.int32)
-    total += plane
-    np.maximum(total, np.minimum(plane, plane.dtype.type(low)), out=total)
-    np.minimum(total, np.maximum(plane, plane.dtype.type(top)), out=total)
-    return total.astype(np.uint8) if plane.dtype == np.uint8 else total.astype(np.uint16)
+    kind = cv2.CV_8U if plane.dtype == np.uint8 else cv2.CV_16U
+    total: Any = cv2.add(plane, steps, dtype=kind)  # rounded, and held to the codes that there are
+    np.maximum(total, np.minimum(plane, lowest), out=total)
+    np.minimum(total, np.maximum(plane, highest), out=total)
+    return total

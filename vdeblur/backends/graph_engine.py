@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from .engines import open_session
 from .graphs import COMPUTE, ENCODE, PARTS, load_graph
 from .phases import Samples
@@ -46,7 +44,7 @@ class GraphEngine:
         return self._run(COMPUTE, aligned)
 
     def _run(self, part: str, inputs: Sequence[Samples]) -> Sequence[Samples]:
-        return self.sessions[part]([np.ascontiguousarray(x) for x in inputs])
+        return self.sessions[part](inputs)
 
     def fetch(self, x: Samples) -> Samples:
         """Unchanged."""

@@ -63,6 +63,12 @@ class Graph:
         return ALIGNERS[self.kind](self.config)
 
     @property
+    def passed_on(self) -> frozenset[str]:
+        """Inputs and outputs of the graphs, by name, that only pass from one to the other."""
+        inputs = self.aligner().passed_on
+        return frozenset(inputs) | {f"feature_{place}" for place in range(len(inputs))}
+
+    @property
     def sha256(self) -> str:
         """Hash of all graphs."""
         hashes = [self.graphs_sha256[name] for name in file_names(self.precision)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import cv2
@@ -18,10 +17,9 @@ from ..stages import stage
 from ..windows import Window
 from .allocation import keep_freed_memory
 from .engines import Engine
-from .flow import FlowPlanes, flow_between, half_luma
+from .flow import FlowPlanes, flow_back, flow_between, half_luma
 from .folding import MULTIPLE, fold, unfold
 from .memory import MIN_TILE, choose_tile, is_out_of_memory
-from .parallel import both
 from .phases import Samples
 from .symmetries import SYMMETRIES, turn, turn_flow, undo
 from .tiles import Array, in_tiles
@@ -49,6 +47,8 @@ class StreamState(NamedTuple):
     """The frame that the state belongs to."""
     future: FoldedFrame
     """The frame after it, or the same frame."""
+    to_future: FlowPlanes | None
+    """Optical flow from the centre to the frame after it."""
     device: str
     """The device of its arrays."""
 
@@ -122,21 +122,20 @@ class NetworkRestorer:
         future = self._see(following, (centre, *known))
         motion: Motion[FlowPlanes | None] = Motion(None, None)
         if self.engine.uses_motion:
-            # To the frame of the state, which is not the one before the centre if frames were skipped.
-            past = state.centre if state else centre
             with stage("flow"):
-                motion = Motion(*both(partial(_flow, centre, past), partial(_flow, centre, future)))
+                motion = _motion(centre, future, state)
         tile = self._tile_for(frame.size)
         residuals, states = [], []
         for place, symmetry in enumerate(self._symmetries):
             before = state.views[place] if state else None
-            here, ahead = (self._encoded(seen, symmetry, tile) for seen in (centre, future))
+            here, ahead = (self._encoded(one, symmetry, tile) for one in (centre, future))
             residual, after = self._view(symmetry, here, ahead, motion, before, tile)
             residuals.append(residual)
             states.append(after)
         mean = residuals[0] if len(residuals) == 1 else np.mean(residuals, axis=0)
         done = centre._replace(views={})  # only the features of the future frame are used again
-        return mean, StreamState(tuple(states), done, done if future is centre else future, self.device)
+        seen = done if future is centre else future
+        return mean, StreamState(tuple(states), done, seen, motion.to_future, self.device)
 
     def _view(
         self,
@@ -228,7 +227,7 @@ class NetworkRestorer:
         future = centre
         if state.future is not state.centre:
             future = state.future._replace(folded=moved(state.future.folded), views={})
-        return StreamState(tuple(map(moved, state.views)), centre, future, self.device)
+        return StreamState(tuple(map(moved, state.views)), centre, future, state.to_future, self.device)
 
 
 def _rehearsed(window: Window) -> list[Frame]:
@@ -241,6 +240,18 @@ def _cells(frame: Array) -> tuple[int, int]:
     """Rows and columns of a folded frame in cells."""
     rows, columns = (2 * side // MULTIPLE for side in frame.shape[-2:])
     return rows, columns
+
+
+def _motion(centre: FoldedFrame, future: FoldedFrame, state: StreamState | None) -> Motion[FlowPlanes | None]:
+    """Flow to the frame of the state, which need not be the one before the centre, and to the future frame."""
+    to_future = _flow(centre, future)
+    if state is None:
+        return Motion(None, to_future)
+    if state.centre is future:  # a scene begins
+        return Motion(to_future, to_future)
+    if state.future is centre and state.to_future is not None:
+        return Motion(flow_back(state.to_future), to_future)
+    return Motion(_flow(centre, state.centre), to_future)  # in live streams, and after frames that were skipped
 
 
 def _flow(one: FoldedFrame, two: FoldedFrame) -> FlowPlanes | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import onnxruntime
 
 from ..cores import threads
@@ -30,4 +31,5 @@ class OnnxSession:
 
     def __call__(self, inputs: Sequence[Samples]) -> list[Samples]:
         """See `Session`."""
-        return list(self._session.run(None, dict(zip(self._names, inputs, strict=True))))
+        given = map(np.ascontiguousarray, inputs)
+        return list(self._session.run(None, dict(zip(self._names, given, strict=True))))

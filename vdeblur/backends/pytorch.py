@@ -62,7 +62,7 @@ class TorchEngine:
         features = tuple(self._network.encode(frame))
         if not (aligner := self._in_numpy):
             return features
-        passed_on = len(features) - aligner.reads
+        passed_on = len(aligner.passed_on)
         return *features[:passed_on], *map(self.fetch, features[passed_on:])
 
     @torch.inference_mode()

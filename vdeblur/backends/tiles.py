@@ -27,7 +27,7 @@ class Span(NamedTuple):
     core: slice
     """The part of the result to keep."""
     seen: slice
-    """The input: the core and its overlap, within the frame."""
+    """The input: the core and at least its overlap, within the frame; of the same length for all tiles."""
 
     @property
     def core_in_seen(self) -> slice:
@@ -39,8 +39,10 @@ def spans(length: int, tile: int, margin: int) -> Iterator[Span]:
     """Adjacent cores of at most `tile` cells, of nearly equal length, that cover `length` cells."""
     count = max(ceil(length / tile), 1)
     edges = [length * i // count for i in range(count + 1)]
+    seen = min(ceil(length / count) + 2 * margin, length)  # of one length, since engines prepare for a size at a time
     for start, stop in pairwise(edges):
-        yield Span(slice(start, stop), slice(max(start - margin, 0), min(stop + margin, length)))
+        first = min(max(start - margin, 0), length - seen)
+        yield Span(slice(start, stop), slice(first, first + seen))
 
 
 def in_tiles(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..backends.flow import flow_between
+from ..backends.flow import flow_back, flow_between
 from ..backends.symmetries import turn, turn_flow
 from ..errors import UsageError
 from ..frames import LUMA_WEIGHTS, MATRIX_BT709, MATRIX_SMPTE170M
@@ -161,7 +161,7 @@ def motion_of(clips: Tensor) -> Tensor:
     for i in range(n):
         for k in range(t - 1):
             flows[i, k, 1] = flow_between(luma[i, k], luma[i, k + 1])
-            flows[i, k + 1, 0] = flow_between(luma[i, k + 1], luma[i, k])
+            flows[i, k + 1, 0] = flow_back(flows[i, k, 1])
     return torch.from_numpy(flows).to(clips.device).flatten(2, 3)
 
 

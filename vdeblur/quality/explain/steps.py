@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...backends.flow import flow_between, half_luma
+from ...backends.flow import FlowPlanes, flow_back, flow_between, half_luma
 from ...backends.folding import fold, unfold
 from ...backends.symmetries import SYMMETRIES, turn, turn_flow, undo
 from ...errors import NonFiniteResult
@@ -68,13 +68,15 @@ class NetworkSteps:
         self._streams = [NetworkStream(self._network) for _ in self._symmetries]
         self._history = History()
         self._seen: list[FrameViews] = []
+        self._ahead: FlowPlanes | None = None
+        """Flow from the last centre to the frame after it."""
         self._last: tuple[tuple[Tensor, ...], tuple[Tensor, ...], tuple[str, ...], Attribution] | None = None
 
     @torch.no_grad()
     def step(self, window: Window, is_explained: bool, with_sources: bool = True) -> Step:
         """Restore the centre of a window of three frames, and explain it if requested, optionally with its sources."""
         past, now, future = (self._see(frame) for frame in window.frames)
-        motion, centre = _flows(now, past, future), now.views[0]
+        motion, centre = self._motion(past, now, future), now.views[0]
         stream = self._streams[0]
         is_start = window.is_scene_start or stream.state is None
         after = future if future is not now and self._network.future else None
@@ -123,6 +125,14 @@ class NetworkSteps:
         aligned = stream.align(now.views[k], after.views[k] if after else None, flow, window.is_scene_start)
         return undo(stream.advance(now.views[k], aligned), symmetry)
 
+    def _motion(self, past: FrameViews, now: FrameViews, future: FrameViews) -> Motion[Tensor]:
+        """Flow from the centre to its neighbours, (1, 2, h, w) each; zero for a missing neighbour."""
+        still = np.zeros((2, *now.luma.shape), np.float32)
+        to_past = still if past is now or self._ahead is None else flow_back(self._ahead)
+        self._ahead = None if future is now else flow_between(now.luma, future.luma)
+        to_future = still if self._ahead is None else self._ahead
+        return Motion(*(torch.from_numpy(flow)[None].to(self._device) for flow in (to_past, to_future)))
+
     def _see(self, frame: Frame) -> FrameViews:
         known = next((seen for seen in self._seen if seen.frame is frame), None)
         if known is None:
@@ -152,13 +162,6 @@ class FilterSteps:
         width, height = window.centre.size
         change = certainty.luma(torch.from_numpy(after - before)).numpy()[:height, :width]
         return Step(window, restored, change=change)
-
-
-def _flows(centre: FrameViews, *others: FrameViews) -> Motion[Tensor]:
-    """Flow from the centre to its neighbours, (1, 2, h, w) each; zero for a missing neighbour."""
-    still = np.zeros((2, *centre.luma.shape), np.float32)
-    flows = [still if other is centre else flow_between(centre.luma, other.luma) for other in others]
-    return Motion(*(torch.from_numpy(flow)[None].to(centre.views[0].frame.device) for flow in flows))
 
 
 def _packed(x: Tensor) -> Tensor:

@@ -3,9 +3,10 @@
 python benchmarks/compression.py [--model fast] [--pruned FILE ...] [--pairs DIR ...] [--size 1280x720] [-o FOLDER]
 
 The model is measured as it ships and with 25 % and 50 % of its channels pruned, on every engine and in every precision
-that it can be run in here, int8 where it comes in that; then once more held to the arithmetic of a processor without
-AVX-512, bf16 and VNNI (`AVX2`). Where there are no --pruned checkpoints, which were taught after they were pruned, the
-pruned models are made here and gain little or nothing: their rows show size and speed alone.
+that it can be run in here, int8 where it comes in that; then once more held to the arithmetic of processors without
+bf16: AVX-512 with VNNI (Intel's Cascade Lake and Ice Lake), AVX2 with VNNI (Alder Lake and later) and AVX2 alone.
+Where there are no --pruned checkpoints, which were taught after they were pruned, the pruned models are made here and
+gain little or nothing: their rows show size and speed alone.
 
 Columns: bytes on disk, GMAC per frame of --size, median ms per frame of --size (restorer alone; all models of a run
 restore the same frame in turn, so that what else the machine does meets them all), and gain in dB on clips that are
@@ -61,7 +62,12 @@ SETS = {
 }
 SHARES = (0.25, 0.5)
 PRECISIONS = ("fp32", "bf16", "int8")
-ARITHMETICS = {"own": {}, "AVX2": {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}}
+ARITHMETICS = {
+    "own": {},
+    "AVX-512, VNNI": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_VNNI", "ATEN_CPU_CAPABILITY": "avx512"},
+    "AVX2, VNNI": {"ONEDNN_MAX_CPU_ISA": "AVX2_VNNI", "ATEN_CPU_CAPABILITY": "avx2"},
+    "AVX2": {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"},
+}
 """Name -> what the environment says of it to torch and OpenVINO. ONNX Runtime is deaf to it, and is left out there."""
 
 
@@ -112,7 +118,7 @@ def make_models(model: str, pruned: list[str], folder: Path) -> dict[str, str]:
 
 def restorers_of(name: str, model: str, arithmetic: str, size: tuple[int, int]) -> Iterator[tuple[Row, Restorer]]:
     """Every engine and precision that runs a model here."""
-    has_bf16 = choose_precision("auto", "cpu") == "bf16"
+    has_bf16 = arithmetic == "own" and choose_precision("auto", "cpu") == "bf16"
     for engine in installed_engines():
         if engine == "onnx" and arithmetic != "own":
             continue

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from support.in_memory import picture, pictures, restored_by
 from support.networks import difference, tiny
-from vdeblur.backends.flow import flow_back, flow_between, half_luma
+from vdeblur.backends.flow import FlowPlanes, flow_back, flow_between, half_luma
 from vdeblur.backends.folding import fold, unfold
 from vdeblur.backends.pytorch import TorchRestorer
 from vdeblur.frames import Color, Frame, Layout
@@ -24,7 +24,7 @@ from vdeblur.models import CELL, MODELS, StreamNetwork
 from vdeblur.models.convlstm import ConvLSTM, PeepholeCell
 from vdeblur.models.ladder import depth_to_space, space_to_depth
 from vdeblur.recurrence import Encoded, Motion
-from vdeblur.windows import windows
+from vdeblur.windows import Window, windows
 
 pytestmark = pytest.mark.arithmetic
 
@@ -388,3 +388,23 @@ def test_a_scene_begins_with_what_the_frames_after_its_first_one_leave_backwards
     first = restored_by(restorer, frames)[0]
     assert difference([first], [unfold(frames[0], engine.fetch(residual))]) <= 1
     assert restorer.future == 2
+
+
+@pytest.mark.parametrize("skipped", [0, 1])
+def test_flow_goes_to_the_frame_of_the_state(skipped: int) -> None:
+    """The one before, found from there and turned round; or, where frames were skipped, an earlier one, found anew."""
+    frames = [picture(i, (96, 64)) for i in range(5)]
+    restorer = TorchRestorer("tiny", tiny("convlstm"), "cpu", "fp32")
+    engine = restorer.engine
+    _, state = restorer.restore(Window((*frames[:3],), 0, True), None)
+    here = 1 + skipped
+    shown, _ = restorer.restore(Window((*frames[here : here + 3],), 0, False), state)
+
+    before, centre, after = (fold(frames[k]) for k in (0, here, here + 1))
+    lumas = [half_luma(folded) for folded in (before, centre, after)]
+    direct, derived = flow_between(lumas[1], lumas[0]), flow_back(flow_between(lumas[0], lumas[1]))
+    assert np.abs(direct - derived).max() > 0.1
+    motion: Motion[FlowPlanes | None] = Motion(direct if skipped else derived, flow_between(lumas[1], lumas[2]))
+    now, ahead = (Encoded(x, tuple(engine.encode([x]))) for x in map(engine.load, (centre, after)))
+    residual = engine.compute(engine.align(now, ahead, motion, state.views[0]))[0]
+    assert difference([shown], [unfold(frames[here], engine.fetch(residual))]) <= 1

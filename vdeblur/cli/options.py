@@ -46,7 +46,7 @@ precision = model_option(
     type=click.Choice(PRECISIONS),
     default="auto",
     show_default=True,
-    help="auto is bf16 or fp16 where it is fast, else fp32; int8 is for CPUs without bf16 and needs openvino.",
+    help="auto is bf16 or fp16 where it is fast, else fp32; int8 is the fastest on CPUs and needs openvino.",
 )
 engine = model_option(
     "--engine",

@@ -1,6 +1,6 @@
 """Latency from capture to shown, rate and drops of `vdeblur live`, for each step of the ladder and for the ladder.
 
-    python benchmarks/latency.py [-m fast] [--sizes 640x360 1280x720] [--seconds 20] [--json]
+    python benchmarks/latency.py [-m fast] [--precision int8] [--sizes 640x360 1280x720] [--seconds 20] [--json]
 
 The camera is simulated: a moving picture with a little noise comes 30 times a second, whatever happens to it. A frame
 counts as shown when the loop that would draw it takes it; drawing itself (some milliseconds) is not in the figures.
@@ -81,11 +81,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-m", "--model", default=None)
     parser.add_argument("-d", "--device", default="auto")
+    parser.add_argument("--precision", default="auto")
     parser.add_argument("--sizes", nargs="+", default=["640x360", "1280x720"])
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    rungs = ladder(ModelOptions(options.model, options.device))
+    rungs = ladder(ModelOptions(options.model, options.device, options.precision))
     rows: list[dict[str, object]] = []
     for text in options.sizes:
         width, height = map(int, text.split("x"))

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import get_args
 
 import cv2
 import numpy as np
 import pytest
 from skimage import data
 
-from vdeblur.backends.flow import flow_back, flow_between
-from vdeblur.flow import dis
+from vdeblur.backends.flow import SMALL, flow_back, flow_between
+from vdeblur.flow import Preset, dis
 
 
-@pytest.mark.parametrize("preset", ["fast", "medium"])
-def test_frames_of_another_size_do_not_affect_later_ones(preset: Literal["fast", "medium"]) -> None:
+@pytest.mark.parametrize("preset", get_args(Preset))
+def test_frames_of_another_size_do_not_affect_later_ones(preset: Preset) -> None:
     """OpenCV's estimator changes its patches and scales for good when it is shown a small frame."""
     luma = np.asarray(cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2GRAY), np.uint8)
     one, two = luma[:240, :320].copy(), luma[4:244, 6:326].copy()
@@ -67,3 +67,20 @@ def test_the_way_back_is_what_a_search_would_find() -> None:
     found, derived = (flow[:, *inside] for flow in (flow_between(two, one), flow_back(flow_between(one, two))))
     assert np.abs(found - derived).mean() < 0.1
     assert np.abs(derived - np.array([6, 4])[:, None, None]).mean() < 0.2
+
+
+def test_small_frames_are_followed_to_the_finest_level() -> None:
+    """Of a turn, which is another motion at each pixel: the finer level is nearer to it."""
+    luma = np.asarray(cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2GRAY), np.uint8)
+    height, width = 120, SMALL - 1
+    one = luma[:height, :width].copy()
+    turned = cv2.getRotationMatrix2D((width / 2, height / 2), 4.0, 1.0)
+    warped = cv2.warpAffine(one, turned, (width, height), borderMode=cv2.BORDER_REFLECT)
+    two = np.asarray(warped, np.uint8)
+    y, x = np.mgrid[:height, :width]
+    truth = np.stack([turned[k, 0] * x + turned[k, 1] * y + turned[k, 2] - (x, y)[k] for k in (0, 1)])
+    inside = slice(None), slice(16, -16), slice(16, -16)
+    errors = [np.abs(flow_between(one, two, preset) - truth)[inside].mean() for preset in (None, "fine", "fast")]
+    assert errors[0] == errors[1] < errors[2]
+    wider = np.pad(one, ((0, 0), (0, 1)), "edge"), np.pad(two, ((0, 0), (0, 1)), "edge")
+    np.testing.assert_array_equal(flow_between(*wider), flow_between(*wider, "fast"))

@@ -16,7 +16,7 @@ from support.in_memory import picture
 from vdeblur.backends.folding import fold, unfold
 from vdeblur.errors import NonFiniteResult
 from vdeblur.frames import Color, Frame, Layout
-from vdeblur.models import CELL
+from vdeblur.recurrence import CELL
 
 
 def frame_from(planes: list[NDArray[np.int64]], layout: Layout, color: Color | None = None) -> Frame:

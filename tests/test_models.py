@@ -20,10 +20,10 @@ from vdeblur.backends.flow import FlowPlanes, flow_back, flow_between, half_luma
 from vdeblur.backends.folding import fold, unfold
 from vdeblur.backends.pytorch import TorchRestorer
 from vdeblur.frames import Color, Frame, Layout
-from vdeblur.models import CELL, MODELS, StreamNetwork
+from vdeblur.models import MODELS, StreamNetwork
 from vdeblur.models.convlstm import ConvLSTM, PeepholeCell
 from vdeblur.models.ladder import depth_to_space, space_to_depth
-from vdeblur.recurrence import Encoded, Motion
+from vdeblur.recurrence import CELL, Encoded, Motion
 from vdeblur.windows import Window, windows
 
 pytestmark = pytest.mark.arithmetic

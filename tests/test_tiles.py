@@ -27,7 +27,8 @@ from vdeblur.backends.memory import MIN_TILE, bytes_needed, choose_tile
 from vdeblur.backends.pytorch import TorchRestorer
 from vdeblur.backends.tiles import spans
 from vdeblur.frames import Layout
-from vdeblur.models import CELL, MODELS, build
+from vdeblur.models import MODELS, build
+from vdeblur.recurrence import CELL
 
 pytestmark = pytest.mark.arithmetic
 

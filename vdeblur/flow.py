@@ -13,22 +13,33 @@ Flow: TypeAlias = NDArray[np.float32]
 """(height, width, 2): x and y displacement in samples, from one frame to the same point in the other."""
 
 
-def dis(one: Luma, two: Luma, preset: Literal["fast", "medium"]) -> Flow:
-    """Flow from `one` to `two`, of at least 16 samples a side; "medium" is more accurate and takes twice as long.
+Preset: TypeAlias = Literal["fast", "fine", "medium"]
+"""How `dis` searches.
 
-    "fast" is OpenCV's preset but for the finest level of its pyramid: 1/2 rather than 1/4 of the resolution, which the
-    networks' alignment needs. Of frames under 96 samples OpenCV chooses the levels by itself, down to the finest.
+"fast" and "fine" are OpenCV's preset "fast" but for the finest level of its pyramid: 1/2 and all of the resolution
+rather than 1/4, which the networks' alignment needs; "fine" takes three times as long or more. "medium" is OpenCV's:
+the finest level is 1/2, searched more densely, in twice the time of "fast".
+"""
+_FINEST = {"fast": (1, 2), "fine": (0, 5)}
+"""Level and refinements."""
+
+
+def dis(one: Luma, two: Luma, preset: Preset) -> Flow:
+    """Flow from `one` to `two`, of at least 16 samples a side.
+
+    Of frames under 96 samples OpenCV chooses the levels by itself, down to the finest.
     """
     import cv2
 
-    number = {"fast": cv2.DISOPTICAL_FLOW_PRESET_FAST, "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM}[preset]
+    number = cv2.DISOPTICAL_FLOW_PRESET_MEDIUM if preset == "medium" else cv2.DISOPTICAL_FLOW_PRESET_FAST
     # A small frame permanently changes the patches and scales of an estimator. A new one per flow costs no time, and
     # makes results independent of earlier frames.
     estimator = cv2.DISOpticalFlow.create(number)
-    if preset == "fast" and max(one.shape) >= 96:
-        estimator.setFinestScale(1)
+    if preset in _FINEST and max(one.shape) >= 96:
+        level, refinements = _FINEST[preset]
+        estimator.setFinestScale(level)
         estimator.setGradientDescentIterations(8)
-        estimator.setVariationalRefinementIterations(2)
+        estimator.setVariationalRefinementIterations(refinements)
     return np.asarray(estimator.calc(one, two, np.zeros((*one.shape, 2), np.float32)), np.float32)
 
 

@@ -7,6 +7,8 @@ from typing import Generic, NamedTuple, TypeVar
 A = TypeVar("A")
 """An array, (n, c, h, w)."""
 
+CELL = 16
+"""Pixels of a frame per sample of the coarsest possible features; frames are padded to multiples, and tiles are."""
 MOTION_SCALE = 1 / 16
 """Scales optical flow, in half-scale samples, to the order of one for the recurrent network."""
 REHEARSED = 2

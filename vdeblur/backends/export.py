@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from ..errors import UsageError
 from ..files import new_folder
-from ..models import CELL, StreamNetwork
+from ..models import StreamNetwork
+from ..recurrence import CELL
 from ..version import __version__
 from .aligning import ALIGNERS
 from .checkpoints import Checkpoint

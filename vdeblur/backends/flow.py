@@ -11,12 +11,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..flow import Luma, dis
+from ..flow import Luma, Preset, dis
 
 FlowPlanes: TypeAlias = NDArray[np.float32]
 """Optical flow as two planes, (2, height, width): x and y displacement in samples; see `vdeblur.flow.Flow`."""
 SMALLEST = 16
 """Smallest side in samples that DIS accepts; the flow of smaller frames is zero."""
+SMALL = 192
+"""Longest side in samples from which on flow is not followed to the finest level, which would take milliseconds."""
 ROUNDS = 2
 """Iterations of `flow_back`; more change nothing that the networks notice."""
 
@@ -27,11 +29,12 @@ def half_luma(folded: NDArray[np.float32]) -> Luma:
     return np.asarray(np.rint(luma * 255).clip(0, 255).astype(np.uint8))
 
 
-def flow_between(one: Luma, two: Luma) -> FlowPlanes:
-    """Flow from `one` to `two`, both (height, width)."""
+def flow_between(one: Luma, two: Luma, preset: Preset | None = None) -> FlowPlanes:
+    """Flow from `one` to `two`, both (height, width); without a `preset` as finely as their size allows."""
     if min(one.shape) < SMALLEST:
         return np.zeros((2, *one.shape), np.float32)
-    return dis(one, two, "fast").transpose(2, 0, 1)
+    preset = preset or ("fine" if max(one.shape) < SMALL else "fast")
+    return dis(one, two, preset).transpose(2, 0, 1)
 
 
 def flow_back(there: FlowPlanes) -> FlowPlanes:

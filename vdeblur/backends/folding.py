@@ -17,18 +17,16 @@ import numpy as np
 
 from ..errors import NonFiniteResult
 from ..frames import Frame, Plane
+from ..recurrence import CELL
 from ..stages import stage
 from .phases import Samples, merge_phases, split_phases
-
-MULTIPLE = 16
-"""Frames are padded to multiples of this many pixels, by repeating edges: one sample of the coarsest features."""
 
 
 @stage("fold")
 def fold(frame: Frame) -> Samples:
-    """A frame -> (1, 6, h/2, w/2), with h, w rounded up to MULTIPLE; luma in 0..1, chroma in -0.5..0.5."""
+    """A frame, its edges repeated up to multiples of CELL -> (1, 6, h/2, w/2); luma in 0..1, chroma in -0.5..0.5."""
     luma, cb, cr = _to_ycbcr(frame)
-    h, w = (-(-n // MULTIPLE) * MULTIPLE for n in luma.shape)
+    h, w = (-(-n // CELL) * CELL for n in luma.shape)
     luma = _pad(luma, h, w)
     folded = np.empty((1, 6, h // 2, w // 2), np.float32)
     split_phases(luma, folded[0, :4])

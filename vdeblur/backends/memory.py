@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .folding import MULTIPLE
+from ..recurrence import CELL
 
 MIN_TILE = 64
 """Pixels; with smaller tiles most of the computation would be overlap."""
@@ -32,7 +32,7 @@ def bytes_needed(
     `features` is the number of feature values per pixel, `reach` the radius of the receptive field in cells.
     """
     width, height = size
-    margin = 2 * MULTIPLE * reach
+    margin = 2 * CELL * reach
     seen = width * height
     if tile:
         seen = min(seen, min(tile + margin, width) * min(tile + margin, height))

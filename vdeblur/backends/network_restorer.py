@@ -12,13 +12,13 @@ import numpy as np
 from ..errors import DeviceError
 from ..flow import Luma
 from ..frames import Frame
-from ..recurrence import REHEARSED, Encoded, Motion
+from ..recurrence import CELL, REHEARSED, Encoded, Motion
 from ..stages import stage
 from ..windows import Window
 from .allocation import keep_freed_memory
 from .engines import Engine
 from .flow import FlowPlanes, flow_back, flow_between, half_luma
-from .folding import MULTIPLE, fold, unfold
+from .folding import fold, unfold
 from .memory import MIN_TILE, choose_tile, is_out_of_memory
 from .phases import Samples
 from .symmetries import SYMMETRIES, turn, turn_flow, undo
@@ -238,7 +238,7 @@ def _rehearsed(window: Window) -> list[Frame]:
 
 def _cells(frame: Array) -> tuple[int, int]:
     """Rows and columns of a folded frame in cells."""
-    rows, columns = (2 * side // MULTIPLE for side in frame.shape[-2:])
+    rows, columns = (2 * side // CELL for side in frame.shape[-2:])
     return rows, columns
 
 

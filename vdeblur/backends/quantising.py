@@ -23,11 +23,11 @@ import numpy as np
 from ..errors import InputError, ModelError, OutputError, UsageError
 from ..files import new_folder
 from ..frames import Frame
+from ..recurrence import CELL
 from ..restorer import State
 from ..version import __version__
 from ..windows import windows
 from .engines import Session, require
-from .folding import MULTIPLE
 from .graph_engine import GraphEngine
 from .graphs import COMPUTE, ENCODE, Graph, graph_file, hashes_of, load_graph, save_manifest
 from .network_restorer import NetworkRestorer
@@ -55,7 +55,7 @@ class _Recorder:
         self.recorded: list[list[Samples]] = []
 
     def __call__(self, inputs: Sequence[Samples]) -> list[Samples]:
-        cells = [side * self._scale // MULTIPLE for side in inputs[0].shape[2:]]
+        cells = [side * self._scale // CELL for side in inputs[0].shape[2:]]
         first = [max((side - PATCH_CELLS) // 2, 0) for side in cells]
         self.recorded.append([_patch(x, cells, first) for x in inputs])
         return self.session(inputs)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from .folding import MULTIPLE
+from ..recurrence import CELL
 
 Array: TypeAlias = Any
 """(n, c, h, w), in NumPy or torch."""
@@ -53,7 +53,7 @@ def in_tiles(
     `tile` is the side of a core in pixels, 0 for no tiles; `reach` is the radius of the receptive field in cells. Every
     input and output has a whole number of samples per cell.
     """
-    side = ceil(tile / MULTIPLE)
+    side = ceil(tile / CELL)
     if not side or side >= max(cells):
         return compute(inputs)
     outputs: list[Array] = []

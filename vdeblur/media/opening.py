@@ -14,7 +14,6 @@ from av.video.stream import VideoStream
 from ..errors import InputError, UsageError
 from .options import SourceOptions
 from .transport import TAIL_BYTES
-from .versions import REPLACE_INVALID_TAGS
 
 _COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
 
@@ -66,7 +65,12 @@ def open_input(file: str | Pipe, name: str, options: SourceOptions, device: str 
     try:
         hardware = HWAccel(device, allow_software_fallback=True) if device is not None else None
         container: InputContainer = av.open(
-            target, "r", format=options.container, options=settings, hwaccel=hardware, **REPLACE_INVALID_TAGS
+            target,
+            "r",
+            format=options.container,
+            options=settings,
+            hwaccel=hardware,
+            metadata_errors="replace",  # tags may be in any encoding
         )
         return container
     except NotImplementedError as error:

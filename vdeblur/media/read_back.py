@@ -7,7 +7,6 @@ from pathlib import Path
 import av
 
 from ..errors import OutputError, reason_of
-from .versions import REPLACE_INVALID_TAGS
 
 
 def check_readable(path: Path, index: int, name: str) -> None:
@@ -16,7 +15,7 @@ def check_readable(path: Path, index: int, name: str) -> None:
     Other video streams are not checked: they are copies, including any damage. Raises OutputError.
     """
     try:
-        with av.open(f"file:{path}", **REPLACE_INVALID_TAGS) as container:
+        with av.open(f"file:{path}", metadata_errors="replace") as container:
             frame = next(container.decode(container.streams[index]), None)
     except (av.FFmpegError, IndexError, OSError) as error:
         raise OutputError(

@@ -36,7 +36,6 @@ from .read_back import check_readable
 from .sei import Message, Riders, carried_by, with_messages
 from .side_data import SideDataWarnings
 from .tags import cut_chapters, kept_tags, track_tags
-from .versions import REPLACE_INVALID_TAGS
 from .video_source import VideoSource
 
 Outcome = TypeVar("Outcome")
@@ -105,7 +104,7 @@ class VideoSink(Committing):
             container_options=SEGMENT_OPTIONS
             if options.video_only
             else muxer_options(self.format, self._info.color, self._media, is_pipe),
-            **REPLACE_INVALID_TAGS,
+            metadata_errors="replace",
         )
         self._is_open = True
         self._others: OtherStreams | None = None

@@ -7,10 +7,10 @@ from typing import Any
 
 from .cnn import CNN
 from .convlstm import ConvLSTM, ConvLSTMConfig
-from .ladder import CELL, LadderConfig
+from .ladder import LadderConfig
 from .network import StreamNetwork
 
-__all__ = ["CELL", "MODELS", "StreamNetwork", "build", "kind_of"]
+__all__ = ["MODELS", "StreamNetwork", "build", "kind_of"]
 
 MODELS: dict[str, tuple[Callable[[Any], StreamNetwork], Callable[..., LadderConfig]]] = {
     "convlstm": (ConvLSTM, ConvLSTMConfig),

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from .ladder import CELL
+from ..recurrence import CELL
 from .network import StreamNetwork
 
 SIZE = (1280, 720)

@@ -18,8 +18,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 SLOPE = 0.1
-CELL = 16
-"""Pixels per sample of the coarsest possible features; padded sizes and tiles are multiples of it."""
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...models import CELL, StreamNetwork
+from ...models import StreamNetwork
 from ...models.convlstm import ConvLSTM
-from ...recurrence import LUMA_RANGE, Motion
+from ...recurrence import CELL, LUMA_RANGE, Motion
 
 FRAMES = 10
 """Number of past frames to include."""

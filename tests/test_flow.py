@@ -10,21 +10,21 @@ import pytest
 from skimage import data
 
 from vdeblur.backends.flow import SMALL, flow_back, flow_between
-from vdeblur.flow import Preset, dis
+from vdeblur.flow import Search, dis
 
 
-@pytest.mark.parametrize("preset", get_args(Preset))
-def test_frames_of_another_size_do_not_affect_later_ones(preset: Preset) -> None:
+@pytest.mark.parametrize("search", get_args(Search))
+def test_frames_of_another_size_do_not_affect_later_ones(search: Search) -> None:
     """OpenCV's estimator changes its patches and scales for good when it is shown a small frame."""
     luma = np.asarray(cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2GRAY), np.uint8)
     one, two = luma[:240, :320].copy(), luma[4:244, 6:326].copy()
     sides = (16, 40, 64)
-    large = dis(one, two, preset)
-    small = [dis(one[:side, :side].copy(), two[:side, :side].copy(), preset) for side in sides]
+    large = dis(one, two, search)
+    small = [dis(one[:side, :side].copy(), two[:side, :side].copy(), search) for side in sides]
     for side, before in zip(sides, small, strict=True):
-        np.testing.assert_array_equal(dis(one[:side, :side].copy(), two[:side, :side].copy(), preset), before)
-        np.testing.assert_array_equal(dis(one[:side, :side].copy(), two[:side, :side].copy(), preset), before)
-        np.testing.assert_array_equal(dis(one, two, preset), large)
+        np.testing.assert_array_equal(dis(one[:side, :side].copy(), two[:side, :side].copy(), search), before)
+        np.testing.assert_array_equal(dis(one[:side, :side].copy(), two[:side, :side].copy(), search), before)
+        np.testing.assert_array_equal(dis(one, two, search), large)
 
 
 @pytest.mark.parametrize(("height", "width"), [(96, 160), (97, 63), (40, 200)])
@@ -80,7 +80,7 @@ def test_small_frames_are_followed_to_the_finest_level() -> None:
     y, x = np.mgrid[:height, :width]
     truth = np.stack([turned[k, 0] * x + turned[k, 1] * y + turned[k, 2] - (x, y)[k] for k in (0, 1)])
     inside = slice(None), slice(16, -16), slice(16, -16)
-    errors = [np.abs(flow_between(one, two, preset) - truth)[inside].mean() for preset in (None, "fine", "fast")]
+    errors = [np.abs(flow_between(one, two, search) - truth)[inside].mean() for search in (None, "fine", "fast")]
     assert errors[0] == errors[1] < errors[2]
     wider = np.pad(one, ((0, 0), (0, 1)), "edge"), np.pad(two, ((0, 0), (0, 1)), "edge")
     np.testing.assert_array_equal(flow_between(*wider), flow_between(*wider, "fast"))

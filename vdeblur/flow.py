@@ -11,9 +11,7 @@ Luma: TypeAlias = NDArray[np.uint8]
 """(height, width)."""
 Flow: TypeAlias = NDArray[np.float32]
 """(height, width, 2): x and y displacement in samples, from one frame to the same point in the other."""
-
-
-Preset: TypeAlias = Literal["fast", "fine", "medium"]
+Search: TypeAlias = Literal["fast", "fine", "medium"]
 """How `dis` searches.
 
 "fast" and "fine" are OpenCV's preset "fast" but for the finest level of its pyramid: 1/2 and all of the resolution
@@ -24,19 +22,19 @@ _FINEST = {"fast": (1, 2), "fine": (0, 5)}
 """Level and refinements."""
 
 
-def dis(one: Luma, two: Luma, preset: Preset) -> Flow:
+def dis(one: Luma, two: Luma, search: Search) -> Flow:
     """Flow from `one` to `two`, of at least 16 samples a side.
 
     Of frames under 96 samples OpenCV chooses the levels by itself, down to the finest.
     """
     import cv2
 
-    number = cv2.DISOPTICAL_FLOW_PRESET_MEDIUM if preset == "medium" else cv2.DISOPTICAL_FLOW_PRESET_FAST
+    number = cv2.DISOPTICAL_FLOW_PRESET_MEDIUM if search == "medium" else cv2.DISOPTICAL_FLOW_PRESET_FAST
     # A small frame permanently changes the patches and scales of an estimator. A new one per flow costs no time, and
     # makes results independent of earlier frames.
     estimator = cv2.DISOpticalFlow.create(number)
-    if preset in _FINEST and max(one.shape) >= 96:
-        level, refinements = _FINEST[preset]
+    if search in _FINEST and max(one.shape) >= 96:
+        level, refinements = _FINEST[search]
         estimator.setFinestScale(level)
         estimator.setGradientDescentIterations(8)
         estimator.setVariationalRefinementIterations(refinements)

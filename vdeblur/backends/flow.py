@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..flow import Luma, Preset, dis
+from ..flow import Luma, Search, dis
 
 FlowPlanes: TypeAlias = NDArray[np.float32]
 """Optical flow as two planes, (2, height, width): x and y displacement in samples; see `vdeblur.flow.Flow`."""
@@ -29,12 +29,12 @@ def half_luma(folded: NDArray[np.float32]) -> Luma:
     return np.asarray(np.rint(luma * 255).clip(0, 255).astype(np.uint8))
 
 
-def flow_between(one: Luma, two: Luma, preset: Preset | None = None) -> FlowPlanes:
-    """Flow from `one` to `two`, both (height, width); without a `preset` as finely as their size allows."""
+def flow_between(one: Luma, two: Luma, search: Search | None = None) -> FlowPlanes:
+    """Flow from `one` to `two`, both (height, width); without a `search` as finely as their size allows."""
     if min(one.shape) < SMALLEST:
         return np.zeros((2, *one.shape), np.float32)
-    preset = preset or ("fine" if max(one.shape) < SMALL else "fast")
-    return dis(one, two, preset).transpose(2, 0, 1)
+    search = search or ("fine" if max(one.shape) < SMALL else "fast")
+    return dis(one, two, search).transpose(2, 0, 1)
 
 
 def flow_back(there: FlowPlanes) -> FlowPlanes:

@@ -139,6 +139,16 @@ def test_samples_stay_in_their_range_or_where_they_were(code: int, change: float
         assert min(low, code) <= plane.min() <= plane.max() <= max(top, code)
 
 
+@pytest.mark.parametrize("bits", [8, 10, 16])
+@pytest.mark.parametrize("change", [1e4, 1e9, 1e30, -1e4, -1e9, -1e30])
+def test_a_change_of_any_size_ends_at_the_range_and_does_not_wrap_round(bits: int, change: float) -> None:
+    frame = picture(0, (70, 40), Layout("gray", bits))
+    height, width = (-(-side // CELL) * CELL // 2 for side in (40, 70))
+    restored = unfold(frame, np.full((1, 6, height, width), change, np.float32))
+    top = (1 << bits) - 1
+    np.testing.assert_array_equal(restored.planes[0], top if change > 0 else 0)
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_a_single_value_that_is_not_finite_is_an_error(value: float) -> None:
     residual = np.zeros((1, 6, 4, 4), np.float32)

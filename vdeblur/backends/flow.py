@@ -41,7 +41,8 @@ def flow_back(there: FlowPlanes) -> FlowPlanes:
     """The flow from `two` to `one`, from that from `one` to `two`.
 
     What is at y in `two` lies at y + back(y) in `one`, so back(y) = -there(y + back(y)): a fixed point (Chen et al.
-    2008), sought at the resolution that `flow_between` has, half of its planes'. A search takes five times as long.
+    2008), sought at half of the planes' resolution, which `flow_between` has in all but small frames. A search takes
+    five times as long.
     """
     _, height, width = there.shape
     small = (max(width // 2, 1), max(height // 2, 1))

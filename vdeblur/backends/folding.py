@@ -114,8 +114,10 @@ def _resample(x: Samples, height: int, width: int) -> Samples:
 def _add(plane: Plane, change: Samples, low: float, span: float) -> Plane:
     """A plane plus a change in units of `span`; the range starts at the code `low`."""
     height, width = plane.shape
-    lowest, highest = plane.dtype.type(low), plane.dtype.type(low + span)
+    top = low + span
+    lowest, highest = plane.dtype.type(low), plane.dtype.type(top)
     steps = change[:height, :width] * np.float32(span)
+    np.clip(steps, -2 * top, 2 * top, out=steps)  # beyond 2**31 OpenCV's sums would wrap round
     kind = cv2.CV_8U if plane.dtype == np.uint8 else cv2.CV_16U
     total: Any = cv2.add(plane, steps, dtype=kind)  # rounded, and held to the codes that there are
     np.maximum(total, np.minimum(plane, lowest), out=total)
